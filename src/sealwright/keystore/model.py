@@ -1,0 +1,292 @@
+"""The keystore's protocol: what the other processes may ask, and the values that travel.
+
+Records are sealed: AES-256-GCM under a storage key of the organization, with the algorithm, the storage key's version and
+the record's identity as associated data. The keystore keeps no records itself; callers persist them and hand them in.
+What it refuses to believe from a caller is *permission*: a record is opened only against evidence the keystore checks.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from sealwright.wire.device import DevicePublicKeys
+from sealwright.wire.manifest import ReleaseManifest
+
+POOL = "pool"
+"""Owner of a ready key that belongs to no mailbox yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordIdentity:
+    """What a sealed record is; bound to the ciphertext as associated data.
+
+    Attributes:
+        kind: "encryption-key", "service-key", "secret" or "proof".
+        organization_id: 32 hex digits.
+        record_id: 32 hex digits, the key's or secret's identifier.
+        owner: The mailbox's id, `POOL`, or the purpose of a service key or secret.
+        generation: Of an encryption key; 0 elsewhere and in the pool.
+    """
+
+    kind: str
+    organization_id: str
+    record_id: str
+    owner: str
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRecord:
+    """Ciphertext with all that is needed to find the key for it again.
+
+    Attributes:
+        identity: What it is.
+        algorithm: Of the content: "rsa-3072", "p256", "ed25519", "secret" ...
+        storage_key_version: Which storage key sealed it.
+        ciphertext: Nonce (12) || AES-256-GCM ciphertext || tag (16).
+        spki: DER SubjectPublicKeyInfo for keys, else empty.
+    """
+
+    identity: RecordIdentity
+    algorithm: str
+    storage_key_version: int
+    ciphertext: bytes = field(repr=False)
+    spki: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class ProofBinding:
+    """What a mailbox proof is for; everything of it goes into the transcript or the sealed proof.
+
+    Attributes:
+        organization_id: 32 hex digits.
+        domain: The organization's domain.
+        mailbox_id: 32 hex digits; 32 zeros for an unknown address (the proof can then never succeed).
+        address: Canonical addr-spec.
+        enrolment_id: 32 hex digits.
+        device: The new device's keys.
+        expires: Aware UTC.
+    """
+
+    organization_id: str
+    domain: str
+    mailbox_id: str
+    address: str
+    enrolment_id: str
+    device: DevicePublicKeys
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BegunProof:
+    """A challenge as made.
+
+    Attributes:
+        part1: 32 octets; for the mail alone.
+        part2: 32 octets; for the HTTPS answer.
+        server_nonce: 32 octets; for the HTTPS answer.
+        sealed_proof: To persist; holds binding, both parts and nonce.
+    """
+
+    part1: bytes = field(repr=False)
+    part2: bytes = field(repr=False)
+    server_nonce: bytes
+    sealed_proof: SealedRecord
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCredential:
+    """A device row as evidence: what the keystore authenticated when the proof was right.
+
+    Attributes:
+        organization_id: 32 hex digits.
+        mailbox_id: 32 hex digits.
+        device_id: 32 hex digits.
+        device: Its keys.
+        state: "active" or "removed".
+        version: Grows by one with each change of state.
+        mac: HMAC-SHA256 by the keystore over all of the above.
+    """
+
+    organization_id: str
+    mailbox_id: str
+    device_id: str
+    device: DevicePublicKeys
+    state: str
+    version: int
+    mac: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePolicy:
+    """A release policy row as evidence.
+
+    Attributes:
+        organization_id: 32 hex digits.
+        level: 1 to 4 (docs/architecture.md, rule 2).
+        export_key: Whether owners may export keys to other programs.
+        version: Grows by one with each change.
+        mac: HMAC-SHA256 by the keystore over all of the above.
+    """
+
+    organization_id: str
+    level: int
+    export_key: bool
+    version: int
+    mac: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequestEvidence:
+    """A request as the device signed it (`wire.signed_request`), verbatim."""
+
+    method: str
+    target_uri: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvidence:
+    """Proof that the act's leaf is in the log.
+
+    Attributes:
+        record: Canonical leaf record.
+        salt: 32 octets.
+        index: Position.
+        tree_size: Of the checkpoint.
+        inclusion_proof: Audit path.
+        checkpoint: Signed note.
+    """
+
+    record: bytes
+    salt: bytes = field(repr=False)
+    index: int
+    tree_size: int
+    inclusion_proof: tuple[bytes, ...]
+    checkpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceReleaseEvidence:
+    """Why a device may have a mailbox's keys.
+
+    The keystore checks: both MACs; the device is active and of this mailbox; the policy's level is met (level 1: the
+    credential itself, which exists only after a right proof); the request is signed by the device's authentication key,
+    is a POST to a path ending in /v1/releases and carries the manifest's nonce; every record belongs to the manifest's
+    mailbox with the state's generation; the leaf is "key.release", names device, nonce and every SPKI hash, and is
+    included in a checkpoint under the organization's log key.
+    """
+
+    credential: DeviceCredential
+    policy: ReleasePolicy
+    request: SignedRequestEvidence
+    log: LogEvidence
+    manifest: ReleaseManifest
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRelease:
+    """What leaves the keystore: only HPKE ciphertext and a signature.
+
+    Attributes:
+        sealed_keys: HPKE ciphertext with `info` = the manifest's encoding.
+        signature: Ed25519 by the organization's release key over the manifest's encoding.
+    """
+
+    sealed_keys: bytes
+    signature: bytes
+
+
+class Keystore(Protocol):
+    """Private-key operations. Every call is synchronous, safe from any thread, and may take the time of its algorithm.
+
+    Raises (any method): `SealedError` if the seal is closed or the processes are gone; `VerificationError` if a record's
+    ciphertext, identity, algorithm or version do not belong together.
+    """
+
+    def generate_encryption_key(self, organization_id: str, algorithm: str) -> SealedRecord:
+        """Make an encryption key for the pool (owner `POOL`). Runs at low priority; RSA takes 0.03 to 0.5 s."""
+        ...
+
+    def assign_encryption_key(self, pooled: SealedRecord, mailbox_id: str, generation: int) -> SealedRecord:
+        """Re-seal a pooled key as `generation` (1 ...) of a mailbox; the record id stays.
+
+        Raises:
+            PermissionDeniedError: If the record is not a pooled encryption key.
+        """
+        ...
+
+    def generate_service_key(self, organization_id: str, purpose: str, algorithm: str) -> SealedRecord:
+        """Make a signing key of the service: purpose "issuer/<name>", "release", "log", "statement", "escrow".
+
+        Args:
+            organization_id: 32 hex digits.
+            purpose: Becomes the record's owner.
+            algorithm: "ed25519", "p256", "p384", "rsa-3072" or "rsa-4096".
+        """
+        ...
+
+    def sign(self, key: SealedRecord, algorithm: str, message: bytes) -> bytes:
+        """Sign with a service key.
+
+        Args:
+            key: A record of kind "service-key".
+            algorithm: "ed25519", "ecdsa-sha256", "ecdsa-sha384" or "rsa-pkcs1v15-sha256".
+            message: The whole message, not its digest.
+
+        Raises:
+            PermissionDeniedError: If the record is not a service key.
+            UnsupportedAlgorithmError: If the key has another kind.
+        """
+        ...
+
+    def seal_secret(self, organization_id: str, purpose: str, record_id: str, secret: bytes) -> SealedRecord:
+        """Seal something that is no private key, such as a leaf's salt."""
+        ...
+
+    def open_secret(self, sealed: SealedRecord) -> bytes:
+        """Open what `seal_secret` made.
+
+        Raises:
+            PermissionDeniedError: If the record is of another kind: keys never come out here.
+        """
+        ...
+
+    def derive_secret(self, organization_id: str, purpose: str) -> bytes:
+        """Derive 32 octets for the web process, such as the key of DPoP nonces; the same at every start and node."""
+        ...
+
+    def begin_proof(self, binding: ProofBinding) -> BegunProof:
+        """Make a mailbox challenge."""
+        ...
+
+    def finish_proof(self, sealed_proof: SealedRecord, answer: bytes, device_id: str, now: datetime) -> DeviceCredential:
+        """Check the answer of a challenge and vouch for the device (state "active", version 1).
+
+        Single use is the caller's duty (a state change in the database).
+
+        Raises:
+            AuthenticationError: If the answer is wrong, too late, or the address was unknown. Same time, same words.
+        """
+        ...
+
+    def remove_device(self, credential: DeviceCredential) -> DeviceCredential:
+        """Vouch for the device's removal: state "removed", version + 1."""
+        ...
+
+    def vouch_policy(self, organization_id: str, level: int, export_key: bool, version: int) -> ReleasePolicy:
+        """Authenticate a policy row."""
+        ...
+
+    def open(self, records: tuple[SealedRecord, ...], evidence: DeviceReleaseEvidence) -> SealedRelease:
+        """Open a mailbox's keys and seal them to the device of the evidence. The only way a private key leaves.
+
+        Raises:
+            PermissionDeniedError: If any part of the evidence does not hold.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the keystore's processes."""
+        ...

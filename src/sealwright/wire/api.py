@@ -1,0 +1,276 @@
+"""Request and answer types of the HTTP interface for devices (`/v1`); JSON, bytes as base64, times as RFC 3339 in UTC.
+
+Requests refuse unknown fields; answers may grow. Identifiers are 32 lower-case hex digits.
+"""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from sealwright.wire.device import DevicePublicKeys
+from sealwright.wire.manifest import ReleaseManifest
+
+
+class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of requests."""
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """Base of answers."""
+
+
+# --- mailbox proof -----------------------------------------------------------------------------------------------------
+
+
+class EnrolmentRequest(Request):
+    """POST /v1/enrolments: ask for a mailbox challenge. Signed with the new authentication key."""
+
+    address: str
+    device: DevicePublicKeys
+    device_name: str
+    platform: str
+
+
+class EnrolmentAnswer(Answer):
+    """201, the same for known and unknown addresses.
+
+    Attributes:
+        enrolment_id: Names the challenge here and in the mail.
+        part2: 32 octets.
+        server_nonce: 32 octets.
+        expires: At most 24 hours away.
+    """
+
+    enrolment_id: str
+    part2: bytes
+    server_nonce: bytes
+    expires: datetime
+
+
+class ProofRequest(Request):
+    """POST /v1/enrolments/{id}/proof: the HMAC of `wire.proof`. Signed with the new authentication key."""
+
+    answer: bytes
+
+
+class AccessToken(Answer):
+    """A DPoP-bound access token (RFC 9449); `access_token` is opaque."""
+
+    access_token: str
+    expires: datetime
+
+    def __repr__(self) -> str:
+        return f"AccessToken(expires={self.expires!r})"
+
+
+class EnrolledAnswer(Answer):
+    """200 after a right proof: who the device now is."""
+
+    organization_id: str
+    mailbox_id: str
+    device_id: str
+    address: str
+    display_name: str
+    release_level: int
+    token: AccessToken
+
+
+# --- keys --------------------------------------------------------------------------------------------------------------
+
+
+class ReleaseRequest(Request):
+    """POST /v1/releases: all generations, sealed to the device that asks.
+
+    Attributes:
+        request_nonce: 32 octets chosen by the device; they come back in the manifest.
+    """
+
+    request_nonce: bytes
+
+
+class LeafOpening(Answer):
+    """A log leaf with what is needed to check it.
+
+    Attributes:
+        index: Position in the log.
+        salt: 32 octets.
+        record: The canonical record (`tlog.leaf`), JSON bytes.
+        leaf_hash: RFC 6962 leaf hash of the commitment.
+        tree_size: Size of the tree that `inclusion_proof` is for.
+        inclusion_proof: RFC 9162 section 2.1.3 audit path, 32 octets each.
+    """
+
+    index: int
+    salt: bytes
+    record: bytes
+    leaf_hash: bytes
+    tree_size: int
+    inclusion_proof: tuple[bytes, ...]
+
+
+class KeyCertificate(Answer):
+    """The newest certificate of one key of the history, with its chain up to but without the root; DER."""
+
+    key_id: str
+    certificate: bytes
+    chain: tuple[bytes, ...]
+
+
+class ReleaseAnswer(Answer):
+    """All keys of the mailbox.
+
+    Attributes:
+        manifest: What the KMS says; its encoding is also the HPKE `info`.
+        signature: Ed25519 by the release key.
+        sealed_keys: `hpke_seal(device key, manifest.encode(), encode_released_keys(...))`.
+        certificates: For each key that has one.
+        leaf: The "key.release" leaf, included in `checkpoint`.
+        checkpoint: C2SP signed note, text.
+    """
+
+    manifest: ReleaseManifest
+    signature: bytes
+    sealed_keys: bytes
+    certificates: tuple[KeyCertificate, ...]
+    leaf: LeafOpening
+    checkpoint: str
+
+
+class CertificateRequest(Request):
+    """POST /v1/certificates: a certificate for the device's signing key.
+
+    Attributes:
+        certification_request: PKCS#10 DER, self-signed; only the key and the proof of possession are taken from it.
+    """
+
+    certification_request: bytes
+
+
+class CertificateAnswer(Answer):
+    """A certificate and its chain up to but without the root; DER."""
+
+    certificate: bytes
+    chain: tuple[bytes, ...]
+
+
+class ExportRequest(Request):
+    """POST /v1/exports: ask for permission (`export_key`) to write a key of the mailbox to a PKCS#12 file."""
+
+    key_id: str
+
+
+class ExportAnswer(Answer):
+    """200: permitted, with its leaf."""
+
+    leaf: LeafOpening
+    checkpoint: str
+
+
+# --- devices and the sync feed -------------------------------------------------------------------------------------------
+
+
+class DeviceView(Answer):
+    """A device of the mailbox. `state` is "active" or "removed"."""
+
+    device_id: str
+    name: str
+    platform: str
+    thumbprint: bytes
+    enrolled: datetime
+    state: str
+    this_device: bool
+
+
+class DeviceList(Answer):
+    """GET /v1/devices. DELETE /v1/devices/{id} answers 204."""
+
+    devices: tuple[DeviceView, ...]
+
+
+class SyncItem(Answer):
+    """One item of the feed, sealed to this device.
+
+    Attributes:
+        number: Grows; ask for what is after the last one seen.
+        sealed: `hpke_seal(device key, sync_item_info(...), JSON of SyncNotice)`.
+    """
+
+    number: int
+    sealed: bytes
+
+
+class SyncAnswer(Answer):
+    """GET /v1/sync?after=N."""
+
+    items: tuple[SyncItem, ...]
+
+
+class SyncNotice(Answer):
+    """What a sync item says.
+
+    Attributes:
+        kind: "device-added", "device-removed", "key-rotated", "certificate-issued" or "certificate-revoked".
+        time: When.
+        subject: The device's name, or the key's identifier.
+        thumbprint: The device's thumbprint, or empty.
+        leaf_hash: The leaf that backs the notice.
+    """
+
+    kind: str
+    time: datetime
+    subject: str
+    thumbprint: bytes
+    leaf_hash: bytes
+
+
+# --- the owner's log -----------------------------------------------------------------------------------------------------
+
+
+class ChainAnswer(Answer):
+    """GET /v1/log/chain?after=N: the leaves of the mailbox's chain, in order, with proofs to one checkpoint."""
+
+    chain_id: str
+    leaves: tuple[LeafOpening, ...]
+    head_number: int
+    head_hash: bytes
+    checkpoint: str
+
+
+class ConsistencyAnswer(Answer):
+    """GET /v1/log/consistency?first=M&second=N: RFC 9162 section 2.1.4 proof, 32 octets each."""
+
+    proof: tuple[bytes, ...]
+
+
+# --- directory -----------------------------------------------------------------------------------------------------------
+
+
+class DirectoryCertificate(Answer):
+    """One usable encryption certificate with its chain, DER, best first.
+
+    Attributes:
+        capabilities: SMIMECapabilities DER, or empty where unknown.
+    """
+
+    certificate: bytes
+    chain: tuple[bytes, ...]
+    capabilities: bytes = b""
+
+
+class DirectoryEntry(Answer):
+    """What the directory knows of one address; unknown and hidden both have no certificates."""
+
+    address: str
+    certificates: tuple[DirectoryCertificate, ...]
+
+
+class DirectoryQuery(Request):
+    """POST /v1/directory/search: the recipients of one mail, at most 500."""
+
+    addresses: tuple[str, ...]
+
+
+class DirectoryAnswer(Answer):
+    """Entries in the order of the query. GET /v1/directory/certificates?address=A answers one DirectoryEntry."""
+
+    entries: tuple[DirectoryEntry, ...]

@@ -1,0 +1,107 @@
+"""Request and answer types of the operator interface: HTTP on a Unix socket inside the data folder (`/local`).
+
+Whoever may open the socket (mode 0600) is the operator; the command line's administrative commands speak it.
+"""
+
+from datetime import datetime
+
+from sealwright.wire.api import Answer, Request
+from sealwright.wire.statement import Invitation
+
+
+class PersonRow(Request):
+    """One row of a staff list. Columns of the CSV have the same names; address is required."""
+
+    address: str
+    given_name: str = ""
+    surname: str = ""
+    display_name: str = ""
+
+
+class PeopleImport(Request):
+    """POST /local/people: at most 10,000 rows; rows that exist already are left as they are."""
+
+    people: tuple[PersonRow, ...]
+
+
+class RowRefused(Answer):
+    """A row that was not imported, and why."""
+
+    row: int
+    address: str
+    reason: str
+
+
+class PeopleImported(Answer):
+    """Either all valid rows are imported, or - if any row was refused - none."""
+
+    created: int
+    existing: int
+    refused: tuple[RowRefused, ...]
+
+
+class PersonView(Answer):
+    """GET /local/people: one mailbox and its holder.
+
+    Attributes:
+        state: "active" or "removed".
+        generation: Active generation of the encryption key, 0 while it is being made.
+        certificate_not_after: End of the active encryption certificate, None while there is none.
+        devices: Active devices.
+    """
+
+    mailbox_id: str
+    address: str
+    display_name: str
+    state: str
+    generation: int
+    certificate_not_after: datetime | None
+    devices: int
+
+
+class PeopleList(Answer):
+    """All people of the organization; `pending` mailboxes still wait for key or certificate."""
+
+    people: tuple[PersonView, ...]
+    pending: int
+
+
+class AddressRequest(Request):
+    """POST /local/people/remove and /local/people/rotate."""
+
+    address: str
+
+
+class ExportPolicy(Request):
+    """POST /local/policy/export-key: allow or forbid `export_key` for everybody (off by default)."""
+
+    allowed: bool
+
+
+class InvitationAnswer(Answer):
+    """POST /local/invitations: the same file for every device of the organization."""
+
+    invitation: Invitation
+
+
+class SignInLink(Answer):
+    """POST /local/sign-in-links: a one-time link to the console for the first administrator, valid for 24 hours."""
+
+    url: str
+    expires: datetime
+
+    def __repr__(self) -> str:
+        return f"SignInLink(expires={self.expires!r})"
+
+
+class ServerStatus(Answer):
+    """GET /local/status."""
+
+    organization_name: str
+    domain: str
+    version: str
+    state: str
+    people: int
+    pool_ready: int
+    log_size: int
+    outbox_pending: int
