@@ -261,7 +261,9 @@ class Keystore(Protocol):
         """Make a mailbox challenge."""
         ...
 
-    def finish_proof(self, sealed_proof: SealedRecord, answer: bytes, device_id: str, now: datetime) -> DeviceCredential:
+    def finish_proof(
+        self, sealed_proof: SealedRecord, answer: bytes, device_id: str, now: datetime
+    ) -> DeviceCredential:
         """Check the answer of a challenge and vouch for the device (state "active", version 1).
 
         Single use is the caller's duty (a state change in the database).

@@ -39,7 +39,9 @@ class Transaction:
             ConflictError: If a constraint refuses it.
         """
         try:
-            result = self.connection.execute(statement, rows) if rows is not None else self.connection.execute(statement)
+            result = (
+                self.connection.execute(statement, rows) if rows is not None else self.connection.execute(statement)
+            )
         except IntegrityError as error:
             raise ConflictError("the same thing exists already, or what it belongs to is gone") from error
         return result.rowcount
@@ -127,7 +129,9 @@ class Storage:
                 yield transaction
                 connection.commit()
         except (OperationalError, DBAPIError) as error:
-            raise UnavailableError("the database did not answer or could not write; look again before retrying") from error
+            raise UnavailableError(
+                "the database did not answer or could not write; look again before retrying"
+            ) from error
 
 
 def open_storage(url: str, pool_size: int = 8) -> Storage:

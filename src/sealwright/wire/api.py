@@ -22,7 +22,7 @@ class Answer(Struct, frozen=True, kw_only=True):
 # --- mailbox proof -----------------------------------------------------------------------------------------------------
 
 
-class EnrolmentRequest(Request):
+class EnrolmentRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """POST /v1/enrolments: ask for a mailbox challenge. Signed with the new authentication key."""
 
     address: str
@@ -31,7 +31,7 @@ class EnrolmentRequest(Request):
     platform: str
 
 
-class EnrolmentAnswer(Answer):
+class EnrolmentAnswer(Answer, frozen=True, kw_only=True):
     """201, the same for known and unknown addresses.
 
     Attributes:
@@ -47,13 +47,13 @@ class EnrolmentAnswer(Answer):
     expires: datetime
 
 
-class ProofRequest(Request):
+class ProofRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """POST /v1/enrolments/{id}/proof: the HMAC of `wire.proof`. Signed with the new authentication key."""
 
     answer: bytes
 
 
-class AccessToken(Answer):
+class AccessToken(Answer, frozen=True, kw_only=True):
     """A DPoP-bound access token (RFC 9449); `access_token` is opaque."""
 
     access_token: str
@@ -63,7 +63,7 @@ class AccessToken(Answer):
         return f"AccessToken(expires={self.expires!r})"
 
 
-class EnrolledAnswer(Answer):
+class EnrolledAnswer(Answer, frozen=True, kw_only=True):
     """200 after a right proof: who the device now is."""
 
     organization_id: str
@@ -78,7 +78,7 @@ class EnrolledAnswer(Answer):
 # --- keys --------------------------------------------------------------------------------------------------------------
 
 
-class ReleaseRequest(Request):
+class ReleaseRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """POST /v1/releases: all generations, sealed to the device that asks.
 
     Attributes:
@@ -88,7 +88,7 @@ class ReleaseRequest(Request):
     request_nonce: bytes
 
 
-class LeafOpening(Answer):
+class LeafOpening(Answer, frozen=True, kw_only=True):
     """A log leaf with what is needed to check it.
 
     Attributes:
@@ -108,7 +108,7 @@ class LeafOpening(Answer):
     inclusion_proof: tuple[bytes, ...]
 
 
-class KeyCertificate(Answer):
+class KeyCertificate(Answer, frozen=True, kw_only=True):
     """The newest certificate of one key of the history, with its chain up to but without the root; DER."""
 
     key_id: str
@@ -116,7 +116,7 @@ class KeyCertificate(Answer):
     chain: tuple[bytes, ...]
 
 
-class ReleaseAnswer(Answer):
+class ReleaseAnswer(Answer, frozen=True, kw_only=True):
     """All keys of the mailbox.
 
     Attributes:
@@ -136,7 +136,7 @@ class ReleaseAnswer(Answer):
     checkpoint: str
 
 
-class CertificateRequest(Request):
+class CertificateRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """POST /v1/certificates: a certificate for the device's signing key.
 
     Attributes:
@@ -146,20 +146,20 @@ class CertificateRequest(Request):
     certification_request: bytes
 
 
-class CertificateAnswer(Answer):
+class CertificateAnswer(Answer, frozen=True, kw_only=True):
     """A certificate and its chain up to but without the root; DER."""
 
     certificate: bytes
     chain: tuple[bytes, ...]
 
 
-class ExportRequest(Request):
+class ExportRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """POST /v1/exports: ask for permission (`export_key`) to write a key of the mailbox to a PKCS#12 file."""
 
     key_id: str
 
 
-class ExportAnswer(Answer):
+class ExportAnswer(Answer, frozen=True, kw_only=True):
     """200: permitted, with its leaf."""
 
     leaf: LeafOpening
@@ -169,7 +169,7 @@ class ExportAnswer(Answer):
 # --- devices and the sync feed -------------------------------------------------------------------------------------------
 
 
-class DeviceView(Answer):
+class DeviceView(Answer, frozen=True, kw_only=True):
     """A device of the mailbox. `state` is "active" or "removed"."""
 
     device_id: str
@@ -181,13 +181,13 @@ class DeviceView(Answer):
     this_device: bool
 
 
-class DeviceList(Answer):
+class DeviceList(Answer, frozen=True, kw_only=True):
     """GET /v1/devices. DELETE /v1/devices/{id} answers 204."""
 
     devices: tuple[DeviceView, ...]
 
 
-class SyncItem(Answer):
+class SyncItem(Answer, frozen=True, kw_only=True):
     """One item of the feed, sealed to this device.
 
     Attributes:
@@ -199,13 +199,13 @@ class SyncItem(Answer):
     sealed: bytes
 
 
-class SyncAnswer(Answer):
+class SyncAnswer(Answer, frozen=True, kw_only=True):
     """GET /v1/sync?after=N."""
 
     items: tuple[SyncItem, ...]
 
 
-class SyncNotice(Answer):
+class SyncNotice(Answer, frozen=True, kw_only=True):
     """What a sync item says.
 
     Attributes:
@@ -226,7 +226,7 @@ class SyncNotice(Answer):
 # --- the owner's log -----------------------------------------------------------------------------------------------------
 
 
-class ChainAnswer(Answer):
+class ChainAnswer(Answer, frozen=True, kw_only=True):
     """GET /v1/log/chain?after=N: the leaves of the mailbox's chain, in order, with proofs to one checkpoint."""
 
     chain_id: str
@@ -236,7 +236,7 @@ class ChainAnswer(Answer):
     checkpoint: str
 
 
-class ConsistencyAnswer(Answer):
+class ConsistencyAnswer(Answer, frozen=True, kw_only=True):
     """GET /v1/log/consistency?first=M&second=N: RFC 9162 section 2.1.4 proof, 32 octets each."""
 
     proof: tuple[bytes, ...]
@@ -245,7 +245,7 @@ class ConsistencyAnswer(Answer):
 # --- directory -----------------------------------------------------------------------------------------------------------
 
 
-class DirectoryCertificate(Answer):
+class DirectoryCertificate(Answer, frozen=True, kw_only=True):
     """One usable encryption certificate with its chain, DER, best first.
 
     Attributes:
@@ -257,20 +257,20 @@ class DirectoryCertificate(Answer):
     capabilities: bytes = b""
 
 
-class DirectoryEntry(Answer):
+class DirectoryEntry(Answer, frozen=True, kw_only=True):
     """What the directory knows of one address; unknown and hidden both have no certificates."""
 
     address: str
     certificates: tuple[DirectoryCertificate, ...]
 
 
-class DirectoryQuery(Request):
+class DirectoryQuery(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """POST /v1/directory/search: the recipients of one mail, at most 500."""
 
     addresses: tuple[str, ...]
 
 
-class DirectoryAnswer(Answer):
+class DirectoryAnswer(Answer, frozen=True, kw_only=True):
     """Entries in the order of the query. GET /v1/directory/certificates?address=A answers one DirectoryEntry."""
 
     entries: tuple[DirectoryEntry, ...]

@@ -9,7 +9,7 @@ from sealwright.wire.api import Answer, Request
 from sealwright.wire.statement import Invitation
 
 
-class PersonRow(Request):
+class PersonRow(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One row of a staff list. Columns of the CSV have the same names; address is required."""
 
     address: str
@@ -18,13 +18,13 @@ class PersonRow(Request):
     display_name: str = ""
 
 
-class PeopleImport(Request):
+class PeopleImport(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """POST /local/people: at most 10,000 rows; rows that exist already are left as they are."""
 
     people: tuple[PersonRow, ...]
 
 
-class RowRefused(Answer):
+class RowRefused(Answer, frozen=True, kw_only=True):
     """A row that was not imported, and why."""
 
     row: int
@@ -32,7 +32,7 @@ class RowRefused(Answer):
     reason: str
 
 
-class PeopleImported(Answer):
+class PeopleImported(Answer, frozen=True, kw_only=True):
     """Either all valid rows are imported, or - if any row was refused - none."""
 
     created: int
@@ -40,7 +40,7 @@ class PeopleImported(Answer):
     refused: tuple[RowRefused, ...]
 
 
-class PersonView(Answer):
+class PersonView(Answer, frozen=True, kw_only=True):
     """GET /local/people: one mailbox and its holder.
 
     Attributes:
@@ -59,32 +59,32 @@ class PersonView(Answer):
     devices: int
 
 
-class PeopleList(Answer):
+class PeopleList(Answer, frozen=True, kw_only=True):
     """All people of the organization; `pending` mailboxes still wait for key or certificate."""
 
     people: tuple[PersonView, ...]
     pending: int
 
 
-class AddressRequest(Request):
+class AddressRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """POST /local/people/remove and /local/people/rotate."""
 
     address: str
 
 
-class ExportPolicy(Request):
+class ExportPolicy(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """POST /local/policy/export-key: allow or forbid `export_key` for everybody (off by default)."""
 
     allowed: bool
 
 
-class InvitationAnswer(Answer):
+class InvitationAnswer(Answer, frozen=True, kw_only=True):
     """POST /local/invitations: the same file for every device of the organization."""
 
     invitation: Invitation
 
 
-class SignInLink(Answer):
+class SignInLink(Answer, frozen=True, kw_only=True):
     """POST /local/sign-in-links: a one-time link to the console for the first administrator, valid for 24 hours."""
 
     url: str
@@ -94,7 +94,7 @@ class SignInLink(Answer):
         return f"SignInLink(expires={self.expires!r})"
 
 
-class ServerStatus(Answer):
+class ServerStatus(Answer, frozen=True, kw_only=True):
     """GET /local/status."""
 
     organization_name: str

@@ -6,7 +6,6 @@ an invitation or a device-management file. All signatures are Ed25519 over `enco
 """
 
 from datetime import datetime, timedelta
-
 from typing import TypeVar
 
 import msgspec

@@ -1,0 +1,1 @@
+"""The append-only log over storage and tlog: pending leaves, sequencer, checkpoints."""

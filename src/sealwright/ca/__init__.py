@@ -1,0 +1,1 @@
+"""The certification authority: issuers, templates, lint-gated issuance, revocation."""

@@ -1,0 +1,1 @@
+"""Cryptographic Message Syntax (RFC 5652, RFC 5083): SignedData and EnvelopedData. Pure."""

@@ -1,0 +1,1 @@
+"""Recipients' certificates by exact address."""

@@ -1,0 +1,1 @@
+"""Organizations, people, mailboxes, devices, mailbox proof, tokens."""

@@ -1,0 +1,1 @@
+"""Key management: archived encryption keys, generations, releases."""

@@ -1,0 +1,1 @@
+"""Outgoing connections: the only room that opens any."""
