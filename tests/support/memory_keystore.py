@@ -1,0 +1,223 @@
+"""A keystore for tests: the whole protocol in this process, with plain `cryptography` and no processes or files.
+
+It checks what a unit test needs to be refused (kinds, owners, MACs, answers); log inclusion is the real keystore's work.
+"""
+
+import hmac
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from sealwright.errors import (
+    AuthenticationError,
+    PermissionDeniedError,
+    SealedError,
+    UnsupportedAlgorithmError,
+    VerificationError,
+)
+from sealwright.keystore.model import (
+    POOL,
+    BegunProof,
+    DeviceCredential,
+    DeviceReleaseEvidence,
+    ProofBinding,
+    RecordIdentity,
+    ReleasePolicy,
+    SealedRecord,
+    SealedRelease,
+)
+from sealwright.wire.device import DevicePublicKeys
+from sealwright.wire.encoding import decode_fields, encode_fields
+from sealwright.wire.hpke import hpke_seal
+from sealwright.wire.manifest import ReleasedKey, encode_released_keys
+from sealwright.wire.proof import proof_answer, proof_transcript
+
+UNKNOWN_MAILBOX = "0" * 32
+
+
+class MemoryKeystore:
+    """Implements `keystore.model.Keystore`; every instance has keys of its own."""
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+        self._release_keys: dict[str, SealedRecord] = {}
+        self.rsa_bits: dict[str, int] = {"rsa-2048": 2048, "rsa-3072": 3072, "rsa-4096": 4096}
+        self.sealed = False
+
+    def generate_encryption_key(self, organization_id: str, algorithm: str) -> SealedRecord:
+        """Make a pooled key."""
+        return self._make_key("encryption-key", organization_id, POOL, algorithm)
+
+    def assign_encryption_key(self, pooled: SealedRecord, mailbox_id: str, generation: int) -> SealedRecord:
+        """Re-seal a pooled key for a mailbox."""
+        if pooled.identity.kind != "encryption-key" or pooled.identity.owner != POOL:
+            raise PermissionDeniedError("only a pooled encryption key can be assigned")
+        identity = replace(pooled.identity, owner=mailbox_id, generation=generation)
+        return self._seal(identity, pooled.algorithm, self._unseal(pooled), pooled.spki)
+
+    def generate_service_key(self, organization_id: str, purpose: str, algorithm: str) -> SealedRecord:
+        """Make a signing key of the service."""
+        record = self._make_key("service-key", organization_id, purpose, algorithm)
+        if purpose == "release":
+            self._release_keys[organization_id] = record
+        return record
+
+    def sign(self, key: SealedRecord, algorithm: str, message: bytes) -> bytes:
+        """Sign with a service key."""
+        if key.identity.kind != "service-key":
+            raise PermissionDeniedError("only a service key signs")
+        private_key = serialization.load_der_private_key(self._unseal(key), None)
+        if isinstance(private_key, ed25519.Ed25519PrivateKey) and algorithm == "ed25519":
+            return private_key.sign(message)
+        if isinstance(private_key, ec.EllipticCurvePrivateKey) and algorithm == "ecdsa-sha256":
+            return private_key.sign(message, ec.ECDSA(hashes.SHA256()))
+        if isinstance(private_key, ec.EllipticCurvePrivateKey) and algorithm == "ecdsa-sha384":
+            return private_key.sign(message, ec.ECDSA(hashes.SHA384()))
+        if isinstance(private_key, rsa.RSAPrivateKey) and algorithm == "rsa-pkcs1v15-sha256":
+            return private_key.sign(message, padding.PKCS1v15(), hashes.SHA256())
+        raise UnsupportedAlgorithmError(f"{algorithm} does not fit a key of {key.algorithm}")
+
+    def seal_secret(self, organization_id: str, purpose: str, record_id: str, secret: bytes) -> SealedRecord:
+        """Seal a secret."""
+        return self._seal(RecordIdentity("secret", organization_id, record_id, purpose), "secret", secret)
+
+    def open_secret(self, sealed: SealedRecord) -> bytes:
+        """Open a secret."""
+        if sealed.identity.kind != "secret":
+            raise PermissionDeniedError("only a secret comes out here")
+        return self._unseal(sealed)
+
+    def derive_secret(self, organization_id: str, purpose: str) -> bytes:
+        """Derive 32 octets."""
+        return self._mac("derive", organization_id.encode(), purpose.encode())
+
+    def begin_proof(self, binding: ProofBinding) -> BegunProof:
+        """Make a mailbox challenge."""
+        part1, part2, nonce = (secrets.token_bytes(32) for _ in range(3))
+        identity = RecordIdentity("proof", binding.organization_id, binding.enrolment_id, binding.mailbox_id)
+        content = encode_fields(
+            "memory proof",
+            1,
+            binding.domain.encode(),
+            binding.address.encode(),
+            binding.device.authentication_key_spki,
+            binding.device.hpke_public_key,
+            binding.expires.astimezone(UTC).isoformat().encode(),
+            part1,
+            part2,
+            nonce,
+        )
+        return BegunProof(part1, part2, nonce, self._seal(identity, "proof", content))
+
+    def finish_proof(
+        self, sealed_proof: SealedRecord, answer: bytes, device_id: str, now: datetime
+    ) -> DeviceCredential:
+        """Check an answer and vouch for the device."""
+        if sealed_proof.identity.kind != "proof":
+            raise PermissionDeniedError("not a proof")
+        domain, address, spki, hpke, expires, part1, part2, nonce = decode_fields(
+            "memory proof", 1, self._unseal(sealed_proof)
+        )
+        device = DevicePublicKeys(spki, hpke)
+        transcript = proof_transcript(domain.decode(), address.decode(), device.thumbprint(), nonce)
+        right = hmac.compare_digest(answer, proof_answer(part1, part2, transcript))
+        known = sealed_proof.identity.owner != UNKNOWN_MAILBOX
+        if not right or not known or now > datetime.fromisoformat(expires.decode()):
+            raise AuthenticationError("the mailbox proof is not right or came too late: start again")
+        identity = sealed_proof.identity
+        credential = DeviceCredential(identity.organization_id, identity.owner, device_id, device, "active", 1, b"")
+        return replace(credential, mac=self._credential_mac(credential))
+
+    def remove_device(self, credential: DeviceCredential) -> DeviceCredential:
+        """Vouch for a removal."""
+        self._check_mac(credential.mac, self._credential_mac(credential))
+        removed = replace(credential, state="removed", version=credential.version + 1)
+        return replace(removed, mac=self._credential_mac(removed))
+
+    def vouch_policy(self, organization_id: str, level: int, export_key: bool, version: int) -> ReleasePolicy:
+        """Authenticate a policy row."""
+        policy = ReleasePolicy(organization_id, level, export_key, version, b"")
+        return replace(policy, mac=self._policy_mac(policy))
+
+    def open(self, records: tuple[SealedRecord, ...], evidence: DeviceReleaseEvidence) -> SealedRelease:
+        """Open a mailbox's keys for the device of the evidence."""
+        credential, manifest = evidence.credential, evidence.manifest
+        self._check_mac(credential.mac, self._credential_mac(credential))
+        self._check_mac(evidence.policy.mac, self._policy_mac(evidence.policy))
+        if credential.state != "active" or credential.mailbox_id != manifest.mailbox_id:
+            raise PermissionDeniedError("the device is not an active one of this mailbox")
+        if credential.device.thumbprint() != manifest.device_thumbprint:
+            raise PermissionDeniedError("the manifest names another device")
+        if any(r.identity.kind != "encryption-key" or r.identity.owner != manifest.mailbox_id for r in records):
+            raise PermissionDeniedError("a record belongs to another mailbox")
+        if credential.organization_id not in self._release_keys:
+            raise SealedError("the organization has no release key")
+        keys = tuple(ReleasedKey(record.identity.record_id, self._unseal(record)) for record in records)
+        info = manifest.encode()
+        sealed_keys = hpke_seal(credential.device.hpke_public_key, info, encode_released_keys(keys))
+        return SealedRelease(sealed_keys, self.sign(self._release_keys[credential.organization_id], "ed25519", info))
+
+    def close(self) -> None:
+        """Refuse everything from now on."""
+        self.sealed = True
+
+    def _make_key(self, kind: str, organization_id: str, owner: str, algorithm: str) -> SealedRecord:
+        private_key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
+        if algorithm == "ed25519":
+            private_key = ed25519.Ed25519PrivateKey.generate()
+        elif algorithm == "p256":
+            private_key = ec.generate_private_key(ec.SECP256R1())
+        elif algorithm == "p384":
+            private_key = ec.generate_private_key(ec.SECP384R1())
+        elif algorithm in self.rsa_bits:
+            private_key = rsa.generate_private_key(65537, self.rsa_bits[algorithm])
+        else:
+            raise UnsupportedAlgorithmError(f"no key of {algorithm}")
+        pkcs8 = private_key.private_bytes(
+            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        spki = private_key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        return self._seal(RecordIdentity(kind, organization_id, secrets.token_hex(16), owner), algorithm, pkcs8, spki)
+
+    def _seal(self, identity: RecordIdentity, algorithm: str, content: bytes, spki: bytes = b"") -> SealedRecord:
+        nonce = secrets.token_bytes(12)
+        aad = _associated_data(identity, algorithm, spki)
+        return SealedRecord(identity, algorithm, 1, nonce + AESGCM(self._key).encrypt(nonce, content, aad), spki)
+
+    def _unseal(self, record: SealedRecord) -> bytes:
+        if self.sealed:
+            raise SealedError("the keystore is sealed")
+        aad = _associated_data(record.identity, record.algorithm, record.spki)
+        try:
+            return AESGCM(self._key).decrypt(record.ciphertext[:12], record.ciphertext[12:], aad)
+        except (InvalidTag, ValueError) as error:
+            raise VerificationError("the sealed record and its identity do not belong together") from error
+
+    def _mac(self, purpose: str, *fields: bytes) -> bytes:
+        return hmac.digest(self._key, encode_fields("memory " + purpose, 1, *fields), "sha256")
+
+    def _credential_mac(self, credential: DeviceCredential) -> bytes:
+        texts = (credential.organization_id, credential.mailbox_id, credential.device_id, credential.state)
+        version = credential.version.to_bytes(8, "big")
+        return self._mac("device", credential.device.thumbprint(), version, *(text.encode() for text in texts))
+
+    def _policy_mac(self, policy: ReleasePolicy) -> bytes:
+        numbers = f"{policy.level} {policy.export_key} {policy.version}"
+        return self._mac("policy", policy.organization_id.encode(), numbers.encode())
+
+    def _check_mac(self, given: bytes, right: bytes) -> None:
+        if not hmac.compare_digest(given, right):
+            raise PermissionDeniedError("a row was changed behind the keystore's back")
+
+
+def _associated_data(identity: RecordIdentity, algorithm: str, spki: bytes) -> bytes:
+    texts = (identity.kind, identity.organization_id, identity.record_id, identity.owner, algorithm)
+    fields = [text.encode() for text in texts]
+    return encode_fields("memory record", 1, *fields, identity.generation.to_bytes(4, "big"), spki)
