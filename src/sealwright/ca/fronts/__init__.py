@@ -1,0 +1,1 @@
+"""The CA's protocols, one module each."""

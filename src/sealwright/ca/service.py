@@ -1,0 +1,397 @@
+"""The certification authority: makes issuers, issues, revokes, and keeps the lists. Steps as in "Issue" of the architecture."""
+
+from dataclasses import replace
+from datetime import datetime
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from sealwright.audit.log import Act
+from sealwright.ca import policy, signer
+from sealwright.ca.lint import draft, lint
+from sealwright.ca.model import (
+    ENCRYPTION,
+    INTERMEDIATES,
+    ROOT,
+    SIGNING,
+    TLS,
+    CertificateRecord,
+    IssuedCertificate,
+    Issuer,
+    Organization,
+    Subject,
+)
+from sealwright.ca.ports import AuditPort, PutOutbox, SubjectReader
+from sealwright.ca.store import CaStore
+from sealwright.clock import Clock
+from sealwright.errors import ConflictError, DecodingError, UnavailableError
+from sealwright.keystore.model import Keystore, SealedRecord
+from sealwright.pkix import profiles
+from sealwright.pkix.crl import check_reason, crl_builder
+from sealwright.pkix.requests import (
+    CertifiablePublicKey,
+    check_certification_request,
+    check_public_key,
+    load_certifiable_key,
+)
+from sealwright.storage.engine import Storage, Transaction
+from sealwright.storage.schema import new_id
+from sealwright.tlog.leaf import ORGANIZATION_CHAIN
+from sealwright.wire.encoding import sha256
+from sealwright.wire.escrow import EscrowStatement, verify_escrow_statement
+
+_CRL_ATTEMPTS = 8
+
+
+class CertificateAuthority:
+    """One service for all organizations of this server.
+
+    Args:
+        storage: The database.
+        store: Its SQL.
+        keystore: Where issuers' keys are.
+        audit: The owner-visible log.
+        clock: The time.
+        settings: Where status is fetched.
+        subjects: Who owns a mailbox.
+        put_outbox: Queues "certificate.published" and "certificate.revoked" with serial_number (hex), issuer,
+            mailbox_id and address.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        store: CaStore,
+        keystore: Keystore,
+        audit: AuditPort,
+        clock: Clock,
+        settings: policy.CaSettings,
+        *,
+        subjects: SubjectReader,
+        put_outbox: PutOutbox,
+    ) -> None:
+        policy.check_base_url(settings.base_url)
+        self._storage = storage
+        self._store = store
+        self._keystore = keystore
+        self._audit = audit
+        self._clock = clock
+        self._settings = settings
+        self._subjects = subjects
+        self._put_outbox = put_outbox
+
+    def create(self, tx: Transaction, organization: Organization) -> bytes:
+        """Make an organization's root and its intermediates for signing, encryption and TLS.
+
+        Returns:
+            The root certificate, DER.
+
+        Raises:
+            ConflictError: If the organization has a CA already.
+        """
+        self._store.add_organization(tx, organization)
+        now = self._now()
+        name = profiles.OrganizationName(organization.name, organization.country, organization.organization_identifier)
+        root_key = self._keystore.generate_service_key(organization.organization_id, f"issuer/{ROOT}", "p384")
+        root_public_key = signer.issuer_public_key(root_key)
+        root_name = profiles.issuer_name(name, "Sealwright Root CA")
+        builder = profiles.root_builder(root_name, root_public_key, x509.random_serial_number(), now)
+        root = self._add_issuer(tx, organization.organization_id, ROOT, root_key, root_key, builder)
+        root_certificate = x509.load_der_x509_certificate(root.certificate)
+        for issuer_name in INTERMEDIATES:
+            key = self._keystore.generate_service_key(organization.organization_id, f"issuer/{issuer_name}", "p256")
+            builder = profiles.intermediate_builder(
+                self._placement(root, root_certificate, now),
+                profiles.issuer_name(
+                    name, f"Sealwright {issuer_name.upper() if issuer_name == TLS else issuer_name} CA"
+                ),
+                signer.issuer_public_key(key),
+                is_tls=issuer_name == TLS,
+            )
+            self._add_issuer(tx, organization.organization_id, issuer_name, key, root_key, builder, root.issuer_id)
+        return root.certificate
+
+    def issue_signing(self, organization_id: str, subject: Subject, certification_request: bytes) -> IssuedCertificate:
+        """Issue a device's signing certificate; the same key and subject get the same certificate until renewal is due.
+
+        Raises:
+            InputError: If the request, the key or the profile is not right.
+            InvalidSignatureError: If the request is not signed by its key.
+            NotFoundError: If the organization has no CA.
+        """
+        # 2 The request, and the proof that whoever asks has the key.
+        public_key = check_certification_request(certification_request)
+        return self._issue_subscriber(organization_id, SIGNING, subject, subject.addresses, public_key)
+
+    def issue_encryption(self, statement_payload: bytes, signature: bytes) -> IssuedCertificate:
+        """Issue the certificate of an archived key on the key management's word.
+
+        Raises:
+            VerificationError: If the statement is not signed by the registered key management, or has expired.
+            InputError: If statement, key or profile is not right.
+            NotFoundError: If organization or mailbox is unknown.
+        """
+        # 1 The statement names the organization; only that organization's registered key may have signed it.
+        try:
+            claimed = msgspec.json.decode(statement_payload, type=EscrowStatement)
+        except msgspec.MsgspecError as error:
+            raise DecodingError("not an escrow statement") from error
+        with self._storage.read(claimed.organization_id) as tx:
+            kms_key = self._store.organization(tx, claimed.organization_id).kms_key
+        statement = verify_escrow_statement(statement_payload, signature, kms_key, self._clock.now())
+        subject = self._subjects.subject(statement.organization_id, statement.mailbox_id)
+        policy.check_names(statement.addresses, subject.addresses)
+        # 2 The key that the statement vouches for.
+        public_key = load_certifiable_key(statement.spki)
+        return self._issue_subscriber(statement.organization_id, ENCRYPTION, subject, statement.addresses, public_key)
+
+    def issue_tls(self, organization_id: str, names: list[str], public_key: object) -> str:
+        """Issue a server certificate of the organization's own machines.
+
+        Args:
+            organization_id: 32 hex digits.
+            names: DNS names and IP addresses.
+            public_key: The server's public key.
+
+        Returns:
+            PEM, server certificate first, then the intermediate.
+        """
+        key = check_public_key(public_key)
+        issuer, certificate = self._issuer(organization_id, TLS)
+        builder = profiles.tls_builder(self._placement(issuer, certificate, self._now()), names, key)
+        issued = self._issue(issuer, builder, key, "", names[0], names)
+        return "".join(_pem(der) for der in (issued.certificate, *issued.chain))
+
+    def revoke(self, organization_id: str, serial_number: int, reason: str) -> None:
+        """Revoke a certificate and make the issuer's next list.
+
+        Raises:
+            NotFoundError: If there is no such certificate.
+            ConflictError: If it is revoked already.
+            InputError: If the reason is none of `pkix.crl.REASONS`.
+        """
+        check_reason(reason)
+        now = self._now()
+        with self._storage.transaction(organization_id) as tx:
+            record = self._store.by_serial(tx, organization_id, serial_number)
+            issuer = self._store.issuer_by_id(tx, organization_id, record.issuer_id)
+            self._store.revoke_certificate(tx, record, now, reason)
+            fields = {"serial_number": f"{serial_number:x}", "issuer": issuer.name, "reason": reason}
+            chain_id = record.mailbox_id or ORGANIZATION_CHAIN
+            self._audit.append(tx, Act(organization_id, chain_id, "certificate.revoke", fields))
+            self._announce(tx, "certificate.revoked", record, issuer.name)
+        self._make_crl(organization_id, issuer.name)
+
+    def crl(self, organization_id: str, issuer_name: str) -> bytes:
+        """Return an issuer's revocation list, DER; it is made anew when less than half its life is left.
+
+        Raises:
+            NotFoundError: If there is no such issuer.
+        """
+        with self._storage.read(organization_id) as tx:
+            issuer = self._store.issuer(tx, organization_id, issuer_name)
+        fresh_until = self._clock.now() + policy.CRL_RENEWAL
+        if issuer.crl_next_update is not None and issuer.crl_next_update > fresh_until:
+            return issuer.crl
+        return self._make_crl(organization_id, issuer_name)
+
+    def issuer_certificate(self, organization_id: str, issuer_name: str) -> bytes:
+        """Return an issuer's certificate, DER.
+
+        Raises:
+            NotFoundError: If there is no such issuer.
+        """
+        with self._storage.read(organization_id) as tx:
+            return self._store.issuer(tx, organization_id, issuer_name).certificate
+
+    def certificate(self, organization_id: str, serial_number: int) -> IssuedCertificate:
+        """Return an issued or revoked certificate with its chain.
+
+        Raises:
+            NotFoundError: If there is none, or it is not finished.
+        """
+        with self._storage.read(organization_id) as tx:
+            record = self._store.by_serial(tx, organization_id, serial_number)
+            issuer = self._store.issuer_by_id(tx, organization_id, record.issuer_id)
+        return _issued(record, issuer)
+
+    def certificates(self, organization_id: str, mailbox_id: str | None = None) -> list[CertificateRecord]:
+        """Return at most 1,000 certificates of a mailbox or of the whole organization, newest first."""
+        with self._storage.read(organization_id) as tx:
+            return self._store.list_certificates(tx, organization_id, mailbox_id)
+
+    def _issue_subscriber(
+        self,
+        organization_id: str,
+        usage: profiles.Usage,
+        subject: Subject,
+        addresses: tuple[str, ...],
+        public_key: CertifiablePublicKey,
+    ) -> IssuedCertificate:
+        issuer, issuer_certificate = self._issuer(organization_id, usage)
+        with self._storage.read(organization_id) as tx:
+            organization = self._store.organization(tx, organization_id)
+        # 4 Template and request make the to-be-signed certificate.
+        name = profiles.OrganizationName(organization.name, organization.country, organization.organization_identifier)
+        ordered = tuple(dict.fromkeys((subject.address, *addresses))) if subject.address in addresses else addresses
+        holder = profiles.Holder(ordered, subject.given_name, subject.surname, subject.common_name)
+        placement = self._placement(issuer, issuer_certificate, self._now() - profiles.BACKDATED)
+        builder = profiles.subscriber_builder(placement, name, holder, public_key, usage)
+        names = [subject.mailbox_id, subject.given_name, subject.surname, *ordered]
+        return self._issue(issuer, builder, public_key, subject.mailbox_id, ordered[0], names)
+
+    def _issue(
+        self,
+        issuer: Issuer,
+        builder: x509.CertificateBuilder,
+        public_key: CertifiablePublicKey,
+        mailbox_id: str,
+        address: str,
+        names: list[str],
+    ) -> IssuedCertificate:
+        spki = public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        # 5 Lint; the token permits one signature over exactly this.
+        drafted = draft(builder, signer.issuer_public_key(issuer.key))
+        token = lint(drafted)
+        record = _record(issuer, drafted, mailbox_id, address, spki, policy.request_key(issuer.name, spki, names))
+        # 3, 6 Key policy; serial number, to-be-signed bytes and leaf, before there is a signature.
+        with self._storage.transaction(issuer.organization_id) as tx:
+            earlier = self._store.by_spki(tx, issuer.organization_id, record.spki_sha256)
+            policy.check_key_reuse(earlier, issuer.issuer_id, mailbox_id)
+            latest = self._store.latest_by_request(tx, issuer.organization_id, record.request_key)
+            now = self._clock.now()
+            if latest is not None and latest.state == "ISSUED" and not policy.is_renewal_due(latest, now):
+                return _issued(latest, issuer)
+            if latest is not None:
+                started = latest.not_before + profiles.BACKDATED
+                if latest.state == "PENDING" and now - started < policy.PENDING_VALIDITY:
+                    # Somebody was interrupted here, or is a moment ahead: finish the very same certificate.
+                    record, token = latest, lint(self._redraft(issuer, latest))
+                else:
+                    record = replace(record, renewal=latest.renewal + 1)
+            if record is not latest:
+                self._store.add_certificate(tx, record)
+                self._audit.append(tx, _issue_act(record, issuer.name))
+        # 7, 8 Sign, verify the signature, compare the to-be-signed bytes.
+        certificate = signer.sign_certificate(self._keystore, issuer.key, record.tbs_certificate, token)
+        # 9 The certificate and the word to whoever publishes it.
+        try:
+            with self._storage.transaction(issuer.organization_id) as tx:
+                self._store.complete_certificate(tx, record, certificate)
+                self._announce(tx, "certificate.published", record, issuer.name)
+        except ConflictError:
+            return self.certificate(issuer.organization_id, record.serial_number)
+        return _issued(replace(record, state="ISSUED", certificate=certificate), issuer)
+
+    def _redraft(self, issuer: Issuer, record: CertificateRecord) -> x509.Certificate:
+        return signer.draft_from_tbs(record.tbs_certificate, signer.issuer_public_key(issuer.key))
+
+    def _add_issuer(
+        self,
+        tx: Transaction,
+        organization_id: str,
+        name: str,
+        key: SealedRecord,
+        signing_key: SealedRecord,
+        builder: x509.CertificateBuilder,
+        issued_by: str | None = None,
+    ) -> Issuer:
+        drafted = draft(builder, signer.issuer_public_key(signing_key))
+        certificate = signer.sign_certificate(self._keystore, signing_key, drafted.tbs_certificate_bytes, lint(drafted))
+        issuer = Issuer(new_id(), organization_id, name, certificate, key)
+        self._store.add_issuer(tx, issuer)
+        parent = issuer if issued_by is None else replace(issuer, issuer_id=issued_by)
+        record = _record(parent, drafted, "", "", key.spki, policy.request_key(f"issuer/{name}", key.spki, ()))
+        self._store.add_certificate(tx, replace(record, state="ISSUED", certificate=certificate))
+        fields = {"issuer": name, "certificate_sha256": sha256(certificate).hex(), "spki_sha256": record.spki_sha256}
+        self._audit.append(tx, Act(organization_id, ORGANIZATION_CHAIN, "issuer.create", fields))
+        return issuer
+
+    def _make_crl(self, organization_id: str, issuer_name: str) -> bytes:
+        # the list is signed outside the transaction; whoever loses the race reads again and lists more
+        for _ in range(_CRL_ATTEMPTS):
+            now = self._now()
+            with self._storage.read(organization_id) as tx:
+                issuer = self._store.issuer(tx, organization_id, issuer_name)
+                entries = self._store.revoked_entries(tx, organization_id, issuer.issuer_id)
+            certificate = x509.load_der_x509_certificate(issuer.certificate)
+            next_update = now + policy.CRL_VALIDITY
+            builder = crl_builder(certificate, entries, issuer.crl_number + 1, now, next_update)
+            crl = signer.sign_crl(self._keystore, issuer.key, builder)
+            try:
+                with self._storage.transaction(organization_id) as tx:
+                    self._store.replace_crl(tx, issuer, crl, next_update)
+            except ConflictError:
+                continue
+            return crl
+        raise UnavailableError("the revocation list is being made by many at once: ask again")
+
+    def _announce(self, tx: Transaction, topic: str, record: CertificateRecord, issuer_name: str) -> None:
+        if not record.mailbox_id:
+            return
+        payload = {
+            "serial_number": f"{record.serial_number:x}",
+            "issuer": issuer_name,
+            "mailbox_id": record.mailbox_id,
+            "address": record.address,
+        }
+        self._put_outbox(tx, record.organization_id, topic, payload, key=f"{topic}/{record.certificate_id}")
+
+    def _issuer(self, organization_id: str, name: str) -> tuple[Issuer, x509.Certificate]:
+        with self._storage.read(organization_id) as tx:
+            issuer = self._store.issuer(tx, organization_id, name)
+        return issuer, x509.load_der_x509_certificate(issuer.certificate)
+
+    def _placement(self, issuer: Issuer, certificate: x509.Certificate, not_before: datetime) -> profiles.Placement:
+        return profiles.Placement(
+            issuer=certificate,
+            serial_number=x509.random_serial_number(),
+            not_before=not_before,
+            crl_url=self._settings.crl_url(issuer.organization_id, issuer.name),
+            issuer_url=self._settings.issuer_url(issuer.organization_id, issuer.name),
+        )
+
+    def _now(self) -> datetime:
+        return self._clock.now().replace(microsecond=0)
+
+
+def _record(
+    issuer: Issuer, drafted: x509.Certificate, mailbox_id: str, address: str, spki: bytes, request_key: str
+) -> CertificateRecord:
+    return CertificateRecord(
+        certificate_id=new_id(),
+        organization_id=issuer.organization_id,
+        issuer_id=issuer.issuer_id,
+        serial_number=drafted.serial_number,
+        mailbox_id=mailbox_id,
+        address=address,
+        spki_sha256=sha256(spki).hex(),
+        request_key=request_key,
+        renewal=0,
+        tbs_certificate=drafted.tbs_certificate_bytes,
+        certificate=b"",
+        state="PENDING",
+        not_before=drafted.not_valid_before_utc,
+        not_after=drafted.not_valid_after_utc,
+    )
+
+
+def _issue_act(record: CertificateRecord, issuer_name: str) -> Act:
+    fields = {
+        "serial_number": f"{record.serial_number:x}",
+        "issuer": issuer_name,
+        "spki_sha256": record.spki_sha256,
+        "tbs_sha256": sha256(record.tbs_certificate).hex(),
+    }
+    return Act(record.organization_id, record.mailbox_id or ORGANIZATION_CHAIN, "certificate.issue", fields)
+
+
+def _issued(record: CertificateRecord, issuer: Issuer) -> IssuedCertificate:
+    if not record.certificate:
+        raise ConflictError("the certificate is not finished yet: ask again")
+    return IssuedCertificate(record.certificate, (issuer.certificate,), record.not_after)
+
+
+def _pem(der: bytes) -> str:
+    return x509.load_der_x509_certificate(der).public_bytes(serialization.Encoding.PEM).decode("ascii")

@@ -1,0 +1,74 @@
+"""Certification requests (RFC 2986) and the policy for keys that are certified."""
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from sealwright.errors import DecodingError, InvalidSignatureError, UnsupportedAlgorithmError
+
+MAX_REQUEST_BYTES = 64 * 1024
+MIN_RSA_BITS = 2048
+MAX_RSA_BITS = 8192
+"""Beyond this one verification costs more than any of ours should."""
+
+CertifiablePublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
+
+
+def check_certification_request(certification_request_der: bytes) -> CertifiablePublicKey:
+    """Check a request's self-signature (the proof of possession) and its key, and return the key.
+
+    Names and extensions of the request are ignored: the CA takes them from what it knows about the holder.
+
+    Raises:
+        DecodingError: If the bytes are not a PKCS#10 request.
+        InvalidSignatureError: If the request is not signed by the key it names.
+        UnsupportedAlgorithmError: If the key is not P-256, P-384, RSA of at least 2048 bits, or Ed25519.
+    """
+    if len(certification_request_der) > MAX_REQUEST_BYTES:
+        raise DecodingError("the certification request is too large")
+    try:
+        request = x509.load_der_x509_csr(certification_request_der)
+        public_key = check_public_key(request.public_key())
+        is_signed = request.is_signature_valid
+    except UnsupportedAlgorithm as error:
+        raise UnsupportedAlgorithmError("the certification request uses an unknown algorithm") from error
+    except (ValueError, TypeError) as error:
+        raise DecodingError("not a certification request") from error
+    if not is_signed:
+        raise InvalidSignatureError("the certification request is not signed by the key it names")
+    return public_key
+
+
+def check_public_key(public_key: object) -> CertifiablePublicKey:
+    """Check that a key may be certified and return it.
+
+    Raises:
+        UnsupportedAlgorithmError: If it is not P-256, P-384, RSA of 2048 to 8192 bits with a usual exponent, or Ed25519.
+    """
+    if isinstance(public_key, ec.EllipticCurvePublicKey) and isinstance(public_key.curve, (ec.SECP256R1, ec.SECP384R1)):
+        return public_key
+    if isinstance(public_key, rsa.RSAPublicKey) and MIN_RSA_BITS <= public_key.key_size <= MAX_RSA_BITS:
+        exponent = public_key.public_numbers().e
+        if exponent >= 65537 and exponent % 2 and exponent.bit_length() <= 256:
+            return public_key
+    if isinstance(public_key, ed25519.Ed25519PublicKey):
+        return public_key
+    raise UnsupportedAlgorithmError("a certified key is P-256, P-384, Ed25519 or RSA of at least 2048 bits")
+
+
+def load_certifiable_key(spki: bytes) -> CertifiablePublicKey:
+    """Load a DER SubjectPublicKeyInfo and check it as `check_public_key` does.
+
+    Raises:
+        DecodingError: If the bytes are not a SubjectPublicKeyInfo.
+        UnsupportedAlgorithmError: If the key may not be certified.
+    """
+    try:
+        public_key: CertificatePublicKeyTypes | object = load_der_public_key(spki)
+    except UnsupportedAlgorithm as error:
+        raise UnsupportedAlgorithmError("the public key has an unknown algorithm") from error
+    except (ValueError, TypeError) as error:
+        raise DecodingError("not a SubjectPublicKeyInfo") from error
+    return check_public_key(public_key)
