@@ -30,7 +30,7 @@ class Transaction:
     def __init__(self, connection: Connection, organization_id: str | None) -> None:
         self.connection = connection
         self.organization_id = organization_id
-        self._after_commit: list[Callable[[], None]] = []
+        self.actions_after_commit: list[Callable[[], None]] = []
 
     def execute(self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> int:
         """Run a statement and return how many rows it touched.
@@ -73,7 +73,7 @@ class Transaction:
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Run `action` once the transaction is durable; not at all if it is rolled back."""
-        self._after_commit.append(action)
+        self.actions_after_commit.append(action)
 
 
 class Storage:
@@ -94,7 +94,7 @@ class Storage:
         """
         with self._serialized_writer(), self._connected("IMMEDIATE", organization_id) as tx:
             yield tx
-        for action in tx._after_commit:
+        for action in tx.actions_after_commit:
             action()
 
     @contextmanager
