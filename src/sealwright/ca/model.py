@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from sealwright.keystore.model import SealedRecord
 
-ROOT = "root"
-SIGNING = "signing"
-ENCRYPTION = "encryption"
-TLS = "tls"
+ROOT: Final = "root"
+SIGNING: Final = "signing"
+ENCRYPTION: Final = "encryption"
+TLS: Final = "tls"
 INTERMEDIATES = (SIGNING, ENCRYPTION, TLS)
 ISSUERS = (ROOT, *INTERMEDIATES)
 """Names of an organization's issuers, in the order they are made."""

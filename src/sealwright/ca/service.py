@@ -1,6 +1,5 @@
 """The certification authority: makes issuers, issues, revokes, and keeps the lists. Steps as in "Issue" of the architecture."""
 
-from dataclasses import replace
 from datetime import datetime
 
 import msgspec
@@ -9,7 +8,7 @@ from cryptography.hazmat.primitives import serialization
 
 from sealwright.audit.log import Act
 from sealwright.ca import policy, signer
-from sealwright.ca.lint import draft, lint
+from sealwright.ca.issuance import Issuance, issued_certificate
 from sealwright.ca.model import (
     ENCRYPTION,
     INTERMEDIATES,
@@ -26,7 +25,7 @@ from sealwright.ca.ports import AuditPort, PutOutbox, SubjectReader
 from sealwright.ca.store import CaStore
 from sealwright.clock import Clock
 from sealwright.errors import ConflictError, DecodingError, UnavailableError
-from sealwright.keystore.model import Keystore, SealedRecord
+from sealwright.keystore.model import Keystore
 from sealwright.pkix import profiles
 from sealwright.pkix.crl import check_reason, crl_builder
 from sealwright.pkix.requests import (
@@ -36,9 +35,7 @@ from sealwright.pkix.requests import (
     load_certifiable_key,
 )
 from sealwright.storage.engine import Storage, Transaction
-from sealwright.storage.schema import new_id
 from sealwright.tlog.leaf import ORGANIZATION_CHAIN
-from sealwright.wire.encoding import sha256
 from sealwright.wire.escrow import EscrowStatement, verify_escrow_statement
 
 _CRL_ATTEMPTS = 8
@@ -79,7 +76,7 @@ class CertificateAuthority:
         self._clock = clock
         self._settings = settings
         self._subjects = subjects
-        self._put_outbox = put_outbox
+        self._issuance = Issuance(storage, store, keystore, audit, clock, put_outbox)
 
     def create(self, tx: Transaction, organization: Organization) -> bytes:
         """Make an organization's root and its intermediates for signing, encryption and TLS.
@@ -97,7 +94,7 @@ class CertificateAuthority:
         root_public_key = signer.issuer_public_key(root_key)
         root_name = profiles.issuer_name(name, "Sealwright Root CA")
         builder = profiles.root_builder(root_name, root_public_key, x509.random_serial_number(), now)
-        root = self._add_issuer(tx, organization.organization_id, ROOT, root_key, root_key, builder)
+        root = self._issuance.add_issuer(tx, organization.organization_id, ROOT, root_key, root_key, builder)
         root_certificate = x509.load_der_x509_certificate(root.certificate)
         for issuer_name in INTERMEDIATES:
             key = self._keystore.generate_service_key(organization.organization_id, f"issuer/{issuer_name}", "p256")
@@ -109,7 +106,9 @@ class CertificateAuthority:
                 signer.issuer_public_key(key),
                 is_tls=issuer_name == TLS,
             )
-            self._add_issuer(tx, organization.organization_id, issuer_name, key, root_key, builder, root.issuer_id)
+            self._issuance.add_issuer(
+                tx, organization.organization_id, issuer_name, key, root_key, builder, root.issuer_id
+            )
         return root.certificate
 
     def issue_signing(self, organization_id: str, subject: Subject, certification_request: bytes) -> IssuedCertificate:
@@ -160,7 +159,7 @@ class CertificateAuthority:
         key = check_public_key(public_key)
         issuer, certificate = self._issuer(organization_id, TLS)
         builder = profiles.tls_builder(self._placement(issuer, certificate, self._now()), names, key)
-        issued = self._issue(issuer, builder, key, "", names[0], names)
+        issued = self._issuance.issue(issuer, builder, key, "", names[0], names)
         return "".join(_pem(der) for der in (issued.certificate, *issued.chain))
 
     def revoke(self, organization_id: str, serial_number: int, reason: str) -> None:
@@ -180,7 +179,7 @@ class CertificateAuthority:
             fields = {"serial_number": f"{serial_number:x}", "issuer": issuer.name, "reason": reason}
             chain_id = record.mailbox_id or ORGANIZATION_CHAIN
             self._audit.append(tx, Act(organization_id, chain_id, "certificate.revoke", fields))
-            self._announce(tx, "certificate.revoked", record, issuer.name)
+            self._issuance.announce(tx, "certificate.revoked", record, issuer.name)
         self._make_crl(organization_id, issuer.name)
 
     def crl(self, organization_id: str, issuer_name: str) -> bytes:
@@ -214,7 +213,7 @@ class CertificateAuthority:
         with self._storage.read(organization_id) as tx:
             record = self._store.by_serial(tx, organization_id, serial_number)
             issuer = self._store.issuer_by_id(tx, organization_id, record.issuer_id)
-        return _issued(record, issuer)
+        return issued_certificate(record, issuer)
 
     def certificates(self, organization_id: str, mailbox_id: str | None = None) -> list[CertificateRecord]:
         """Return at most 1,000 certificates of a mailbox or of the whole organization, newest first."""
@@ -239,74 +238,7 @@ class CertificateAuthority:
         placement = self._placement(issuer, issuer_certificate, self._now() - profiles.BACKDATED)
         builder = profiles.subscriber_builder(placement, name, holder, public_key, usage)
         names = [subject.mailbox_id, subject.given_name, subject.surname, *ordered]
-        return self._issue(issuer, builder, public_key, subject.mailbox_id, ordered[0], names)
-
-    def _issue(
-        self,
-        issuer: Issuer,
-        builder: x509.CertificateBuilder,
-        public_key: CertifiablePublicKey,
-        mailbox_id: str,
-        address: str,
-        names: list[str],
-    ) -> IssuedCertificate:
-        spki = public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-        # 5 Lint; the token permits one signature over exactly this.
-        drafted = draft(builder, signer.issuer_public_key(issuer.key))
-        token = lint(drafted)
-        record = _record(issuer, drafted, mailbox_id, address, spki, policy.request_key(issuer.name, spki, names))
-        # 3, 6 Key policy; serial number, to-be-signed bytes and leaf, before there is a signature.
-        with self._storage.transaction(issuer.organization_id) as tx:
-            earlier = self._store.by_spki(tx, issuer.organization_id, record.spki_sha256)
-            policy.check_key_reuse(earlier, issuer.issuer_id, mailbox_id)
-            latest = self._store.latest_by_request(tx, issuer.organization_id, record.request_key)
-            now = self._clock.now()
-            if latest is not None and latest.state == "ISSUED" and not policy.is_renewal_due(latest, now):
-                return _issued(latest, issuer)
-            if latest is not None:
-                started = latest.not_before + profiles.BACKDATED
-                if latest.state == "PENDING" and now - started < policy.PENDING_VALIDITY:
-                    # Somebody was interrupted here, or is a moment ahead: finish the very same certificate.
-                    record, token = latest, lint(self._redraft(issuer, latest))
-                else:
-                    record = replace(record, renewal=latest.renewal + 1)
-            if record is not latest:
-                self._store.add_certificate(tx, record)
-                self._audit.append(tx, _issue_act(record, issuer.name))
-        # 7, 8 Sign, verify the signature, compare the to-be-signed bytes.
-        certificate = signer.sign_certificate(self._keystore, issuer.key, record.tbs_certificate, token)
-        # 9 The certificate and the word to whoever publishes it.
-        try:
-            with self._storage.transaction(issuer.organization_id) as tx:
-                self._store.complete_certificate(tx, record, certificate)
-                self._announce(tx, "certificate.published", record, issuer.name)
-        except ConflictError:
-            return self.certificate(issuer.organization_id, record.serial_number)
-        return _issued(replace(record, state="ISSUED", certificate=certificate), issuer)
-
-    def _redraft(self, issuer: Issuer, record: CertificateRecord) -> x509.Certificate:
-        return signer.draft_from_tbs(record.tbs_certificate, signer.issuer_public_key(issuer.key))
-
-    def _add_issuer(
-        self,
-        tx: Transaction,
-        organization_id: str,
-        name: str,
-        key: SealedRecord,
-        signing_key: SealedRecord,
-        builder: x509.CertificateBuilder,
-        issued_by: str | None = None,
-    ) -> Issuer:
-        drafted = draft(builder, signer.issuer_public_key(signing_key))
-        certificate = signer.sign_certificate(self._keystore, signing_key, drafted.tbs_certificate_bytes, lint(drafted))
-        issuer = Issuer(new_id(), organization_id, name, certificate, key)
-        self._store.add_issuer(tx, issuer)
-        parent = issuer if issued_by is None else replace(issuer, issuer_id=issued_by)
-        record = _record(parent, drafted, "", "", key.spki, policy.request_key(f"issuer/{name}", key.spki, ()))
-        self._store.add_certificate(tx, replace(record, state="ISSUED", certificate=certificate))
-        fields = {"issuer": name, "certificate_sha256": sha256(certificate).hex(), "spki_sha256": record.spki_sha256}
-        self._audit.append(tx, Act(organization_id, ORGANIZATION_CHAIN, "issuer.create", fields))
-        return issuer
+        return self._issuance.issue(issuer, builder, public_key, subject.mailbox_id, ordered[0], names)
 
     def _make_crl(self, organization_id: str, issuer_name: str) -> bytes:
         # the list is signed outside the transaction; whoever loses the race reads again and lists more
@@ -327,17 +259,6 @@ class CertificateAuthority:
             return crl
         raise UnavailableError("the revocation list is being made by many at once: ask again")
 
-    def _announce(self, tx: Transaction, topic: str, record: CertificateRecord, issuer_name: str) -> None:
-        if not record.mailbox_id:
-            return
-        payload = {
-            "serial_number": f"{record.serial_number:x}",
-            "issuer": issuer_name,
-            "mailbox_id": record.mailbox_id,
-            "address": record.address,
-        }
-        self._put_outbox(tx, record.organization_id, topic, payload, key=f"{topic}/{record.certificate_id}")
-
     def _issuer(self, organization_id: str, name: str) -> tuple[Issuer, x509.Certificate]:
         with self._storage.read(organization_id) as tx:
             issuer = self._store.issuer(tx, organization_id, name)
@@ -354,43 +275,6 @@ class CertificateAuthority:
 
     def _now(self) -> datetime:
         return self._clock.now().replace(microsecond=0)
-
-
-def _record(
-    issuer: Issuer, drafted: x509.Certificate, mailbox_id: str, address: str, spki: bytes, request_key: str
-) -> CertificateRecord:
-    return CertificateRecord(
-        certificate_id=new_id(),
-        organization_id=issuer.organization_id,
-        issuer_id=issuer.issuer_id,
-        serial_number=drafted.serial_number,
-        mailbox_id=mailbox_id,
-        address=address,
-        spki_sha256=sha256(spki).hex(),
-        request_key=request_key,
-        renewal=0,
-        tbs_certificate=drafted.tbs_certificate_bytes,
-        certificate=b"",
-        state="PENDING",
-        not_before=drafted.not_valid_before_utc,
-        not_after=drafted.not_valid_after_utc,
-    )
-
-
-def _issue_act(record: CertificateRecord, issuer_name: str) -> Act:
-    fields = {
-        "serial_number": f"{record.serial_number:x}",
-        "issuer": issuer_name,
-        "spki_sha256": record.spki_sha256,
-        "tbs_sha256": sha256(record.tbs_certificate).hex(),
-    }
-    return Act(record.organization_id, record.mailbox_id or ORGANIZATION_CHAIN, "certificate.issue", fields)
-
-
-def _issued(record: CertificateRecord, issuer: Issuer) -> IssuedCertificate:
-    if not record.certificate:
-        raise ConflictError("the certificate is not finished yet: ask again")
-    return IssuedCertificate(record.certificate, (issuer.certificate,), record.not_after)
 
 
 def _pem(der: bytes) -> str:

@@ -229,7 +229,7 @@ class CaStore:
             .order_by(columns.revocation_date, columns.serial_number)
             .limit(MAX_CRL_ENTRIES)
         )
-        return [RevokedEntry(int(row[0], 16), row[1], row[2]) for row in rows]
+        return [RevokedEntry(int(row.serial_number, 16), row.revocation_date, row.revocation_reason) for row in rows]
 
 
 def _issuer(row: Row[Any] | None) -> Issuer:

@@ -76,4 +76,4 @@ def is_within(address: str, constraint: str) -> bool:
         return address == constraint
     if constraint.startswith("."):
         return domain.endswith(constraint)
-    return domain == constraint or constraint == ""
+    return constraint in ("", domain)

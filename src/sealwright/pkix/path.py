@@ -172,11 +172,12 @@ def _check_path(path: list[x509.Certificate], now: datetime, purpose: Purpose, r
 
 def _extensions(certificate: x509.Certificate) -> x509.Extensions:
     try:
-        if certificate.version is not x509.Version.v3:
-            raise PathValidationError("a certificate of the path is not of version 3")
-        return certificate.extensions
+        extensions, version = certificate.extensions, certificate.version
     except (ValueError, x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType) as error:
         raise PathValidationError("the extensions of a certificate cannot be decoded") from error
+    if version is not x509.Version.v3:
+        raise PathValidationError("a certificate of the path is not of version 3")
+    return extensions
 
 
 def _check_algorithms(certificate: x509.Certificate, is_anchor: bool) -> None:

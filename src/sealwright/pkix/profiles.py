@@ -145,6 +145,7 @@ def root_builder(
         .not_valid_before(not_before)
         .not_valid_after(not_before + ROOT_VALIDITY)
         .add_extension(key_identifier, critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(key_identifier), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
     )

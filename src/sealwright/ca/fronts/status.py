@@ -33,19 +33,23 @@ class StatusFront:
         self._authority = authority
         self._cache: dict[str, tuple[float, bytes]] = {}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         """Answer one request."""
         match = _PATH.fullmatch(scope["path"])
         if scope["method"] not in ("GET", "HEAD"):
-            return await _answer(send, 405, b"text/plain", b"only GET\n")
+            await _answer(send, 405, b"text/plain", b"only GET\n")
+            return
         if match is None or _TYPES[match[1]][0] != match[4]:
-            return await _answer(send, 404, b"text/plain", b"not here\n")
+            await _answer(send, 404, b"text/plain", b"not here\n")
+            return
         try:
             body = await self._body(match[0], match[1], match[2], match[3])
         except NotFoundError:
-            return await _answer(send, 404, b"text/plain", b"not here\n")
+            await _answer(send, 404, b"text/plain", b"not here\n")
+            return
         except SealwrightError:
-            return await _answer(send, 503, b"text/plain", b"try again later\n")
+            await _answer(send, 503, b"text/plain", b"try again later\n")
+            return
         await _answer(send, 200, _TYPES[match[1]][1], body, is_head=scope["method"] == "HEAD")
 
     async def _body(self, path: str, kind: str, organization_id: str, issuer_name: str) -> bytes:
