@@ -1,0 +1,319 @@
+"""The ASN.1 types of RFC 5652, RFC 5083, RFC 5753 and RFC 8551 as far as they are read and written here.
+
+Field names are the standards' in Python case. Where `cryptography`'s decoder cannot express a type, there is a way round:
+AlgorithmIdentifier has optional ANY parameters, so it is read as SEQUENCE OF ANY; signed attributes and certificates keep
+the order in which they came, so they are lists of ANY under an implicit tag.
+"""
+
+from typing import Annotated, Literal
+
+from cryptography import x509
+from cryptography.hazmat import asn1
+from cryptography.hazmat.asn1 import TLV, Default, Explicit, Implicit, SetOf, Variant
+
+from sealwright.asn1.ber import cms_to_der, tlv
+from sealwright.errors import DecodingError
+
+AlgorithmIdentifier = list[TLV]
+
+DATA = "1.2.840.113549.1.7.1"
+SIGNED_DATA = "1.2.840.113549.1.7.2"
+ENVELOPED_DATA = "1.2.840.113549.1.7.3"
+AUTH_ENVELOPED_DATA = "1.2.840.113549.1.9.16.1.23"
+
+
+@asn1.sequence
+class IssuerAndSerialNumber:
+    """RFC 5652 section 10.2.4."""
+
+    issuer: x509.Name
+    serial_number: int
+
+
+@asn1.sequence
+class KeyTransRecipientInfo:
+    """RFC 5652 section 6.2.1."""
+
+    version: int
+    rid: IssuerAndSerialNumber | Annotated[bytes, Implicit(0)]
+    key_encryption_algorithm: list[TLV]
+    encrypted_key: bytes
+
+
+@asn1.sequence
+class OriginatorPublicKey:
+    """RFC 5652 section 6.2.2."""
+
+    algorithm: list[TLV]
+    public_key: asn1.BitString
+
+
+@asn1.sequence
+class RecipientKeyIdentifier:
+    """RFC 5652 section 6.2.2."""
+
+    subject_key_identifier: bytes
+    date: asn1.GeneralizedTime | None
+    other: list[TLV] | None
+
+
+@asn1.sequence
+class RecipientEncryptedKey:
+    """RFC 5652 section 6.2.2."""
+
+    rid: IssuerAndSerialNumber | Annotated[RecipientKeyIdentifier, Implicit(0)]
+    encrypted_key: bytes
+
+
+@asn1.sequence
+class KeyAgreeRecipientInfo:
+    """RFC 5652 section 6.2.2."""
+
+    version: int
+    originator: Annotated[
+        Variant[IssuerAndSerialNumber, Literal["issuerAndSerialNumber"]]
+        | Annotated[Variant[bytes, Literal["subject_key_identifier"]], Implicit(0)]
+        | Annotated[Variant[OriginatorPublicKey, Literal["originatorKey"]], Implicit(1)],
+        Explicit(0),
+    ]
+    ukm: Annotated[bytes | None, Explicit(1)]
+    key_encryption_algorithm: list[TLV]
+    recipient_encrypted_keys: list[RecipientEncryptedKey]
+
+
+@asn1.sequence
+class KEKRecipientInfo:
+    """RFC 5652 section 6.2.3; skipped when read."""
+
+    version: int
+    kekid: list[TLV]
+    key_encryption_algorithm: list[TLV]
+    encrypted_key: bytes
+
+
+@asn1.sequence
+class PasswordRecipientInfo:
+    """RFC 5652 section 6.2.4; skipped when read."""
+
+    version: int
+    key_derivation_algorithm: Annotated[list[TLV] | None, Implicit(0)]
+    key_encryption_algorithm: list[TLV]
+    encrypted_key: bytes
+
+
+@asn1.sequence
+class OtherRecipientInfo:
+    """RFC 5652 section 6.2.5; skipped when read."""
+
+    ori_type: x509.ObjectIdentifier
+    ori_value: TLV
+
+
+RecipientInfo = (
+    KeyTransRecipientInfo
+    | Annotated[KeyAgreeRecipientInfo, Implicit(1)]
+    | Annotated[KEKRecipientInfo, Implicit(2)]
+    | Annotated[PasswordRecipientInfo, Implicit(3)]
+    | Annotated[OtherRecipientInfo, Implicit(4)]
+)
+
+
+@asn1.sequence
+class EncryptedContentInfo:
+    """RFC 5652 section 6.1."""
+
+    content_type: x509.ObjectIdentifier
+    content_encryption_algorithm: list[TLV]
+    encrypted_content: Annotated[bytes | None, Implicit(0)]
+
+
+@asn1.sequence
+class EnvelopedData:
+    """RFC 5652 section 6.1."""
+
+    version: int
+    originator_info: Annotated[list[TLV] | None, Implicit(0)]
+    recipient_infos: SetOf[RecipientInfo]
+    encrypted_content_info: EncryptedContentInfo
+    unprotected_attrs: Annotated[list[TLV] | None, Implicit(1)]
+
+
+@asn1.sequence
+class AuthEnvelopedData:
+    """RFC 5083 section 2.1."""
+
+    version: int
+    originator_info: Annotated[list[TLV] | None, Implicit(0)]
+    recipient_infos: SetOf[RecipientInfo]
+    auth_encrypted_content_info: EncryptedContentInfo
+    auth_attrs: Annotated[list[TLV] | None, Implicit(1)]
+    mac: bytes
+    unauth_attrs: Annotated[list[TLV] | None, Implicit(2)]
+
+
+@asn1.sequence
+class Attribute:
+    """RFC 5652 section 5.3."""
+
+    attr_type: x509.ObjectIdentifier
+    attr_values: SetOf[TLV]
+
+
+@asn1.sequence
+class SignerInfo:
+    """RFC 5652 section 5.3; attributes keep their order."""
+
+    version: int
+    sid: IssuerAndSerialNumber | Annotated[bytes, Implicit(0)]
+    digest_algorithm: list[TLV]
+    signed_attrs: Annotated[list[TLV] | None, Implicit(0)]
+    signature_algorithm: list[TLV]
+    signature: bytes
+    unsigned_attrs: Annotated[list[TLV] | None, Implicit(1)]
+
+
+@asn1.sequence
+class EncapsulatedContentInfo:
+    """RFC 5652 section 5.2."""
+
+    e_content_type: x509.ObjectIdentifier
+    e_content: Annotated[bytes | None, Explicit(0)]
+
+
+@asn1.sequence
+class SignedData:
+    """RFC 5652 section 5.1; certificates and CRLs keep their order."""
+
+    version: int
+    digest_algorithms: SetOf[TLV]
+    encap_content_info: EncapsulatedContentInfo
+    certificates: Annotated[list[TLV] | None, Implicit(0)]
+    crls: Annotated[list[TLV] | None, Implicit(1)]
+    signer_infos: SetOf[SignerInfo]
+
+
+@asn1.sequence
+class ContentInfo:
+    """RFC 5652 section 3."""
+
+    content_type: x509.ObjectIdentifier
+    content: Annotated[TLV, Explicit(0)]
+
+
+@asn1.sequence
+class GCMParameters:
+    """RFC 5084 section 3.2."""
+
+    aes_nonce: bytes
+    aes_icv_length: Annotated[int, Default(12)]
+
+
+@asn1.sequence
+class ECCCMSSharedInfo:
+    """RFC 5753 section 7.2."""
+
+    key_info: list[TLV]
+    entity_u_info: Annotated[bytes | None, Explicit(0)]
+    supp_pub_info: Annotated[bytes, Explicit(2)]
+
+
+@asn1.sequence
+class RSASSAPSSParams:
+    """RFC 4055 section 3.1."""
+
+    hash_algorithm: Annotated[list[TLV] | None, Explicit(0)]
+    mask_gen_algorithm: Annotated[list[TLV] | None, Explicit(1)]
+    salt_length: Annotated[int, Explicit(2), Default(20)]
+
+
+@asn1.sequence
+class RSAESOAEPParams:
+    """RFC 4055 section 4.1."""
+
+    hash_func: Annotated[list[TLV] | None, Explicit(0)]
+    mask_gen_func: Annotated[list[TLV] | None, Explicit(1)]
+    p_source_func: Annotated[list[TLV] | None, Explicit(2)]
+
+
+def any_element(encoded: bytes) -> TLV:
+    """Return DER octets as ANY."""
+    return asn1.decode_der(TLV, encoded)
+
+
+def raw(element: TLV) -> bytes:
+    """Return the DER octets of an ANY with a one-octet tag."""
+    return tlv(element.tag_bytes[0], bytes(element.data))
+
+
+def algorithm(oid: str, *parameters: bytes) -> AlgorithmIdentifier:
+    """Return an AlgorithmIdentifier; no parameters means absent, not NULL."""
+    return [any_element(asn1.encode_der(x509.ObjectIdentifier(oid))), *map(any_element, parameters)]
+
+
+def algorithm_der(identifier: AlgorithmIdentifier) -> bytes:
+    """Return the DER of an AlgorithmIdentifier."""
+    return tlv(0x30, *map(raw, identifier))
+
+
+@asn1.sequence
+class _Elements:
+    items: list[TLV]
+
+
+def parse_algorithm(encoded: bytes) -> AlgorithmIdentifier:
+    """Parse the DER of an AlgorithmIdentifier.
+
+    Raises:
+        DecodingError: If it is not a SEQUENCE of one or two elements starting with an OID.
+    """
+    try:
+        identifier = asn1.decode_der(_Elements, tlv(0x30, encoded)).items
+    except ValueError as error:
+        raise DecodingError("not an AlgorithmIdentifier") from error
+    algorithm_oid(identifier)
+    return identifier
+
+
+def algorithm_oid(identifier: AlgorithmIdentifier) -> str:
+    """Return the dotted OID of an AlgorithmIdentifier.
+
+    Raises:
+        DecodingError: If it has none, or more than one parameter.
+    """
+    if len(identifier) not in (1, 2):
+        raise DecodingError("not an AlgorithmIdentifier")
+    try:
+        oid: x509.ObjectIdentifier = identifier[0].parse(x509.ObjectIdentifier)
+    except ValueError as error:
+        raise DecodingError("not an AlgorithmIdentifier") from error
+    return oid.dotted_string
+
+
+def content_info(oid: str, content: bytes) -> bytes:
+    """Return the DER ContentInfo over an encoded content."""
+    return tlv(0x30, asn1.encode_der(x509.ObjectIdentifier(oid)), tlv(0xA0, content))
+
+
+def load_content(encoded: bytes) -> EnvelopedData | AuthEnvelopedData | SignedData:
+    """Decode a DER or BER ContentInfo.
+
+    Raises:
+        DecodingError: If it is neither, or holds another content type.
+    """
+    try:
+        return _parse(encoded)
+    except ValueError:
+        try:
+            return _parse(cms_to_der(encoded))
+        except ValueError as error:
+            raise DecodingError("not a CMS message that can be read here") from error
+
+
+def _parse(encoded: bytes) -> EnvelopedData | AuthEnvelopedData | SignedData:
+    info = asn1.decode_der(ContentInfo, encoded)
+    oid = info.content_type.dotted_string
+    known = {SIGNED_DATA: SignedData, ENVELOPED_DATA: EnvelopedData, AUTH_ENVELOPED_DATA: AuthEnvelopedData}
+    if oid in known:
+        content: EnvelopedData | AuthEnvelopedData | SignedData = info.content.parse(known[oid])
+        return content
+    raise DecodingError(f"a CMS content of type {oid} is not mail")

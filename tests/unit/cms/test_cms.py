@@ -1,0 +1,135 @@
+"""CMS round trips, what a changed octet does, and hostile input."""
+
+import contextlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.certificates import NOW, ec_key, rsa_key, self_signed
+
+from sealwright.asn1.ber import cms_to_der, tlv
+from sealwright.cms import enveloped, signed
+from sealwright.errors import DecodingError, DecryptionError, InvalidSignatureError
+
+RSA, EC, OTHER = rsa_key(), ec_key(), rsa_key()
+RSA_CERTIFICATE, EC_CERTIFICATE = self_signed(RSA, "alice"), self_signed(EC, "bob")
+CONTENT = b"Content-Type: text/plain\r\n\r\nfor Bob alone\r\n"
+
+
+def keys_of(*pairs):
+    return lambda recipient: next((key for certificate, key in pairs if recipient.matches(certificate)), None)
+
+
+@pytest.mark.parametrize("cipher", ["aes-256-cbc", "aes-256-gcm"])
+@pytest.mark.parametrize(("certificate", "key"), [(RSA_CERTIFICATE, RSA), (EC_CERTIFICATE, EC)])
+def test_every_recipient_opens_the_message(cipher, certificate, key):
+    message = enveloped.encrypt(CONTENT, [RSA_CERTIFICATE, EC_CERTIFICATE], cipher=cipher)
+    opened = enveloped.decrypt(message, keys_of((certificate, key)))
+    assert opened.content == CONTENT
+    assert opened.authenticated is (cipher == "aes-256-gcm")
+    assert opened.content_cipher == cipher
+    assert b"for Bob alone" not in message
+
+
+def test_another_key_opens_nothing_and_learns_nothing():
+    message = enveloped.encrypt(CONTENT, [RSA_CERTIFICATE])
+    with pytest.raises(DecryptionError) as without_key:
+        enveloped.decrypt(message, lambda _: None)
+    with pytest.raises(DecryptionError) as wrong_key:
+        enveloped.decrypt(message, lambda _: OTHER)
+    assert without_key.value.message == wrong_key.value.message
+
+
+def test_a_changed_octet_of_an_authenticated_message_is_refused():
+    message = enveloped.encrypt(CONTENT, [EC_CERTIFICATE], cipher="aes-256-gcm")
+    for position in range(len(message) - 60, len(message)):
+        broken = message[:position] + bytes([message[position] ^ 1]) + message[position + 1 :]
+        with pytest.raises((DecryptionError, DecodingError)):
+            enveloped.decrypt(broken, keys_of((EC_CERTIFICATE, EC)))
+
+
+@pytest.mark.parametrize("detached", [True, False])
+@pytest.mark.parametrize(("certificate", "key"), [(RSA_CERTIFICATE, RSA), (EC_CERTIFICATE, EC)])
+def test_a_signature_holds_for_its_content_only(detached, certificate, key):
+    message = signed.sign(CONTENT, certificate, key, detached=detached, signing_time=NOW)
+    verified = signed.verify(message, CONTENT if detached else None)
+    assert verified.content == CONTENT
+    assert [signer.certificate for signer in verified.signers] == [certificate]
+    assert verified.signers[0].signing_time == NOW
+    assert verified.signers[0].digest == "sha256"
+    if detached:
+        with pytest.raises(InvalidSignatureError):
+            signed.verify(message, CONTENT + b"!")
+    else:
+        with pytest.raises(InvalidSignatureError):
+            signed.verify(message.replace(b"for Bob alone", b"for Eve alone"), None)
+        with pytest.raises(DecodingError):  # RFC 5652: detached content beside an embedded one is a confusion attack
+            signed.verify(message, CONTENT)
+
+
+def test_every_octet_of_a_signed_message_counts():
+    message = signed.sign(CONTENT, EC_CERTIFICATE, EC, detached=False, signing_time=NOW)
+    unprotected = 0
+    for position in range(len(message)):
+        broken = message[:position] + bytes([message[position] ^ 4]) + message[position + 1 :]
+        try:
+            verified = signed.verify(broken, None)
+        except (InvalidSignatureError, DecodingError):
+            continue
+        assert verified.content == CONTENT
+        unprotected += 1
+    assert unprotected < 20  # version numbers and the outer digest list, which RFC 5652 does not sign
+
+
+def test_indefinite_lengths_and_chunks_are_read():
+    message = enveloped.encrypt(CONTENT, [EC_CERTIFICATE])
+    chunked = as_indefinite(message)
+    assert chunked != message
+    assert cms_to_der(chunked) == message
+    assert enveloped.decrypt(chunked, keys_of((EC_CERTIFICATE, EC))).content == CONTENT
+
+
+def test_a_hostile_nesting_is_refused():
+    with pytest.raises(DecodingError):
+        cms_to_der(b"\x30\x80" * 20_000)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.binary(max_size=400))
+def test_arbitrary_octets_are_refused_with_one_error(data):
+    with pytest.raises(DecodingError):
+        cms_to_der(data)
+    with pytest.raises(DecodingError):
+        enveloped.decrypt(data, lambda _: RSA)
+    with pytest.raises(DecodingError):
+        signed.verify(data, None)
+
+
+ENVELOPED = enveloped.encrypt(CONTENT, [EC_CERTIFICATE], cipher="aes-256-gcm")
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.integers(0, len(ENVELOPED) - 1), st.binary(max_size=6), st.integers(0, 12))
+def test_mutations_raise_nothing_unexpected(position, insertion, cut):
+    mutated = ENVELOPED[:position] + insertion + ENVELOPED[position + cut :]
+    with contextlib.suppress(DecodingError, DecryptionError):
+        assert enveloped.decrypt(mutated, keys_of((EC_CERTIFICATE, EC))).content == CONTENT
+
+
+def as_indefinite(message: bytes) -> bytes:
+    """Write the three outer levels of a DER ContentInfo with indefinite lengths (BER)."""
+
+    def split(element):
+        size, start = element[1], 2
+        if size & 0x80:
+            start += size & 0x7F
+        return element[:1], element[start:]
+
+    tag, body = split(message)
+    inner_start = body.index(b"\xa0")
+    oid, explicit = body[:inner_start], body[inner_start:]
+    _, sequence = split(explicit)
+    _, fields = split(sequence)
+    assert tlv(0x30, fields) == sequence
+    end = b"\x00\x00"
+    return tag + b"\x80" + oid + b"\xa0\x80" + b"\x30\x80" + fields + end + end + end
