@@ -17,7 +17,7 @@ from sealwright.ca.ports import AuditPort, PutOutbox
 from sealwright.ca.store import CaStore
 from sealwright.clock import Clock
 from sealwright.errors import ConflictError
-from sealwright.keystore.model import Keystore, SealedRecord
+from sealwright.keystore.model import SealedRecord, ServiceKeystore
 from sealwright.pkix import profiles
 from sealwright.pkix.requests import CertifiablePublicKey
 from sealwright.storage.engine import Storage, Transaction
@@ -33,7 +33,7 @@ class Issuance:
         self,
         storage: Storage,
         store: CaStore,
-        keystore: Keystore,
+        keystore: ServiceKeystore,
         audit: AuditPort,
         clock: Clock,
         put_outbox: PutOutbox,

@@ -25,7 +25,7 @@ from sealwright.ca.ports import AuditPort, PutOutbox, SubjectReader
 from sealwright.ca.store import CaStore
 from sealwright.clock import Clock
 from sealwright.errors import ConflictError, DecodingError, UnavailableError
-from sealwright.keystore.model import Keystore
+from sealwright.keystore.model import ServiceKeystore
 from sealwright.pkix import profiles
 from sealwright.pkix.crl import check_reason, crl_builder
 from sealwright.pkix.requests import (
@@ -60,7 +60,7 @@ class CertificateAuthority:
         self,
         storage: Storage,
         store: CaStore,
-        keystore: Keystore,
+        keystore: ServiceKeystore,
         audit: AuditPort,
         clock: Clock,
         settings: policy.CaSettings,

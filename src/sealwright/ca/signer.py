@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from sealwright.ca.lint import LintToken, hash_for
 from sealwright.errors import InvalidSignatureError
-from sealwright.keystore.model import Keystore, SealedRecord
+from sealwright.keystore.model import SealedRecord, ServiceKeystore
 from sealwright.keystore.signing import KeystoreECKey
 
 _ALGORITHM_IDENTIFIERS = {
@@ -28,7 +28,7 @@ def issuer_public_key(key: SealedRecord) -> ec.EllipticCurvePublicKey:
     return public_key
 
 
-def sign_certificate(keystore: Keystore, key: SealedRecord, tbs_certificate: bytes, token: LintToken) -> bytes:
+def sign_certificate(keystore: ServiceKeystore, key: SealedRecord, tbs_certificate: bytes, token: LintToken) -> bytes:
     """Sign exactly these to-be-signed bytes and check the result.
 
     Returns:
@@ -61,7 +61,7 @@ def draft_from_tbs(tbs_certificate: bytes, issuer_key: ec.EllipticCurvePublicKey
     return x509.load_der_x509_certificate(_sequence(tbs_certificate + algorithm + _tlv(0x03, b"\x00")))
 
 
-def sign_crl(keystore: Keystore, key: SealedRecord, builder: x509.CertificateRevocationListBuilder) -> bytes:
+def sign_crl(keystore: ServiceKeystore, key: SealedRecord, builder: x509.CertificateRevocationListBuilder) -> bytes:
     """Sign a revocation list and check the result.
 
     Raises:

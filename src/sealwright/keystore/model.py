@@ -198,24 +198,12 @@ class SealedRelease:
     signature: bytes
 
 
-class Keystore(Protocol):
-    """Private-key operations. Every call is synchronous, safe from any thread, and may take the time of its algorithm.
+class ServiceKeystore(Protocol):
+    """What needs no evidence: service keys that sign, and sealed secrets that are no keys.
 
     Raises (any method): `SealedError` if the seal is closed or the processes are gone; `VerificationError` if a record's
     ciphertext, identity, algorithm or version do not belong together.
     """
-
-    def generate_encryption_key(self, organization_id: str, algorithm: str) -> SealedRecord:
-        """Make an encryption key for the pool (owner `POOL`). Runs at low priority; RSA takes 0.03 to 0.5 s."""
-        ...
-
-    def assign_encryption_key(self, pooled: SealedRecord, mailbox_id: str, generation: int) -> SealedRecord:
-        """Re-seal a pooled key as `generation` (1 ...) of a mailbox; the record id stays.
-
-        Raises:
-            PermissionDeniedError: If the record is not a pooled encryption key.
-        """
-        ...
 
     def generate_service_key(self, organization_id: str, purpose: str, algorithm: str) -> SealedRecord:
         """Make a signing key of the service: purpose "issuer/<name>", "release", "log", "statement", "escrow".
@@ -250,6 +238,26 @@ class Keystore(Protocol):
 
         Raises:
             PermissionDeniedError: If the record is of another kind: keys never come out here.
+        """
+        ...
+
+
+class Keystore(ServiceKeystore, Protocol):
+    """Private-key operations. Every call is synchronous, safe from any thread, and may take the time of its algorithm.
+
+    Raises (any method): `SealedError` if the seal is closed or the processes are gone; `VerificationError` if a record's
+    ciphertext, identity, algorithm or version do not belong together.
+    """
+
+    def generate_encryption_key(self, organization_id: str, algorithm: str) -> SealedRecord:
+        """Make an encryption key for the pool (owner `POOL`). Runs at low priority; RSA takes 0.03 to 0.5 s."""
+        ...
+
+    def assign_encryption_key(self, pooled: SealedRecord, mailbox_id: str, generation: int) -> SealedRecord:
+        """Re-seal a pooled key as `generation` (1 ...) of a mailbox; the record id stays.
+
+        Raises:
+            PermissionDeniedError: If the record is not a pooled encryption key.
         """
         ...
 

@@ -1,0 +1,55 @@
+"""C2SP tiles: the tree's hashes in runs of at most 256, at every eighth level; a full tile never changes.
+
+Tile (L, N) holds the hashes of complete subtrees of 2**(8 L) leaves, numbers 256 N up to 256 N + 255. Any other hash of the
+tree is made from hashes of one tile.
+"""
+
+from collections.abc import Callable
+
+from sealwright.tlog.tree import HASH_BYTES, node_hash
+
+TILE_HEIGHT = 8
+TILE_WIDTH = 1 << TILE_HEIGHT
+
+TileReader = Callable[[int, int], bytes]
+"""(tile level, tile number) -> its hashes, joined; as many as there are."""
+
+
+def subtree_hash(read_tile: TileReader, level: int, index: int) -> bytes:
+    """Return the hash of the complete subtree `index` of 2**level leaves.
+
+    Raises:
+        IndexError: If the tile does not hold the hashes yet.
+    """
+    tile_level, height = divmod(level, TILE_HEIGHT)
+    first = index << height
+    tile = read_tile(tile_level, first // TILE_WIDTH)
+    offset = first % TILE_WIDTH
+    hashes = [tile[number * HASH_BYTES : (number + 1) * HASH_BYTES] for number in range(offset, offset + (1 << height))]
+    if any(len(item) != HASH_BYTES for item in hashes):
+        raise IndexError("the tree does not hold that subtree yet")
+    while len(hashes) > 1:
+        hashes = [node_hash(left, right) for left, right in zip(hashes[::2], hashes[1::2], strict=True)]
+    return hashes[0]
+
+
+def append_hash(tiles: dict[tuple[int, int], bytes], size: int, leaf: bytes, read_tile: TileReader) -> None:
+    """Append one leaf hash to a tree of `size` leaves.
+
+    Args:
+        tiles: Changed tiles by (level, number); read first, and written to.
+        size: Leaves before this one.
+        leaf: Its RFC 6962 leaf hash.
+        read_tile: Reads tiles that are not in `tiles`.
+    """
+    level, index, current = 0, size, leaf
+    while True:
+        key = (level, index // TILE_WIDTH)
+        tile = tiles.get(key)
+        if tile is None:
+            tile = read_tile(*key) if index % TILE_WIDTH else b""
+        tiles[key] = tile = tile[: index % TILE_WIDTH * HASH_BYTES] + current
+        if len(tile) != TILE_WIDTH * HASH_BYTES:
+            return
+        current = subtree_hash(lambda _level, _number, full=tile: full, TILE_HEIGHT, 0)  # type: ignore[misc]
+        level, index = level + 1, index // TILE_WIDTH
