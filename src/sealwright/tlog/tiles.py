@@ -25,12 +25,10 @@ def subtree_hash(read_tile: TileReader, level: int, index: int) -> bytes:
     first = index << height
     tile = read_tile(tile_level, first // TILE_WIDTH)
     offset = first % TILE_WIDTH
-    hashes = [tile[number * HASH_BYTES : (number + 1) * HASH_BYTES] for number in range(offset, offset + (1 << height))]
-    if any(len(item) != HASH_BYTES for item in hashes):
+    hashes = tile[offset * HASH_BYTES : (offset + (1 << height)) * HASH_BYTES]
+    if len(hashes) != HASH_BYTES << height:
         raise IndexError("the tree does not hold that subtree yet")
-    while len(hashes) > 1:
-        hashes = [node_hash(left, right) for left, right in zip(hashes[::2], hashes[1::2], strict=True)]
-    return hashes[0]
+    return _fold(hashes)
 
 
 def append_hash(tiles: dict[tuple[int, int], bytes], size: int, leaf: bytes, read_tile: TileReader) -> None:
@@ -51,5 +49,13 @@ def append_hash(tiles: dict[tuple[int, int], bytes], size: int, leaf: bytes, rea
         tiles[key] = tile = tile[: index % TILE_WIDTH * HASH_BYTES] + current
         if len(tile) != TILE_WIDTH * HASH_BYTES:
             return
-        current = subtree_hash(lambda _level, _number, full=tile: full, TILE_HEIGHT, 0)  # type: ignore[misc]
+        current = _fold(tile)
         level, index = level + 1, index // TILE_WIDTH
+
+
+def _fold(hashes: bytes) -> bytes:
+    """Return the root over a power of two of joined hashes."""
+    nodes = [hashes[start : start + HASH_BYTES] for start in range(0, len(hashes), HASH_BYTES)]
+    while len(nodes) > 1:
+        nodes = [node_hash(left, right) for left, right in zip(nodes[::2], nodes[1::2], strict=True)]
+    return nodes[0]
