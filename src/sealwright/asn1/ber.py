@@ -29,13 +29,23 @@ class _Element:
 class _Reader:
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.elements = 0
+        self.known: dict[int, _Element] = {}
 
     def element(self, position: int, limit: int, depth: int = 0) -> _Element:
-        """Read one element; of an indefinite one, walk its children to find the end."""
-        self.elements += 1
-        if depth > MAX_DEPTH or self.elements > MAX_ELEMENTS:
-            raise DecodingError("the message nests too deep or has too many elements")
+        """Read one element; of an indefinite one, walk its children to find the end.
+
+        Elements are remembered by position, so that each is read once however deep it lies.
+        """
+        known = self.known.get(position)
+        if known is None:
+            if depth > MAX_DEPTH or len(self.known) >= MAX_ELEMENTS:
+                raise DecodingError("the message nests too deep or has too many elements")
+            known = self.known[position] = self._read(position, limit, depth)
+        if known.end > limit:
+            raise DecodingError("an element is longer than what holds it")
+        return known
+
+    def _read(self, position: int, limit: int, depth: int) -> _Element:
         if position + 2 > limit:
             raise DecodingError("an element is cut off")
         tag, length, content = self.data[position], self.data[position + 1], position + 2

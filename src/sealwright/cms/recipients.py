@@ -172,7 +172,7 @@ def _rsa_padding(identifier: schema.AlgorithmIdentifier) -> padding.AsymmetricPa
     if parameters is not None and parameters.hash_func is not None:
         digest = algorithms.OAEP_DIGESTS.get(schema.algorithm_oid(parameters.hash_func), hashes.SHA1)  # type: ignore[assignment]
     if parameters is not None and parameters.mask_gen_func is not None:
-        inner = schema.parse_algorithm(schema.raw(parameters.mask_gen_func[1]))
+        inner = schema.algorithm_parameter(parameters.mask_gen_func)
         mask = algorithms.OAEP_DIGESTS.get(schema.algorithm_oid(inner), hashes.SHA1)  # type: ignore[assignment]
     return padding.OAEP(padding.MGF1(mask()), digest(), None)
 
@@ -180,9 +180,9 @@ def _rsa_padding(identifier: schema.AlgorithmIdentifier) -> padding.AsymmetricPa
 def _disagree(info: schema.KeyAgreeRecipientInfo, encrypted_key: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
     originator = info.originator.value
     kdf = algorithms.ECDH_KDFS.get(schema.algorithm_oid(info.key_encryption_algorithm))
-    if not isinstance(originator, schema.OriginatorPublicKey) or kdf is None or len(info.key_encryption_algorithm) != 2:
+    if not isinstance(originator, schema.OriginatorPublicKey) or kdf is None:
         raise DecodingError("not an ECDH scheme that is read here")
-    wrap = schema.parse_algorithm(schema.raw(info.key_encryption_algorithm[1]))
+    wrap = schema.algorithm_parameter(info.key_encryption_algorithm)
     size = algorithms.WRAP_KEY_BYTES.get(schema.algorithm_oid(wrap))
     if size is None:
         raise DecodingError("not an AES key wrap")

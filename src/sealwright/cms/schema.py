@@ -289,6 +289,17 @@ def algorithm_oid(identifier: AlgorithmIdentifier) -> str:
     return oid.dotted_string
 
 
+def algorithm_parameter(identifier: AlgorithmIdentifier) -> AlgorithmIdentifier:
+    """Return the AlgorithmIdentifier that is the parameter of another, as in MGF1 and ECDH.
+
+    Raises:
+        DecodingError: If there is none.
+    """
+    if len(identifier) != 2:
+        raise DecodingError("an algorithm lacks its parameter")
+    return parse_algorithm(raw(identifier[1]))
+
+
 def content_info(oid: str, content: bytes) -> bytes:
     """Return the DER ContentInfo over an encoded content."""
     return tlv(0x30, asn1.encode_der(x509.ObjectIdentifier(oid)), tlv(0xA0, content))

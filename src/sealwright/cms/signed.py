@@ -28,6 +28,7 @@ SigningKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 MAX_SIGNERS = 16
 MAX_CERTIFICATES = 64
 MAX_ATTRIBUTES = 64
+MAX_SALT_BYTES = 512
 _CAPABILITIES = tlv(
     0x30,
     *(schema.algorithm_der(schema.algorithm(oid)) for oid in (algorithms.AES256_GCM, algorithms.AES256_CBC)),
@@ -128,6 +129,38 @@ def sign(
         signer_infos=asn1.SetOf([signer]),
     )
     return schema.content_info(schema.SIGNED_DATA, asn1.encode_der(signed))
+
+
+def digest_name(private_key: SigningKey) -> str:
+    """Return the digest that `sign` uses with a key, as the micalg parameter writes it (RFC 8551 section 3.5.3.2).
+
+    Raises:
+        UnsupportedAlgorithmError: If the key cannot sign mail.
+    """
+    return {algorithms.SHA256: "sha-256", algorithms.SHA384: "sha-384"}[_signature_algorithm(private_key)[0]]
+
+
+def is_signed_data(content_info: bytes) -> bool:
+    """Say whether a CMS message is signed rather than encrypted; decides how it is read, and nothing about trust.
+
+    Raises:
+        DecodingError: If it is neither.
+    """
+    return isinstance(schema.load_content(content_info), schema.SignedData)
+
+
+def unverified_content(content_info: bytes) -> bytes | None:
+    """Return the content of a signed message without any check, to be shown with a warning; None if it is detached.
+
+    Raises:
+        DecodingError: If it is not a signed CMS message.
+    """
+    if len(content_info) > MAX_MESSAGE_BYTES:
+        raise DecodingError("the signed message is too large")
+    message = schema.load_content(content_info)
+    if not isinstance(message, schema.SignedData):
+        raise DecodingError("the message is encrypted, not signed")
+    return message.encap_content_info.e_content
 
 
 def verify(content_info: bytes, content: bytes | None) -> Verified:
@@ -313,11 +346,11 @@ def _verify_pss(public_key: rsa.RSAPublicKey, info: schema.SignerInfo, message: 
     parameters = info.signature_algorithm[1].parse(schema.RSASSAPSSParams)
     if parameters.hash_algorithm is None or parameters.mask_gen_algorithm is None:
         raise UnsupportedAlgorithmError("RSASSA-PSS with default parameters means SHA-1")
-    mask_algorithm = schema.parse_algorithm(schema.raw(parameters.mask_gen_algorithm[1]))
+    mask_algorithm = schema.algorithm_parameter(parameters.mask_gen_algorithm)
     digest = algorithms.DIGESTS.get(schema.algorithm_oid(parameters.hash_algorithm))
     mask = algorithms.DIGESTS.get(schema.algorithm_oid(mask_algorithm))
-    if digest is None or mask is None:
-        raise UnsupportedAlgorithmError("RSASSA-PSS with a digest that is not safe")
+    if digest is None or mask is None or not 0 <= parameters.salt_length <= MAX_SALT_BYTES:
+        raise UnsupportedAlgorithmError("RSASSA-PSS with a digest that is not safe, or too long a salt")
     public_key.verify(info.signature, message, padding.PSS(padding.MGF1(mask()), parameters.salt_length), digest())
 
 

@@ -1,0 +1,187 @@
+"""Header fields as octets: splitting an entity, parameters, decoded text. Accepts anything, bounded, never raises by chance.
+
+The fields are kept exactly as they came, because signatures and header protection copy them octet by octet. `email` is asked
+only for what has a long tail of history: encoded words and address lists.
+"""
+
+import binascii
+import codecs
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.errors import MessageError
+from email.headerregistry import HeaderRegistry
+from urllib.parse import unquote_to_bytes
+
+from sealwright.errors import DecodingError
+
+MAX_FIELDS = 2000
+MAX_DECODED_BYTES = 16 * 1024
+"""A longer address or subject field is not decoded: `email` takes more than linear time."""
+_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
+_LINE = re.compile(rb"[^\n]*(?:\n|\Z)")
+_TOKEN = re.compile(r'((?:[^;"]|"(?:[^"\\]|\\.)*"?)*)(?:;|\Z)', re.DOTALL)
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
+_ADDR_SPEC = re.compile(r"[^@\s]+@[^@\s]+")
+_CHARSETS = re.compile(
+    r"(us-)?ascii|utf[-_]?8|utf[-_]?16([-_]?[lb]e)?|iso[-_]?8859[-_]?\d{1,2}|latin[-_]?[19]|(windows|cp)[-_]?\d{3,4}|"
+    r"koi8[-_][rut]|gbk?|gb2312|gb18030|big5(hkscs)?|euc[-_](jp|kr)|shift[-_]jis|iso[-_]?2022[-_](jp|kr)|tis[-_]620"
+)
+_HEADERS = HeaderRegistry()
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A header field.
+
+    Attributes:
+        name: As written.
+        value: Octets after the colon, folding kept, without the last line end.
+    """
+
+    name: str
+    value: bytes
+
+    @property
+    def line(self) -> bytes:
+        """The field as in a message, with CRLF."""
+        return self.name.encode() + b":" + self.value + b"\r\n"
+
+    def is_called(self, *names: str) -> bool:
+        """Say whether the field has one of these lower-case names."""
+        return self.name.lower() in names
+
+
+def split_entity(entity: bytes) -> tuple[list[Field], bytes]:
+    """Split an entity into its fields and its body; at the first line that is no field, the body begins.
+
+    Raises:
+        DecodingError: If there are too many fields.
+    """
+    fields: list[Field] = []
+    position = 0
+    while position < len(entity):
+        match = _LINE.match(entity, position)
+        line = match.group() if match else b""
+        text = line.rstrip(b"\r\n")
+        if not text:
+            return fields, entity[position + len(line) :]
+        if text[:1] in b" \t" and fields:
+            end = position
+            while end < len(entity) and entity[end : end + 1] in (b" ", b"\t"):
+                following = entity.find(b"\n", end)
+                end = len(entity) if following < 0 else following + 1
+            folded = entity[position:end].rstrip(b"\r\n")
+            fields[-1] = Field(fields[-1].name, fields[-1].value + b"\r\n" + folded)
+            position = end
+            continue
+        found = _FIELD.fullmatch(text)
+        if found is None:
+            break
+        if len(fields) >= MAX_FIELDS:
+            raise DecodingError("the message has too many header fields")
+        fields.append(Field(found[1].decode("ascii"), found[2]))
+        position += len(line)
+    return fields, entity[position:]
+
+
+def first(fields: Sequence[Field], name: str) -> bytes:
+    """Return the value of the first field of a lower-case name, unfolded; empty if there is none."""
+    value = next((field.value for field in fields if field.is_called(name)), b"")
+    return re.sub(rb"\r?\n", b"", value).strip()
+
+
+def parameters(value: bytes) -> tuple[str, dict[str, str]]:
+    """Split a Content-Type or Content-Disposition value.
+
+    Returns:
+        The lower-case value and its parameters by lower-case name, quotes removed, RFC 2231 forms joined and decoded.
+    """
+    head, *rest = split_parameters(value.decode("utf-8", "replace")[:MAX_DECODED_BYTES])
+    plain: dict[str, str] = {}
+    for item in rest:
+        name, _, text = item.partition("=")
+        text = text.strip()
+        if text.startswith('"'):
+            text = re.sub(r"\\(.)", r"\1", text[1:-1] if text.endswith('"') and len(text) > 1 else text[1:])
+        plain.setdefault(name.strip().lower(), text)
+    found = {name: text for name, text in plain.items() if "*" not in name}
+    for name in {name.partition("*")[0] for name in plain if "*" in name}:
+        found[name] = _extended(name, plain)
+    return head.strip().lower(), found
+
+
+def split_parameters(value: str) -> list[str]:
+    """Split at the semicolons outside quoted strings."""
+    return [match[1] for match in _TOKEN.finditer(value) if match[0]] or [""]
+
+
+def _extended(name: str, plain: dict[str, str]) -> str:
+    """Join and decode the RFC 2231 forms of a parameter: name*, name*0, name*0*."""
+    if f"{name}*" in plain:
+        pieces = [(plain[f"{name}*"], True)]
+    else:
+        pieces = []
+        for number in range(100):
+            if f"{name}*{number}*" in plain:
+                pieces.append((plain[f"{name}*{number}*"], True))
+            elif f"{name}*{number}" in plain:
+                pieces.append((plain[f"{name}*{number}"], False))
+            else:
+                break
+    charset, octets = "utf-8", b""
+    for number, (text, encoded) in enumerate(pieces):
+        if number == 0 and encoded and text.count("'") >= 2:
+            charset, _, text = text.split("'", 2)  # noqa: PLW2901
+        octets += unquote_to_bytes(text) if encoded else text.encode("utf-8", "replace")
+    return decode_text(octets, charset)
+
+
+def decode_text(octets: bytes, charset: str) -> str:
+    """Decode text in a charset of mail; an unknown one is read as UTF-8, and what cannot be read is replaced."""
+    name = charset.strip().lower()
+    try:
+        codec = codecs.lookup(name).name if _CHARSETS.fullmatch(name) else "utf-8"
+        return octets.decode("utf-8" if codec == "ascii" else codec, "replace")
+    except (LookupError, ValueError):
+        return octets.decode("utf-8", "replace")
+
+
+def decode_body(body: bytes, transfer_encoding: bytes) -> bytes:
+    """Undo a Content-Transfer-Encoding, as far as it can be read; identity encodings give the body as it is."""
+    name = transfer_encoding.decode("ascii", "replace").strip().lower()
+    if name == "base64":
+        kept = re.sub(rb"[^A-Za-z0-9+/]", b"", body.partition(b"=")[0])
+        return binascii.a2b_base64(kept[: len(kept) - (len(kept) % 4 == 1)] + b"==")
+    return binascii.a2b_qp(body) if name == "quoted-printable" else body
+
+
+def one_line(text: str) -> str:
+    """Replace control and direction characters, which could disguise what is shown."""
+    return _CONTROL.sub(" ", text).strip()
+
+
+def decode_field(value: bytes) -> str:
+    """Decode the encoded words of an unstructured field such as Subject."""
+    text = value.decode("utf-8", "replace")
+    if len(text) > MAX_DECODED_BYTES:
+        return one_line(text[:MAX_DECODED_BYTES])
+    try:
+        return one_line(str(_HEADERS("subject", text)))
+    except (MessageError, ValueError, LookupError, AttributeError, TypeError, RecursionError):  # known bugs of `email`
+        return one_line(text)
+
+
+def addresses(fields: Sequence[Field], name: str) -> tuple[str, ...]:
+    """Return the addr-specs of all fields of a name, such as From; a field that cannot be read gives none."""
+    found: list[str] = []
+    for field in fields:
+        text = re.sub(rb"\r?\n", b"", field.value).decode("utf-8", "replace").strip()
+        if not field.is_called(name) or len(text) > MAX_DECODED_BYTES:
+            continue
+        try:
+            specs = [address.addr_spec for address in getattr(_HEADERS("from", text), "addresses", ())]
+        except (MessageError, ValueError, LookupError, AttributeError, TypeError, RecursionError):
+            continue
+        found.extend(spec for spec in specs if _ADDR_SPEC.fullmatch(spec))
+    return tuple(dict.fromkeys(found))
