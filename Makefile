@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test lint
+.PHONY: install demo test lint bench
 
 install: $(STAMP)
 
@@ -21,14 +21,19 @@ test: install
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 tests
 
 demo: install
 	$(PYTHON) packaging/system_packages.py
-	$(BIN)/python demo/run.py
+	$(BIN)/python -m demo.run
 
 lint: install
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+ifneq ($(wildcard bench/run.py),)
+bench: install
+	$(BIN)/python -m bench.run
+endif
