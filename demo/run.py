@@ -31,6 +31,8 @@ from sealwright.keystore.software import SoftwareServiceKeystore, create_root_ke
 from sealwright.pkix.levels import identity_level
 from sealwright.pkix.names import certificate_addresses
 from sealwright.pkix.path import validate_path
+from sealwright.smime.compose import protect
+from sealwright.smime.read import open_message
 from sealwright.storage.engine import Transaction, open_storage
 from sealwright.storage.schema import metadata, new_id
 from sealwright.tlog.checkpoint import open_note
@@ -38,7 +40,11 @@ from sealwright.tlog.leaf import ORGANIZATION_CHAIN, commit, decode_leaf_record
 from sealwright.tlog.tree import verify_inclusion
 from sealwright.wire.escrow import EscrowStatement, escrow_signature_input
 
-CONTENT = b"Content-Type: text/plain; charset=utf-8\r\n\r\nThe quarterly figures are attached. For Bob alone.\r\n"
+CONTENT = b"Content-Type: text/plain; charset=utf-8\r\n\r\nThe quarterly figures. For Bob alone.\r\n"
+MAIL = (
+    b"From: Alice Example <alice@example.test>\r\nTo: bob@example.test\r\nSubject: Quarterly figures\r\n"
+    b"Message-ID: <1@example.test>\r\nMIME-Version: 1.0\r\n" + CONTENT
+)
 ORIGIN = "log.example.test"
 TELL = Console(highlight=False)
 
@@ -165,29 +171,26 @@ def exchange(organization: ExampleOrganization, alice: Person, bob: Person) -> b
     """Send Alice's signed and encrypted message to Bob; return its octets."""
     TELL.print("\n[bold]Alice writes to Bob[/bold]: signed with her device's key, encrypted to Bob and to herself")
     now = organization.clock.now()
-    inner = signed.sign(CONTENT, alice.signing, alice.signing_key, chain=alice.chain, detached=False, signing_time=now)
-    message = enveloped.encrypt(inner, [bob.encryption, alice.encryption])
-    check(b"quarterly" not in message, f"{len(message):,} octets travel, and none of the words is in them")
-    opened = enveloped.decrypt(message, lambda who: bob.encryption_key if who.matches(bob.encryption) else None)
-    verified = signed.verify(opened.content, None)
+    signer_of = (alice.signing, alice.signing_key, alice.chain)
+    message = protect(MAIL, signer_of, [bob.encryption, alice.encryption], signing_time=now)
+    check(b"uarterly" not in message, f"{len(message):,} octets travel: none of the words and not the subject")
+    opened = open_message(message, lambda who: bob.encryption_key if who.matches(bob.encryption) else None)
+    verified = opened.verified
+    if verified is None:
+        raise DemoError(f"the signature does not hold: {opened.signature_error}")
     signer = verified.signers[0].certificate
-    check(verified.content == CONTENT, "Bob's key opens it, and the words are Alice's")
+    check(opened.subject == "Quarterly figures" and "For Bob alone." in opened.body_text, "Bob's key opens it")
+    check(opened.headers_protected, "the subject he sees is the one that Alice signed")
     path = validate_path(signer, verified.certificates, [organization.root], now=now, purpose="sign")
     check(len(path) == 3, "the signer's certification path leads to the organization's root")
-    check(certificate_addresses(signer) == alice.subject.addresses, f"signed by {certificate_addresses(signer)[0]}")
+    check(certificate_addresses(signer) == opened.from_addresses, f"signed by {opened.from_addresses[0]}, as From says")
     check(identity_level(signer) == "sponsor-validated", "identity level: employee of a validated organization")
     try:
-        enveloped.decrypt(message, lambda _: rsa.generate_private_key(65537, 2048))
+        open_message(message, lambda _: rsa.generate_private_key(65537, 2048))
     except DecryptionError:
         check(True, "somebody else's key opens nothing")
     else:
         raise DemoError("a stranger's key opened the message")
-    try:
-        signed.verify(opened.content.replace(b"Bob", b"Eve"), None)
-    except InvalidSignatureError:
-        check(True, "one changed word breaks the signature")
-    else:
-        raise DemoError("a changed message verified")
     return message
 
 
@@ -200,16 +203,15 @@ def both_ways(folder: Path, organization: ExampleOrganization, alice: Person, bo
         "bob.key": bob.encryption_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
         "alice.pem": alice.signing.public_bytes(Encoding.PEM),
         "alice.key": alice.signing_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-        "message.p7m": message,
+        "message.eml": message,
         "content": CONTENT,
     }
     for name, data in files.items():
         (folder / name).write_bytes(data)
-    der = ("-binary", "-inform", "DER")
-    inner = openssl(folder, "-decrypt", *der, "-in", "message.p7m", "-recip", "bob.pem", "-inkey", "bob.key")
-    (folder / "inner.p7m").write_bytes(inner)
-    content = openssl(folder, "-verify", *der, "-in", "inner.p7m", "-CAfile", "root.pem", "-purpose", "smimesign")
-    check(content == CONTENT, "OpenSSL decrypts our message and verifies the signature up to our root")
+    decrypted = openssl(folder, "-decrypt", "-in", "message.eml", "-recip", "bob.pem", "-inkey", "bob.key")
+    (folder / "inner.eml").write_bytes(decrypted)
+    content = openssl(folder, "-verify", "-in", "inner.eml", "-CAfile", "root.pem", "-purpose", "smimesign")
+    check(b"For Bob alone." in content, "OpenSSL decrypts our mail and verifies the signature up to our root")
     theirs = openssl(
         folder, "-encrypt", "-binary", "-stream", "-aes256", "-outform", "DER", "-in", "content", "bob.pem"
     )
@@ -218,6 +220,12 @@ def both_ways(folder: Path, organization: ExampleOrganization, alice: Person, bo
     signer = ("-signer", "alice.pem", "-inkey", "alice.key", "-nodetach", "-outform", "DER")
     theirs = openssl(folder, "-sign", "-binary", "-in", "content", *signer)
     check(signed.verify(theirs, None).content == CONTENT, "we verify what OpenSSL signed")
+    try:
+        signed.verify(theirs.replace(b"Bob", b"Eve"), None)
+    except InvalidSignatureError:
+        check(True, "one changed word breaks the signature")
+    else:
+        raise DemoError("a changed message verified")
 
 
 def revoke(organization: ExampleOrganization, alice: Person) -> None:
