@@ -1,0 +1,37 @@
+"""The log's checkpoints as this device saw them: each must be a continuation of the one before."""
+
+from sealwright.client.session import ServerSession
+from sealwright.client.store import ClientStore
+from sealwright.errors import LogVerificationError
+from sealwright.tlog.checkpoint import Checkpoint, open_note
+from sealwright.tlog.tree import verify_consistency
+from sealwright.wire.api import ConsistencyAnswer
+from sealwright.wire.statement import DomainStatement
+
+
+def remember_checkpoint(
+    note: str, store: ClientStore, session: ServerSession, statement: DomainStatement
+) -> Checkpoint:
+    """Verify that a checkpoint continues the log this device knows, and remember it if it is newer.
+
+    Raises:
+        LogVerificationError: If the log was rewritten or forked.
+        InvalidSignatureError: If the log did not sign it.
+    """
+    newer = open_note(note, statement.log_origin, statement.log_key)
+    if not store.state.checkpoint:
+        store.update({"checkpoint": note})
+        return newer
+    known = open_note(store.state.checkpoint, statement.log_origin, statement.log_key)
+    small, large = sorted((known, newer), key=lambda checkpoint: checkpoint.size)
+    if small.size == large.size:
+        if small.root != large.root:
+            raise LogVerificationError("the log shows two different histories of one length: it was forked")
+        return newer
+    if small.size > 0:
+        path = f"/v1/log/consistency?first={small.size}&second={large.size}"
+        proof = session.get(path, ConsistencyAnswer).proof
+        verify_consistency(small.size, large.size, proof, small.root, large.root)
+    if newer is large:
+        store.update({"checkpoint": note})
+    return newer

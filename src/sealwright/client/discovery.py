@@ -1,0 +1,93 @@
+"""Finding and checking an organization's domain statement, pinned by an invitation (rule 8 of the design)."""
+
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+from sealwright.errors import DecodingError, InputError, UnavailableError, VerificationError
+from sealwright.net.http import HttpClient
+from sealwright.wire.statement import (
+    MAX_STATEMENT_BYTES,
+    DomainStatement,
+    Invitation,
+    SignedStatement,
+    verify_statement,
+)
+
+WELL_KNOWN_PATH = "/.well-known/sealwright"
+
+
+def load_invitation(path: Path) -> Invitation:
+    """Read an invitation file.
+
+    Raises:
+        InputError: If it cannot be read or is not an invitation of version 1.
+    """
+    try:
+        invitation = msgspec.json.decode(path.read_bytes(), type=Invitation)
+    except OSError as error:
+        raise InputError(f"the invitation {path} cannot be read") from error
+    except msgspec.MsgspecError as error:
+        raise DecodingError(f"{path} is not an invitation: {error}") from error
+    if invitation.version != 1:
+        raise InputError(f"{path} is an invitation of version {invitation.version}, which needs a newer client")
+    return invitation
+
+
+def check_statement(
+    signed: SignedStatement, invitation: Invitation, now: datetime, lowest_sequence: int
+) -> DomainStatement:
+    """Verify a statement against the invitation's pin.
+
+    Raises:
+        VerificationError: As `wire.statement.verify_statement`.
+        DecodingError: If the pin is not hex.
+    """
+    try:
+        pin = bytes.fromhex(invitation.statement_root_sha256)
+    except ValueError as error:
+        raise DecodingError("the fingerprint in the invitation is not hex") from error
+    return verify_statement(signed, pin, invitation.domain, now, lowest_sequence)
+
+
+def fetch_statement(
+    invitation: Invitation, http: HttpClient, now: datetime, lowest_sequence: int = 0
+) -> tuple[SignedStatement, DomainStatement]:
+    """Fetch and verify the statement from the first endpoint that has a good one.
+
+    Args:
+        invitation: Names endpoints and the root's fingerprint.
+        http: Trusts the invitation's TLS anchors.
+        now: Aware UTC.
+        lowest_sequence: The highest one seen.
+
+    Raises:
+        VerificationError: If an endpoint answered something that is not to be trusted, and none answered well.
+        UnavailableError: If no endpoint answers.
+    """
+    problem: UnavailableError | VerificationError | DecodingError = UnavailableError(
+        f"no server of {invitation.organization_name} answers"
+    )
+    for endpoint in invitation.endpoints:
+        try:
+            signed = _fetch(http, endpoint, invitation.domain)
+            return signed, check_statement(signed, invitation, now, lowest_sequence)
+        except (VerificationError, DecodingError) as error:
+            problem = error
+        except UnavailableError as error:
+            if isinstance(problem, UnavailableError):
+                problem = error
+    raise problem
+
+
+def _fetch(http: HttpClient, endpoint: str, domain: str) -> SignedStatement:
+    url = f"{endpoint}{WELL_KNOWN_PATH}?domain={quote(domain)}"
+    answer = http.request("GET", url, max_bytes=2 * MAX_STATEMENT_BYTES)
+    if answer.status != 200:
+        raise UnavailableError(f"{endpoint} has no domain statement (HTTP {answer.status})")
+    try:
+        return msgspec.json.decode(answer.body, type=SignedStatement)
+    except msgspec.MsgspecError as error:
+        raise DecodingError(f"{endpoint} answers something that is not a domain statement") from error

@@ -1,0 +1,88 @@
+"""The keys of a mailbox as the formats want them: look-up by recipient, the key for new mail, the signer."""
+
+from collections.abc import Sequence
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+from sealwright.client.state import MailboxKey, SigningKey
+from sealwright.cms.recipients import DecryptionKey, RecipientIdentifier
+from sealwright.errors import ConfigurationError, DecodingError, NotFoundError
+
+Signer = tuple[x509.Certificate, ec.EllipticCurvePrivateKey, Sequence[x509.Certificate]]
+
+
+class KeyRing:
+    """All generations of a mailbox's encryption key.
+
+    Args:
+        keys: As they are in the store.
+    """
+
+    def __init__(self, keys: Sequence[MailboxKey]) -> None:
+        self._keys = tuple(keys)
+
+    def find_key(self, recipient: RecipientIdentifier) -> DecryptionKey | None:
+        """Return the private key that a message's recipient identifier names, from any generation, or None."""
+        for key in self._keys:
+            private_key = load_decryption_key(key)
+            if any(recipient.matches(certificate) for certificate in load_certificates(key.certificates)):
+                return private_key
+            identifier = x509.SubjectKeyIdentifier.from_public_key(private_key.public_key())
+            if recipient.subject_key_identifier == identifier.digest:
+                return private_key
+        return None
+
+    def active_certificate(self) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
+        """Return the certificate that mail to this mailbox is encrypted for now, with its chain.
+
+        Raises:
+            NotFoundError: If the mailbox has none yet.
+        """
+        for key in reversed(self._keys):
+            if key.state == "ACTIVE" and key.certificates:
+                return load_certificates(key.certificates)[0], load_certificates(key.chain)
+        raise NotFoundError("this mailbox has no encryption certificate yet; try again in a minute")
+
+
+def load_decryption_key(key: MailboxKey) -> DecryptionKey:
+    """Return the private key of one generation.
+
+    Raises:
+        DecodingError: If it is of no kind that decrypts mail.
+    """
+    try:
+        private_key = load_der_private_key(key.private_key_pkcs8, None)
+    except (ValueError, TypeError) as error:
+        raise DecodingError(f"key {key.key_id} is not PKCS#8") from error
+    if not isinstance(private_key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise DecodingError(f"key {key.key_id} is of a kind that decrypts no mail")
+    return private_key
+
+
+def load_certificates(encoded: Sequence[bytes]) -> tuple[x509.Certificate, ...]:
+    """Load DER certificates.
+
+    Raises:
+        DecodingError: If one is not a certificate.
+    """
+    try:
+        return tuple(x509.load_der_x509_certificate(certificate) for certificate in encoded)
+    except ValueError as error:
+        raise DecodingError("not a certificate") from error
+
+
+def load_signer(signing_key: SigningKey | None) -> Signer:
+    """Return this device's signing certificate, key and chain.
+
+    Raises:
+        ConfigurationError: If set-up has not come that far.
+    """
+    if signing_key is None or not signing_key.certificate:
+        raise ConfigurationError("this device has no signing certificate yet; run `sealwright setup` again")
+    private_key = load_der_private_key(signing_key.private_key_pkcs8, None)
+    if not isinstance(private_key, ec.EllipticCurvePrivateKey):
+        raise DecodingError("the signing key is not an elliptic-curve key")
+    certificate = load_certificates([signing_key.certificate])[0]
+    return certificate, private_key, load_certificates(signing_key.chain)

@@ -1,0 +1,138 @@
+"""What a device remembers about one mailbox: plain values, sealed as one document by `client.store`."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from sealwright.wire.api import AccessToken, EnrolmentAnswer
+from sealwright.wire.device import DevicePublicKeys
+from sealwright.wire.manifest import KeyState
+from sealwright.wire.statement import Invitation, SignedStatement
+
+
+class _Secret(Struct, frozen=True, kw_only=True):
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
+class DeviceKeys(_Secret, frozen=True, kw_only=True):
+    """The two key pairs of this device.
+
+    Attributes:
+        authentication_key_pkcs8: P-256, PKCS#8 DER.
+        hpke_private_key: 96 octets.
+        public: What the server gets.
+    """
+
+    authentication_key_pkcs8: bytes
+    hpke_private_key: bytes
+    public: DevicePublicKeys
+
+
+class MailboxKey(_Secret, frozen=True, kw_only=True):
+    """One generation of the mailbox's encryption key.
+
+    Attributes:
+        key_id: 32 hex digits.
+        slot: "classical" or "kem".
+        generation: 1, 2, 3 ...; 0 for an imported key.
+        state: Key state when it was last released.
+        algorithm: Name such as "rsa-3072".
+        private_key_pkcs8: Unencrypted PKCS#8 DER.
+        certificates: DER, newest first; older ones stay, because old mail names them.
+        chain: DER, of the newest certificate, up to but without the root.
+    """
+
+    key_id: str
+    slot: str
+    generation: int
+    state: KeyState
+    algorithm: str
+    private_key_pkcs8: bytes
+    certificates: tuple[bytes, ...] = ()
+    chain: tuple[bytes, ...] = ()
+
+
+class SigningKey(_Secret, frozen=True, kw_only=True):
+    """This device's signing key; `certificate` is empty until the CA has answered."""
+
+    private_key_pkcs8: bytes
+    certificate: bytes = b""
+    chain: tuple[bytes, ...] = ()
+
+
+class RunningEnrolment(_Secret, frozen=True, kw_only=True):
+    """A mailbox challenge under way; `part1` is empty until the mail was read."""
+
+    answer: EnrolmentAnswer
+    proof_idempotency_key: str
+    part1: bytes = b""
+
+
+class Enrolled(Struct, frozen=True, kw_only=True):
+    """Who this device is after a right proof."""
+
+    organization_id: str
+    mailbox_id: str
+    device_id: str
+    display_name: str
+
+
+class Notice(Struct, frozen=True, kw_only=True):
+    """A notice of the sync feed that was read."""
+
+    kind: str
+    time: datetime
+    subject: str
+    thumbprint: bytes
+    shown: bool = False
+
+
+class ClientState(_Secret, frozen=True, kw_only=True):
+    """Everything about one mailbox on this device.
+
+    Attributes:
+        address: Canonical addr-spec.
+        device_name: As the owner calls the device.
+        invitation: What makes the organization trusted.
+        mail_password: For IMAP and submission.
+        signed_statement: The newest one that was verified.
+        statement_sequence: The highest ever seen.
+        device_keys: Made in step 2 of set-up.
+        enrolment: Step 3 under way.
+        leftover_challenges: Ids of answered challenges whose mails are still to be removed.
+        enrolled: Step 3 done.
+        token: Newest access token.
+        mailbox_keys: Step 5 done once there is one; ordered by slot and generation.
+        signing_key: Step 6.
+        checkpoint: Newest signed note of the log that was verified.
+        chain_number: Of the newest record of the owner's chain that was verified.
+        chain_head: Its commitment.
+        sync_number: Newest item of the feed that was read.
+        notices: What the feed said.
+    """
+
+    version: int = 1
+    address: str
+    device_name: str
+    invitation: Invitation
+    mail_password: str
+    signed_statement: SignedStatement | None = None
+    statement_sequence: int = 0
+    device_keys: DeviceKeys | None = None
+    enrolment: RunningEnrolment | None = None
+    leftover_challenges: tuple[str, ...] = ()
+    enrolled: Enrolled | None = None
+    token: AccessToken | None = None
+    mailbox_keys: tuple[MailboxKey, ...] = ()
+    signing_key: SigningKey | None = None
+    checkpoint: str = ""
+    chain_number: int = 0
+    chain_head: bytes = b""
+    sync_number: int = 0
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether the device can read and sign mail."""
+        return bool(self.mailbox_keys) and self.signing_key is not None and bool(self.signing_key.certificate)
