@@ -15,8 +15,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Connection, Engine, Executable, Row, event, text
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy import Connection, Engine, Executable, Row, Table, event, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from sealwright.errors import ConflictError, UnavailableError
 
@@ -31,6 +33,7 @@ class Transaction:
         self.connection = connection
         self.organization_id = organization_id
         self.actions_after_commit: list[Callable[[], None]] = []
+        self.channels: set[str] = set()
 
     def execute(self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> int:
         """Run a statement and return how many rows it touched.
@@ -71,6 +74,22 @@ class Transaction:
         if self.execute(statement) != 1:
             raise ConflictError(otherwise)
 
+    def insert_missing(self, table: Table, values: Mapping[str, Any]) -> bool:
+        """Insert a row unless one with the same key exists; unlike a refused `execute`, the transaction goes on.
+
+        Returns:
+            Whether the row was inserted.
+        """
+        if self.connection.dialect.name == "sqlite":
+            statement: Executable = sqlite.insert(table).values(**values).on_conflict_do_nothing()
+        else:
+            statement = postgresql.insert(table).values(**values).on_conflict_do_nothing()
+        return self.execute(statement) == 1
+
+    def announce(self, channel: str) -> None:
+        """Wake whoever listens on `channel` (`Storage.listen`) once the transaction is durable."""
+        self.channels.add(channel)
+
     def after_commit(self, action: Callable[[], None]) -> None:
         """Run `action` once the transaction is durable; not at all if it is rolled back."""
         self.actions_after_commit.append(action)
@@ -82,7 +101,26 @@ class Storage:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.dialect = engine.dialect.name
-        self._writer = threading.RLock()
+        self._writer = threading.Lock()
+        self._writing = threading.local()
+        self._listeners: dict[str, list[Callable[[], None]]] = {}
+
+    def listen(self, channel: str, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call `wake` after each commit in this process that announced `channel`.
+
+        Args:
+            channel: Such as "outbox".
+            wake: Returns at once and never raises; it runs in the thread that committed.
+
+        Returns:
+            Ends the listening.
+        """
+        self._listeners[channel] = [*self._listeners.get(channel, []), wake]
+
+        def end() -> None:
+            self._listeners[channel] = [other for other in self._listeners[channel] if other is not wake]
+
+        return end
 
     @contextmanager
     def transaction(self, organization_id: str | None) -> Iterator[Transaction]:
@@ -94,6 +132,9 @@ class Storage:
         """
         with self._serialized_writer(), self._connected("IMMEDIATE", organization_id) as tx:
             yield tx
+        for channel in tx.channels:
+            for wake in self._listeners.get(channel, []):
+                wake()
         for action in tx.actions_after_commit:
             action()
 
@@ -112,8 +153,14 @@ class Storage:
         if self.dialect != "sqlite":
             yield
             return
+        if getattr(self._writing, "open", False):
+            raise RuntimeError("a transaction is open in this thread already; a second one would wait for it for ever")
         with self._writer:
-            yield
+            self._writing.open = True
+            try:
+                yield
+            finally:
+                self._writing.open = False
 
     @contextmanager
     def _connected(self, mode: str, organization_id: str | None) -> Iterator[Transaction]:
@@ -122,13 +169,15 @@ class Storage:
                 if self.dialect == "sqlite":
                     connection.exec_driver_sql(f"BEGIN {mode}")
                 else:
+                    if mode == "DEFERRED":
+                        connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
                     setting = text("SELECT set_config(:name, :value, true)")
                     value = organization_id or ALL_ORGANIZATIONS
                     connection.execute(setting, {"name": ORGANIZATION_SETTING, "value": value})
                 transaction = Transaction(connection, organization_id)
                 yield transaction
                 connection.commit()
-        except (OperationalError, DBAPIError) as error:
+        except (DBAPIError, PoolTimeoutError) as error:
             raise UnavailableError(
                 "the database did not answer or could not write; look again before retrying"
             ) from error
