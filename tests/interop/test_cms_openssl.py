@@ -8,6 +8,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from support.certificates import NOW, ec_key, rsa_key, self_signed
 
 from sealwright.cms import enveloped, signed
+from sealwright.smime.compose import protect
+from sealwright.smime.read import open_message
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 CONTENT = b"Content-Type: text/plain\r\n\r\nboth ways\r\n"
@@ -76,3 +78,56 @@ def test_we_verify_what_openssl_signs(person, options):
     verified = signed.verify(message, None)
     assert verified.content == CONTENT
     assert verified.signers[0].certificate == certificate
+
+
+def test_we_open_the_mail_that_openssl_encrypts(person):
+    key, certificate, folder = person
+    headers = ["-from", "a@example.test", "-to", "b@example.test", "-subject", "hello"]
+    mail = openssl(folder, "-encrypt", "-aes256", "-outform", "SMIME", "-in", "m", *headers, "-recip", "c.pem")
+    opened = open_message(mail, lambda recipient: key if recipient.matches(certificate) else None)
+    assert opened.encrypted
+    assert not opened.headers_protected
+    assert (opened.subject, opened.from_addresses) == ("hello", ("a@example.test",))
+    assert opened.body_text == "both ways\n"
+
+
+@pytest.mark.parametrize("options", [[], ["-nodetach"], ["-binary"], ["-text"]])
+def test_we_open_the_mail_that_openssl_signs(person, options):
+    _, certificate, folder = person
+    signer = ["-signer", "c.pem", "-inkey", "k.pem", "-subject", "hello"]
+    opened = open_message(openssl(folder, "-sign", "-in", "m", "-outform", "SMIME", *signer, *options), lambda _: None)
+    assert opened.signature_error is None
+    assert opened.verified.signers[0].certificate == certificate
+    assert "both ways" in opened.body_text
+
+
+def test_we_open_mail_signed_then_encrypted_by_openssl(person):
+    key, certificate, folder = person
+    inner = openssl(folder, "-sign", "-in", "m", "-signer", "c.pem", "-inkey", "k.pem", "-outform", "SMIME")
+    (folder / "inner").write_bytes(inner)
+    mail = openssl(folder, "-encrypt", "-aes256", "-outform", "SMIME", "-in", "inner", "-recip", "c.pem")
+    opened = open_message(mail, lambda recipient: key if recipient.matches(certificate) else None)
+    assert opened.encrypted
+    assert opened.verified.signers[0].certificate == certificate
+    assert opened.body_text == "both ways\n"
+
+
+MAIL = b"From: alice@example.test\r\nTo: bob@example.test\r\nSubject: the plan\r\n\r\nboth ways\r\n"
+
+
+def test_openssl_opens_the_mail_that_we_protect(person):
+    key, certificate, folder = person
+    (folder / "e").write_bytes(protect(MAIL, (certificate, key, ()), [certificate], signing_time=NOW))
+    inner = openssl(folder, "-decrypt", "-in", "e", "-inkey", "k.pem", "-recip", "c.pem")
+    assert b"signed-data" in inner
+    (folder / "s").write_bytes(inner)
+    payload = openssl(folder, "-verify", "-in", "s", "-CAfile", "c.pem", "-purpose", "any")
+    assert b"HP-Outer: Subject: [...]" in payload
+    assert payload.endswith(b"\r\n\r\nboth ways\r\n")
+
+
+def test_openssl_verifies_the_mail_that_we_sign(person):
+    key, certificate, folder = person
+    (folder / "s").write_bytes(protect(MAIL, (certificate, key, ()), [], signing_time=NOW))
+    payload = openssl(folder, "-verify", "-in", "s", "-CAfile", "c.pem", "-purpose", "any")
+    assert b"Subject: the plan" in payload

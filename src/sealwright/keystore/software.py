@@ -1,60 +1,83 @@
-"""Service keys and secrets sealed under a root wrapping key in a file.
+"""Keystores in software: records sealed under storage keys, opened in this process.
 
-    root wrapping key (key file, 0600, on a path that backups leave out)
-      └── storage key of an organization and version = HKDF-SHA256(root, organization, version)
-            └── record: nonce (12) || AES-256-GCM(storage key, content, associated data = identity, algorithm, version)
-
-The key file is the embedded default and is less than an HSM: whoever reads it and the database has every key.
+`SoftwareServiceKeystore` needs only a root wrapping key in a file and holds no key of a person. `SoftwareKeystore` is the
+whole protocol over a seal; the server runs it in processes of their own (`keystore.pool`).
 """
 
-import os
+import hmac
 import secrets
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_der_private_key,
-)
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from sealwright.errors import (
+    AuthenticationError,
     ConflictError,
+    InputError,
     PermissionDeniedError,
     SealedError,
     UnsupportedAlgorithmError,
     VerificationError,
 )
-from sealwright.keystore.model import RecordIdentity, SealedRecord
-from sealwright.wire.encoding import encode_fields
+from sealwright.keystore.evidence import UNKNOWN_MAILBOX, check_device_release
+from sealwright.keystore.model import (
+    POOL,
+    BegunProof,
+    DeviceCredential,
+    DeviceReleaseEvidence,
+    ProofBinding,
+    RecordIdentity,
+    ReleasePolicy,
+    SealedRecord,
+    SealedRelease,
+)
+from sealwright.keystore.records import (
+    ENCRYPTION_ALGORITHMS,
+    SERVICE_ALGORITHMS,
+    StorageKeys,
+    generate_key,
+    open_record,
+    seal_record,
+    sign_with,
+)
+from sealwright.keystore.registry import REGISTRY_NAME, Registry, is_registered_purpose
+from sealwright.keystore.seal import Seal, create_root_key, derive_storage_key, read_root_key
+from sealwright.keystore.vouching import Vouching
+from sealwright.wire.device import DevicePublicKeys
+from sealwright.wire.encoding import decode_fields, encode_fields
+from sealwright.wire.hpke import hpke_seal
+from sealwright.wire.manifest import ReleasedKey, encode_released_keys
+from sealwright.wire.proof import PART_BYTES, proof_answer, proof_transcript
 
-ROOT_KEY_BYTES = 32
-NONCE_BYTES = 12
-STORAGE_KEY_VERSION = 1
+__all__ = ["SoftwareKeystore", "SoftwareServiceKeystore", "create_root_key"]
 
-ServiceKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+MAX_GENERATION = 0xFFFF
 
 
-def create_root_key(path: Path) -> None:
-    """Make a root wrapping key in a new file of mode 0600, durably.
+class RootStorageKeys:
+    """Storage keys derived from a root wrapping key alone: one version, no emergency key.
 
-    Raises:
-        ConflictError: If the file exists: it is never overwritten, what it sealed would be lost.
+    Args:
+        root_key: 32 octets.
     """
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise ConflictError(f"{path} exists; a root wrapping key is never overwritten") from error
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(ROOT_KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
+
+    current_version = 1
+
+    def __init__(self, root_key: bytes) -> None:
+        self._root_key = root_key
+
+    def storage_key(self, organization_id: str, version: int) -> bytes:
+        """Return an organization's storage key.
+
+        Raises:
+            VerificationError: If the version is not 1.
+        """
+        if version != self.current_version:
+            raise VerificationError("a sealed record names a storage key that does not exist")
+        return derive_storage_key(self._root_key, organization_id, version)
 
 
 class SoftwareServiceKeystore:
@@ -67,28 +90,21 @@ class SoftwareServiceKeystore:
         SealedError: If the file cannot be read, or is open to others.
     """
 
+    _keys: StorageKeys | None
+
     def __init__(self, root_key_file: Path) -> None:
-        try:
-            mode, root_key = root_key_file.stat().st_mode, root_key_file.read_bytes()
-        except OSError as error:
-            raise SealedError(f"the root wrapping key cannot be read: {error.strerror}") from error
-        if mode & 0o077:
-            raise SealedError("the root wrapping key file is open to others: set its mode to 0600")
-        if len(root_key) != ROOT_KEY_BYTES:
-            raise SealedError("the root wrapping key file does not hold a root wrapping key")
-        self._root_key = root_key
+        self._keys = RootStorageKeys(read_root_key(root_key_file))
 
     def generate_service_key(self, organization_id: str, purpose: str, algorithm: str) -> SealedRecord:
-        """Make a signing key of the service; "ed25519", "p256" or "p384".
+        """Make a signing key of the service.
 
         Raises:
-            UnsupportedAlgorithmError: If the algorithm is another.
+            UnsupportedAlgorithmError: If the algorithm is not one of the protocol's.
         """
-        key = _generate(algorithm)
-        content = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        identity = RecordIdentity("service-key", organization_id, secrets.token_hex(16), purpose)
-        return self._seal(identity, algorithm, content, spki)
+        content, spki = generate_key(algorithm, SERVICE_ALGORITHMS)
+        return self._seal(
+            RecordIdentity("service-key", organization_id, secrets.token_hex(16), purpose), algorithm, content, spki
+        )
 
     def sign(self, key: SealedRecord, algorithm: str, message: bytes) -> bytes:
         """Sign a whole message with a service key.
@@ -99,13 +115,7 @@ class SoftwareServiceKeystore:
         """
         if key.identity.kind != "service-key":
             raise PermissionDeniedError("only service keys sign")
-        private_key = load_der_private_key(self._open(key), None)
-        if isinstance(private_key, ed25519.Ed25519PrivateKey) and algorithm == "ed25519":
-            return private_key.sign(message)
-        digests = {"ecdsa-sha256": hashes.SHA256(), "ecdsa-sha384": hashes.SHA384()}
-        if isinstance(private_key, ec.EllipticCurvePrivateKey) and algorithm in digests:
-            return private_key.sign(message, ec.ECDSA(digests[algorithm]))
-        raise UnsupportedAlgorithmError("the service key does not sign with that algorithm")
+        return sign_with(self._open(key), algorithm, message)
 
     def seal_secret(self, organization_id: str, purpose: str, record_id: str, secret: bytes) -> SealedRecord:
         """Seal something that is no private key."""
@@ -121,45 +131,170 @@ class SoftwareServiceKeystore:
             raise PermissionDeniedError("keys do not leave the keystore")
         return self._open(sealed)
 
+    def close(self) -> None:
+        """Forget the keys; every later call raises `SealedError`."""
+        self._keys = None
+
+    def _storage_keys(self) -> StorageKeys:
+        if self._keys is None:
+            raise SealedError("the keystore is closed")
+        return self._keys
+
     def _seal(self, identity: RecordIdentity, algorithm: str, content: bytes, spki: bytes) -> SealedRecord:
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        cipher = self._storage_key(identity.organization_id, STORAGE_KEY_VERSION)
-        data = _associated_data(identity, algorithm, STORAGE_KEY_VERSION, spki)
-        ciphertext = nonce + cipher.encrypt(nonce, content, data)
-        return SealedRecord(identity, algorithm, STORAGE_KEY_VERSION, ciphertext, spki)
+        return seal_record(self._storage_keys(), identity, algorithm, content, spki)
 
-    def _open(self, sealed: SealedRecord) -> bytes:
-        cipher = self._storage_key(sealed.identity.organization_id, sealed.storage_key_version)
-        data = _associated_data(sealed.identity, sealed.algorithm, sealed.storage_key_version, sealed.spki)
-        try:
-            return cipher.decrypt(sealed.ciphertext[:NONCE_BYTES], sealed.ciphertext[NONCE_BYTES:], data)
-        except (InvalidTag, ValueError) as error:
-            raise VerificationError("a sealed record was changed or belongs elsewhere") from error
-
-    def _storage_key(self, organization_id: str, version: int) -> AESGCM:
-        info = encode_fields("sealwright storage key", 1, organization_id.encode("ascii"), version.to_bytes(4, "big"))
-        return AESGCM(HKDF(hashes.SHA256(), 32, None, info).derive(self._root_key))
+    def _open(self, record: SealedRecord) -> bytes:
+        return open_record(self._storage_keys(), record)
 
 
-def _generate(algorithm: str) -> ServiceKey:
-    if algorithm == "ed25519":
-        return ed25519.Ed25519PrivateKey.generate()
-    curves: dict[str, ec.EllipticCurve] = {"p256": ec.SECP256R1(), "p384": ec.SECP384R1()}
-    if algorithm not in curves:
-        raise UnsupportedAlgorithmError(f"no service key is made with {algorithm}")
-    return ec.generate_private_key(curves[algorithm])
+class SoftwareKeystore(SoftwareServiceKeystore):
+    """Implements `keystore.model.Keystore` in this process.
 
+    Args:
+        seal_key_file: The root wrapping key.
+        seal_file: What `keystore.seal.create_seal` made; the registry lies next to it.
 
-def _associated_data(identity: RecordIdentity, algorithm: str, version: int, spki: bytes) -> bytes:
-    return encode_fields(
-        "sealwright sealed record",
-        1,
-        identity.kind.encode("ascii"),
-        identity.organization_id.encode("ascii"),
-        identity.record_id.encode("ascii"),
-        identity.owner.encode("ascii"),
-        identity.generation.to_bytes(4, "big"),
-        algorithm.encode("ascii"),
-        version.to_bytes(4, "big"),
-        spki,
-    )
+    Raises:
+        SealedError: If the seal does not open, or the registry was changed.
+    """
+
+    def __init__(self, seal_key_file: Path, seal_file: Path) -> None:
+        seal = Seal(seal_key_file, seal_file)
+        self._keys = seal
+        self._derive = seal.derive
+        self._vouching = Vouching(seal.derive("keystore", "vouching"))
+        self._registry = Registry(seal_file.with_name(REGISTRY_NAME), seal.derive("keystore", "registry"))
+
+    def generate_service_key(self, organization_id: str, purpose: str, algorithm: str) -> SealedRecord:
+        """Make a signing key of the service. The purposes "release" and "log/<origin>" are remembered for evidence.
+
+        An organization has one release key and one log key, both "ed25519": asking again returns the same record.
+
+        Raises:
+            UnsupportedAlgorithmError: If the algorithm is not one of the protocol's, or not the purpose's.
+            ConflictError: If the organization has a log of another origin.
+        """
+        if not is_registered_purpose(purpose):
+            return super().generate_service_key(organization_id, purpose, algorithm)
+        if algorithm != "ed25519":
+            raise UnsupportedAlgorithmError("release and log keys are ed25519")
+        return self._registry.add(super().generate_service_key(organization_id, purpose, algorithm))
+
+    def generate_encryption_key(self, organization_id: str, algorithm: str) -> SealedRecord:
+        """Make an encryption key for the pool: "rsa-2048", "rsa-3072", "rsa-4096", "p256" or "p384".
+
+        Raises:
+            UnsupportedAlgorithmError: If the algorithm is another.
+        """
+        content, spki = generate_key(algorithm, ENCRYPTION_ALGORITHMS)
+        identity = RecordIdentity("encryption-key", organization_id, secrets.token_hex(16), POOL)
+        return self._seal(identity, algorithm, content, spki)
+
+    def assign_encryption_key(self, pooled: SealedRecord, mailbox_id: str, generation: int) -> SealedRecord:
+        """Re-seal a pooled key as a generation of a mailbox.
+
+        Raises:
+            PermissionDeniedError: If the record is not a pooled encryption key.
+            InputError: If the mailbox or the generation cannot be one.
+        """
+        if pooled.identity.kind != "encryption-key" or pooled.identity.owner != POOL or pooled.identity.generation:
+            raise PermissionDeniedError("only a pooled encryption key can be assigned")
+        if mailbox_id in {POOL, UNKNOWN_MAILBOX, ""} or not 1 <= generation <= MAX_GENERATION:
+            raise InputError("a key is assigned to a mailbox, as generation 1 or later")
+        identity = replace(pooled.identity, owner=mailbox_id, generation=generation)
+        return self._seal(identity, pooled.algorithm, self._open(pooled), pooled.spki)
+
+    def derive_secret(self, organization_id: str, purpose: str) -> bytes:
+        """Derive 32 octets for the web process; the same at every start and node."""
+        self._storage_keys()
+        return self._derive("web", organization_id, purpose)
+
+    def begin_proof(self, binding: ProofBinding) -> BegunProof:
+        """Make a mailbox challenge."""
+        part1, part2, nonce = (secrets.token_bytes(PART_BYTES) for _ in range(3))
+        content = encode_fields(
+            "sealwright sealed proof",
+            1,
+            binding.domain.encode("utf-8"),
+            binding.address.encode("utf-8"),
+            binding.device.authentication_key_spki,
+            binding.device.hpke_public_key,
+            binding.expires.astimezone(UTC).isoformat().encode("ascii"),
+            part1,
+            part2,
+            nonce,
+        )
+        identity = RecordIdentity("proof", binding.organization_id, binding.enrolment_id, binding.mailbox_id)
+        return BegunProof(part1, part2, nonce, self._seal(identity, "proof", content, b""))
+
+    def finish_proof(
+        self, sealed_proof: SealedRecord, answer: bytes, device_id: str, now: datetime
+    ) -> DeviceCredential:
+        """Check the answer of a challenge and vouch for the device.
+
+        Raises:
+            AuthenticationError: If the answer is wrong, too late, or the address was unknown.
+            PermissionDeniedError: If the record is no proof.
+        """
+        identity = sealed_proof.identity
+        if identity.kind != "proof":
+            raise PermissionDeniedError("the record is no mailbox proof")
+        fields = decode_fields("sealwright sealed proof", 1, self._open(sealed_proof))
+        domain, address, spki, hpke_key, expires, part1, part2, nonce = fields
+        device = DevicePublicKeys(spki, hpke_key)
+        transcript = proof_transcript(domain.decode("utf-8"), address.decode("utf-8"), device.thumbprint(), nonce)
+        right = hmac.compare_digest(answer, proof_answer(part1, part2, transcript))
+        known = identity.owner != UNKNOWN_MAILBOX
+        in_time = now <= datetime.fromisoformat(expires.decode("ascii"))
+        if not (right and known and in_time):
+            raise AuthenticationError("the mailbox proof is not right or came too late: start the set-up again")
+        return self._vouching.vouch_device(
+            DeviceCredential(identity.organization_id, identity.owner, device_id, device, "active", 1, b"")
+        )
+
+    def remove_device(self, credential: DeviceCredential) -> DeviceCredential:
+        """Vouch for the device's removal.
+
+        Raises:
+            PermissionDeniedError: If the credential was changed.
+            ConflictError: If the device is removed already.
+        """
+        self._storage_keys()
+        self._vouching.check_device(credential)
+        if credential.state != "active":
+            raise ConflictError("the device is removed already")
+        return self._vouching.vouch_device(replace(credential, state="removed", version=credential.version + 1))
+
+    def vouch_policy(self, organization_id: str, level: int, export_key: bool, version: int) -> ReleasePolicy:
+        """Authenticate a policy row.
+
+        Raises:
+            InputError: If the level is not 1 to 4.
+        """
+        self._storage_keys()
+        if level not in range(1, 5):
+            raise InputError("a release policy has level 1, 2, 3 or 4")
+        return self._vouching.vouch_policy(ReleasePolicy(organization_id, level, export_key, version, b""))
+
+    def open(self, records: tuple[SealedRecord, ...], evidence: DeviceReleaseEvidence) -> SealedRelease:
+        """Open a mailbox's keys and seal them to the device of the evidence.
+
+        Raises:
+            PermissionDeniedError: If any part of the evidence does not hold.
+            SealedError: If the organization has no release key or log.
+        """
+        manifest, device = evidence.manifest, evidence.credential.device
+        # 1 Trust comes from the registry, never from the caller.
+        organization_id = evidence.credential.organization_id
+        origin, log_record = self._registry.log(organization_id)
+        release_key = self._registry.release_key(organization_id)
+        log_key = load_der_public_key(log_record.spki)
+        if not isinstance(log_key, ed25519.Ed25519PublicKey):
+            raise SealedError("the organization's log key is of another kind")
+        # 2 All evidence holds.
+        check_device_release(records, evidence, self._vouching, origin, log_key.public_bytes_raw())
+        # 3 Open, seal to the device, sign.
+        keys = tuple(ReleasedKey(record.identity.record_id, self._open(record)) for record in records)
+        info = manifest.encode()
+        sealed_keys = hpke_seal(device.hpke_public_key, info, encode_released_keys(keys))
+        return SealedRelease(sealed_keys, self.sign(release_key, "ed25519", info))

@@ -6,7 +6,7 @@ tree is made from hashes of one tile.
 
 from collections.abc import Callable
 
-from sealwright.tlog.tree import HASH_BYTES, node_hash
+from sealwright.tlog.tree import HASH_BYTES, HashReader, node_hash
 
 TILE_HEIGHT = 8
 TILE_WIDTH = 1 << TILE_HEIGHT
@@ -29,6 +29,18 @@ def subtree_hash(read_tile: TileReader, level: int, index: int) -> bytes:
     if len(hashes) != HASH_BYTES << height:
         raise IndexError("the tree does not hold that subtree yet")
     return _fold(hashes)
+
+
+def hash_reader(read_tile: TileReader) -> HashReader:
+    """Return the reader that `tlog.tree` makes roots and proofs with; it reads each tile once."""
+    cache: dict[tuple[int, int], bytes] = {}
+
+    def cached(level: int, number: int) -> bytes:
+        if (level, number) not in cache:
+            cache[level, number] = read_tile(level, number)
+        return cache[level, number]
+
+    return lambda level, index: subtree_hash(cached, level, index)
 
 
 def append_hash(tiles: dict[tuple[int, int], bytes], size: int, leaf: bytes, read_tile: TileReader) -> None:

@@ -130,7 +130,7 @@ def verify_consistency(first: int, second: int, proof: Sequence[bytes], first_ro
     if not 0 <= first <= second or any(len(node) != HASH_BYTES for node in proof):
         raise failure
     if first in (0, second):
-        if proof or (first == second and first_root != second_root):
+        if proof or (first == 0 and first_root != EMPTY_ROOT) or (first == second and first_root != second_root):
             raise failure
         return
     path = list(proof)

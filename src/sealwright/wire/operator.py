@@ -105,3 +105,21 @@ class ServerStatus(Answer, frozen=True, kw_only=True):
     pool_ready: int
     log_size: int
     outbox_pending: int
+
+
+class TlsCertificateRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /local/tls-certificates: a certificate for a server of the organization's own.
+
+    Attributes:
+        names: DNS names and IP addresses.
+        certification_request: PKCS#10 DER; only the key and the proof of possession are taken from it.
+    """
+
+    names: tuple[str, ...]
+    certification_request: bytes
+
+
+class TlsCertificate(Answer, frozen=True, kw_only=True):
+    """The server certificate and its intermediates, PEM."""
+
+    chain: str

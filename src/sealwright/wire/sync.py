@@ -1,16 +1,16 @@
-"""What binds an item of the sync feed to its reader."""
+"""What binds an item of the sync feed to its place: one device, one number."""
 
 from sealwright.wire.encoding import encode_fields
 
 
-def sync_item_info(organization_id: str, mailbox_id: str, device_thumbprint: bytes) -> bytes:
-    """Return the HPKE `info` of a sync item.
+def sync_item_info(organization_id: str, mailbox_id: str, device_id: str, number: int) -> bytes:
+    """Return the HPKE `info` of a sync item, so that an item cannot be moved, repeated or given to another device.
 
     Args:
         organization_id: 32 hex digits.
         mailbox_id: 32 hex digits.
-        device_thumbprint: Of the device that the item is sealed to, 32 octets.
+        device_id: 32 hex digits.
+        number: Of the item in the device's feed, from 1.
     """
-    return encode_fields(
-        "sealwright sync item", 1, organization_id.encode("ascii"), mailbox_id.encode("ascii"), device_thumbprint
-    )
+    names = (organization_id.encode("ascii"), mailbox_id.encode("ascii"), device_id.encode("ascii"))
+    return encode_fields("sealwright sync item", 1, *names, number.to_bytes(8, "big"))

@@ -3,14 +3,16 @@
 import contextlib
 
 import pytest
+from cryptography.hazmat import asn1
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.certificates import NOW, ec_key, rsa_key, self_signed
 
 from sealwright.asn1.ber import cms_to_der, tlv
-from sealwright.cms import enveloped, signed
+from sealwright.cms import algorithms, enveloped, schema, signed
 from sealwright.errors import DecodingError, DecryptionError, InvalidSignatureError
 
+MGF1 = "1.2.840.113549.1.1.8"
 RSA, EC, OTHER = rsa_key(), ec_key(), rsa_key()
 RSA_CERTIFICATE, EC_CERTIFICATE = self_signed(RSA, "alice"), self_signed(EC, "bob")
 CONTENT = b"Content-Type: text/plain\r\n\r\nfor Bob alone\r\n"
@@ -114,6 +116,75 @@ def test_mutations_raise_nothing_unexpected(position, insertion, cut):
     mutated = ENVELOPED[:position] + insertion + ENVELOPED[position + cut :]
     with contextlib.suppress(DecodingError, DecryptionError):
         assert enveloped.decrypt(mutated, keys_of((EC_CERTIFICATE, EC))).content == CONTENT
+
+
+SIGNED = signed.sign(CONTENT, EC_CERTIFICATE, EC, detached=False, signing_time=NOW)
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.integers(0, len(SIGNED) - 1), st.binary(max_size=6), st.integers(0, 12))
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+def test_a_mutated_signed_message_is_refused_or_says_the_same(position, insertion, cut):
+    with contextlib.suppress(DecodingError, InvalidSignatureError):
+        assert signed.verify(SIGNED[:position] + insertion + SIGNED[position + cut :], None).content == CONTENT
+
+
+@pytest.mark.parametrize("salt_length", [-1, 2**31, 2**70])
+@pytest.mark.parametrize("mask_parameter", [True, False])
+def test_hostile_pss_parameters_are_refused(salt_length, mask_parameter):
+    digest = schema.algorithm_der(schema.algorithm(algorithms.SHA256))
+    mask = schema.algorithm_der(schema.algorithm(MGF1, *([digest] if mask_parameter else [])))
+    salt = asn1.encode_der(salt_length)
+    message = signed.sign(CONTENT, RSA_CERTIFICATE, RSA, detached=False, signing_time=NOW)
+    parameters = tlv(0x30, tlv(0xA0, digest), tlv(0xA1, mask), tlv(0xA2, salt))
+    with pytest.raises((InvalidSignatureError, DecodingError)):
+        signed.verify(with_signature_algorithm(message, schema.algorithm(algorithms.RSASSA_PSS, parameters)), None)
+
+
+@pytest.mark.parametrize("mask", [[], [schema.algorithm_der(schema.algorithm(algorithms.SHA256))]])
+def test_hostile_oaep_parameters_open_nothing(mask):
+    parameters = tlv(0x30, tlv(0xA1, schema.algorithm_der(schema.algorithm(MGF1, *mask))))
+    message = schema.load_content(enveloped.encrypt(CONTENT, [RSA_CERTIFICATE]))
+    info = message.recipient_infos.as_list()[0]
+    hostile = schema.KeyTransRecipientInfo(
+        version=0,
+        rid=info.rid,
+        key_encryption_algorithm=schema.algorithm(algorithms.RSAES_OAEP, parameters),
+        encrypted_key=info.encrypted_key,
+    )
+    changed = schema.EnvelopedData(
+        version=0,
+        originator_info=None,
+        recipient_infos=asn1.SetOf([hostile]),
+        encrypted_content_info=message.encrypted_content_info,
+        unprotected_attrs=None,
+    )
+    with pytest.raises(DecryptionError):
+        enveloped.decrypt(schema.content_info(schema.ENVELOPED_DATA, asn1.encode_der(changed)), lambda _: RSA)
+
+
+def with_signature_algorithm(message, algorithm):
+    """Return a signed message without attributes, so that only the signature itself is left to refuse."""
+    data = schema.load_content(message)
+    info = data.signer_infos.as_list()[0]
+    signer = schema.SignerInfo(
+        version=1,
+        sid=info.sid,
+        digest_algorithm=info.digest_algorithm,
+        signed_attrs=None,
+        signature_algorithm=algorithm,
+        signature=info.signature,
+        unsigned_attrs=None,
+    )
+    changed = schema.SignedData(
+        version=1,
+        digest_algorithms=data.digest_algorithms,
+        encap_content_info=data.encap_content_info,
+        certificates=data.certificates,
+        crls=None,
+        signer_infos=asn1.SetOf([signer]),
+    )
+    return schema.content_info(schema.SIGNED_DATA, asn1.encode_der(changed))
 
 
 def as_indefinite(message: bytes) -> bytes:

@@ -1,0 +1,111 @@
+"""Recipients' certificates: looked up in the organization's directory, used only after their path was validated."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cryptography import x509
+
+from sealwright.client.context import ClientContext
+from sealwright.client.decision import CertificateState
+from sealwright.client.keys import load_certificates
+from sealwright.client.revocation import RevocationLists
+from sealwright.errors import DecodingError, PathValidationError
+from sealwright.pkix.names import certificate_addresses
+from sealwright.pkix.path import validate_path
+from sealwright.wire.api import DirectoryAnswer, DirectoryEntry, DirectoryQuery
+
+MAX_ADDRESSES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientCertificate:
+    """What look-up and validation said about one address.
+
+    Attributes:
+        address: Canonical addr-spec.
+        state: "usable", "missing" or "refused".
+        certificate: The one to encrypt to, if usable.
+        warnings: For people.
+        reason: Why it is refused.
+    """
+
+    address: str
+    state: CertificateState
+    certificate: x509.Certificate | None = None
+    warnings: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def find_recipients(context: ClientContext, addresses: Sequence[str]) -> tuple[RecipientCertificate, ...]:
+    """Look up and validate the certificates of addresses, in their order.
+
+    Raises:
+        SealwrightError: What the server's problem says; `UnavailableError` if it does not answer.
+    """
+    wanted = tuple(dict.fromkeys(addresses))
+    entries: dict[str, DirectoryEntry] = {}
+    for start in range(0, len(wanted), MAX_ADDRESSES):
+        query = DirectoryQuery(addresses=wanted[start : start + MAX_ADDRESSES])
+        for entry in context.session.post("/v1/directory/search", query, DirectoryAnswer).entries:
+            entries[entry.address] = entry
+    lists = RevocationLists(context.statement.endpoints, context.smime_anchors)
+    return tuple(_judge(context, address, entries.get(address), lists) for address in wanted)
+
+
+def _judge(
+    context: ClientContext, address: str, entry: DirectoryEntry | None, lists: RevocationLists
+) -> RecipientCertificate:
+    if entry is None or not entry.certificates:
+        return RecipientCertificate(address, "missing")
+    reason = ""
+    for candidate in entry.certificates:
+        try:
+            certificate, *chain = load_certificates((candidate.certificate, *candidate.chain))
+            warnings = check_certificate(context, certificate, chain, address, "encrypt", lists)
+        except (PathValidationError, DecodingError) as error:
+            reason = reason or error.message
+        else:
+            return RecipientCertificate(address, "usable", certificate, tuple(warnings))
+    return RecipientCertificate(address, "refused", reason=reason)
+
+
+def check_certificate(
+    context: ClientContext,
+    certificate: x509.Certificate,
+    chain: Sequence[x509.Certificate],
+    address: str,
+    purpose: str,
+    lists: RevocationLists,
+) -> list[str]:
+    """Check that a certificate may be used for an address of the organization's own domain, now.
+
+    Args:
+        context: Gives anchors and time.
+        certificate: The end-entity certificate.
+        chain: Intermediates.
+        address: Whose it has to be.
+        purpose: "sign" or "encrypt".
+        lists: Where revocation is looked up.
+
+    Returns:
+        Warnings for people.
+
+    Raises:
+        PathValidationError: If it is for another address, of no trusted root, not valid now, or revoked.
+        DecodingError: If it cannot be read.
+    """
+    if address not in certificate_addresses(certificate):
+        raise PathValidationError(f"the certificate is not for {address}")
+    domain = address.rpartition("@")[2]
+    if domain != context.statement.domain:
+        raise PathValidationError(f"no root is trusted for {domain}")
+    crls, warnings = lists.fetch_for((certificate, *chain))
+    validate_path(
+        certificate,
+        chain,
+        context.smime_anchors,
+        now=context.clock.now(),
+        purpose="sign" if purpose == "sign" else "encrypt",
+        crls=crls,
+    )
+    return warnings

@@ -1,0 +1,64 @@
+"""Documents as CMS: encrypted to addresses, signed by this device, opened and verified."""
+
+from collections.abc import Sequence
+
+from sealwright.client.context import ClientContext
+from sealwright.client.decision import RecipientState, decide
+from sealwright.client.directory import find_recipients
+from sealwright.client.keys import load_signer
+from sealwright.client.read import SignatureView, judge_signer
+from sealwright.cms import enveloped, signed
+from sealwright.errors import InvalidSignatureError, MailHeldError
+from sealwright.pkix.names import canonical_address
+
+
+def encrypt_document(context: ClientContext, content: bytes, addresses: Sequence[str]) -> bytes:
+    """Encrypt a document to addresses and to the owner of this device; returns DER (AuthEnvelopedData, AES-256-GCM).
+
+    Raises:
+        MailHeldError: If an address has no usable certificate; nothing was encrypted.
+    """
+    found = find_recipients(context, [canonical_address(address) for address in addresses])
+    decision = decide([RecipientState(recipient.address, recipient.state) for recipient in found])
+    if found and decision.action != "encrypt":
+        raise MailHeldError(f"no usable certificate for {', '.join(decision.because)}")
+    certificates = [recipient.certificate for recipient in found if recipient.certificate is not None]
+    certificates.append(context.key_ring.active_certificate()[0])
+    return enveloped.encrypt(content, list(dict.fromkeys(certificates)), cipher="aes-256-gcm")
+
+
+def decrypt_document(context: ClientContext, content_info: bytes) -> bytes:
+    """Decrypt a document with any generation of the mailbox's key.
+
+    Raises:
+        DecryptionError: If no key opens it, or it was changed.
+        DecodingError: If it is not an encrypted document.
+    """
+    return enveloped.decrypt(content_info, context.key_ring.find_key).content
+
+
+def sign_document(context: ClientContext, content: bytes, *, detached: bool) -> bytes:
+    """Sign a document with this device's key; returns DER."""
+    certificate, private_key, chain = load_signer(context.store.state.signing_key)
+    return signed.sign(
+        content, certificate, private_key, chain=chain, detached=detached, signing_time=context.clock.now()
+    )
+
+
+def verify_document(context: ClientContext, content_info: bytes, content: bytes | None) -> tuple[bytes, SignatureView]:
+    """Verify a signed document and return its content and what the signature is worth.
+
+    Args:
+        context: Gives anchors, revocation and time.
+        content_info: The signature, or the signed document.
+        content: The document of a detached signature.
+
+    Raises:
+        InvalidSignatureError: If the signature is broken, or its signer is not to be trusted.
+        DecodingError: If it is not a signature.
+    """
+    verified = signed.verify(content_info, content)
+    view = judge_signer(context, verified.signers[0], verified.certificates, None)
+    if view.state != "valid":
+        raise InvalidSignatureError(f"the signature is whole, but its signer is not trusted: {view.reason}")
+    return verified.content, view

@@ -1,0 +1,51 @@
+"""Writing keys of the mailbox to a PKCS#12 file, for mail clients that want one; needs the organization's permission."""
+
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+
+from sealwright.client.checkpoints import remember_checkpoint
+from sealwright.client.context import ClientContext
+from sealwright.client.keys import load_certificates, load_decryption_key
+from sealwright.client.state import MailboxKey
+from sealwright.errors import InputError, LogVerificationError, NotFoundError
+from sealwright.wire.api import ExportAnswer, ExportRequest
+from sealwright.wire.leaf_check import check_leaf
+
+MIN_PASSPHRASE_CHARACTERS = 8
+
+
+def find_mailbox_key(context: ClientContext, chosen: str | None) -> MailboxKey:
+    """Return a key of the mailbox by its id or generation; the active one without.
+
+    Raises:
+        NotFoundError: If there is none.
+    """
+    for key in reversed(context.store.state.mailbox_keys):
+        if chosen in (key.key_id, str(key.generation)) or (chosen is None and key.state == "ACTIVE"):
+            return key
+    raise NotFoundError("the mailbox has no such key")
+
+
+def export_key(context: ClientContext, key: MailboxKey, passphrase: str) -> bytes:
+    """Ask for permission, check that the log shows it, and return a PKCS#12 file.
+
+    Raises:
+        PermissionDeniedError: If the organization does not allow it.
+        LogVerificationError: If the log does not show it.
+        InputError: If the passphrase is too short or the key has no certificate.
+    """
+    if len(passphrase) < MIN_PASSPHRASE_CHARACTERS:
+        raise InputError(f"the passphrase needs at least {MIN_PASSPHRASE_CHARACTERS} characters")
+    if not key.certificates:
+        raise InputError("this key has no certificate to export it with")
+    answer = context.session.post("/v1/exports", ExportRequest(key_id=key.key_id), ExportAnswer)
+    record = check_leaf(answer.leaf, answer.checkpoint, context.statement.log_origin, context.statement.log_key)
+    if record.kind != "key.export" or record.chain_id != context.enrolled.mailbox_id:
+        raise LogVerificationError("the log's leaf is not about this export")
+    remember_checkpoint(answer.checkpoint, context.store, context.session, context.statement)
+    return pkcs12.serialize_key_and_certificates(
+        context.store.state.address.encode("utf-8"),
+        load_decryption_key(key),
+        load_certificates(key.certificates)[0],
+        load_certificates(key.chain),
+        BestAvailableEncryption(passphrase.encode("utf-8")),
+    )

@@ -1,0 +1,224 @@
+"""Setting up a device for one mailbox.
+
+Each step is kept in the sealed store as soon as it is done, so that set-up can be killed anywhere and goes on where it
+was. Numbers are those of the flow in the design.
+"""
+
+import platform as host_platform
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from sealwright.client.checkpoints import remember_checkpoint
+from sealwright.client.context import ClientContext
+from sealwright.client.enrol import begin_enrolment, prove_mailbox, remove_leftover_challenges
+from sealwright.client.keys import load_certificates
+from sealwright.client.release import accept_release
+from sealwright.client.session import load_p256_private_key
+from sealwright.client.state import ClientState, DeviceKeys, SigningKey
+from sealwright.client.store import ClientStore
+from sealwright.client.store_key import KeyChoice
+from sealwright.clock import Clock
+from sealwright.errors import ConfigurationError, InputError, NotFoundError, UnavailableError, VerificationError
+from sealwright.pkix.names import canonical_address, certificate_addresses
+from sealwright.pkix.path import validate_path
+from sealwright.wire.api import CertificateAnswer, CertificateRequest, ReleaseAnswer, ReleaseRequest
+from sealwright.wire.device import DevicePublicKeys
+from sealwright.wire.hpke import generate_hpke_key_pair
+from sealwright.wire.statement import Invitation
+
+Progress = Callable[[str], None]
+CHALLENGE_SECONDS = 180.0
+RELEASE_TRIES = 30
+RELEASE_WAIT_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class SetUp:
+    """What set-up came to.
+
+    Attributes:
+        address: The mailbox.
+        organization_name: For people.
+        device_id: 32 hex digits.
+        generations: Number of keys this device now holds.
+        store_key: Where the store's key is: "keyring", "file" or "passphrase".
+        fingerprint: The device's, hex.
+    """
+
+    address: str
+    organization_name: str
+    device_id: str
+    generations: int
+    store_key: str
+    fingerprint: str
+
+
+def set_up(
+    home: Path,
+    address: str,
+    invitation: Invitation | None,
+    mail_password: str | None,
+    device_name: str,
+    clock: Clock,
+    progress: Progress,
+    choice: KeyChoice | None = None,
+    challenge_seconds: float = CHALLENGE_SECONDS,
+) -> SetUp:
+    """Set up this device for a mailbox, or go on with a set-up that was interrupted.
+
+    Args:
+        home: Folder of all stores.
+        address: The mailbox.
+        invitation: Needed the first time.
+        mail_password: Needed the first time; a new one replaces the one that is kept.
+        device_name: As the owner calls the device.
+        clock: The time.
+        progress: Told each step, for people.
+        choice: Where the store's key is.
+        challenge_seconds: How long to wait for the challenge mail.
+
+    Raises:
+        SealwrightError: What went wrong; running set-up again goes on from there.
+    """
+    with _open_or_create(home, address, invitation, mail_password, device_name, choice) as store:
+        context = ClientContext(store, clock)
+        progress(f"1/6 checking who {store.state.invitation.organization_name} is")
+        statement = context.statement
+        progress("2/6 making the keys of this device")
+        device = _device_keys(store)
+        progress("3/6 proving that this mailbox is yours")
+        if store.state.enrolled is None:
+            running = begin_enrolment(store, context.session, device, host_platform.system(), clock.now())
+            prove_mailbox(store, context.session, device, running, context.mailbox, challenge_seconds)
+        remove_leftover_challenges(store, context.mailbox)
+        progress("5/6 fetching all keys of the mailbox")
+        if not store.state.mailbox_keys:
+            _await_keys(context, progress)
+        progress("6/6 making this device's signing key")
+        _signing_certificate(context)
+        progress("done")
+        return SetUp(
+            address=store.state.address,
+            organization_name=statement.organization_name,
+            device_id=context.enrolled.device_id,
+            generations=len(store.state.mailbox_keys),
+            store_key=store.key_kind,
+            fingerprint=device.public.thumbprint().hex(),
+        )
+
+
+def fetch_keys(context: ClientContext) -> None:
+    """Fetch all generations of the mailbox's key and keep them (step 5; again after a rotation).
+
+    Raises:
+        VerificationError: If the release is not what it should be.
+        UnavailableError: If the keys are still being made.
+    """
+    device = context.store.state.device_keys
+    if device is None:
+        raise ConfigurationError("this device has no keys yet; run `sealwright setup` again")
+    nonce = secrets.token_bytes(32)
+    answer = context.session.post("/v1/releases", ReleaseRequest(request_nonce=nonce), ReleaseAnswer)
+    known = context.store.state.mailbox_keys
+    keys = accept_release(answer, context.statement, context.enrolled, device, nonce, known)
+    remember_checkpoint(answer.checkpoint, context.store, context.session, context.statement)
+    context.store.update({"mailbox_keys": keys})
+
+
+def _open_or_create(
+    home: Path,
+    address: str,
+    invitation: Invitation | None,
+    mail_password: str | None,
+    device_name: str,
+    choice: KeyChoice | None,
+) -> ClientStore:
+    canonical = canonical_address(address)
+    try:
+        store = ClientStore.open(home, canonical, choice)
+    except NotFoundError:
+        if invitation is None or mail_password is None:
+            raise InputError("the first set-up needs the invitation file and the mail password") from None
+        state = ClientState(
+            address=canonical, device_name=device_name, invitation=invitation, mail_password=mail_password
+        )
+        return ClientStore.create(home, state, choice)
+    if invitation is not None and invitation.statement_root_sha256 != store.state.invitation.statement_root_sha256:
+        store.close()
+        raise InputError("this invitation names another root than the one this device was set up with")
+    changes: dict[str, object] = {}
+    if invitation is not None:
+        changes["invitation"] = invitation
+    if mail_password is not None:
+        changes["mail_password"] = mail_password
+    store.update(changes)
+    return store
+
+
+def _device_keys(store: ClientStore) -> DeviceKeys:
+    if store.state.device_keys is not None:
+        return store.state.device_keys
+    authentication, pair = ec.generate_private_key(ec.SECP256R1()), generate_hpke_key_pair()
+    spki = authentication.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    keys = DeviceKeys(
+        authentication_key_pkcs8=_pkcs8(authentication),
+        hpke_private_key=pair.private_key,
+        public=DevicePublicKeys(spki, pair.public_key),
+    )
+    store.update({"device_keys": keys})
+    return keys
+
+
+def _await_keys(context: ClientContext, progress: Progress) -> None:
+    for attempt in range(1, RELEASE_TRIES + 1):
+        try:
+            return fetch_keys(context)
+        except UnavailableError:  # the key of a new mailbox is made in the background
+            if attempt == RELEASE_TRIES:
+                raise
+            if attempt == 1:
+                progress("    the server is still making them")
+            time.sleep(RELEASE_WAIT_SECONDS)
+    return None
+
+
+def _signing_certificate(context: ClientContext) -> None:
+    store = context.store
+    signing = store.state.signing_key
+    if signing is None:  # kept before it is sent, so that a repeated request is for the same key
+        signing = SigningKey(private_key_pkcs8=_pkcs8(ec.generate_private_key(ec.SECP256R1())))
+        store.update({"signing_key": signing})
+    if signing.certificate:
+        return
+    private_key = load_p256_private_key(signing.private_key_pkcs8)
+    request = x509.CertificateSigningRequestBuilder(x509.Name([])).sign(private_key, hashes.SHA256())
+    answer = context.session.post(
+        "/v1/certificates",
+        CertificateRequest(certification_request=request.public_bytes(Encoding.DER)),
+        CertificateAnswer,
+    )
+    certificate, *chain = load_certificates((answer.certificate, *answer.chain))
+    if certificate.public_key() != private_key.public_key() or store.state.address not in certificate_addresses(
+        certificate
+    ):
+        raise VerificationError("the CA answered with a certificate for another key or address")
+    validate_path(certificate, chain, context.smime_anchors, now=context.clock.now(), purpose="sign")
+    store.update(
+        {
+            "signing_key": SigningKey(
+                private_key_pkcs8=signing.private_key_pkcs8, certificate=answer.certificate, chain=answer.chain
+            )
+        }
+    )
+
+
+def _pkcs8(private_key: ec.EllipticCurvePrivateKey) -> bytes:
+    return private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())

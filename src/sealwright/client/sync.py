@@ -1,0 +1,61 @@
+"""The feed of what happened to the mailbox elsewhere: other devices, new keys, new certificates."""
+
+import msgspec
+
+from sealwright.client.context import ClientContext
+from sealwright.client.setup import fetch_keys
+from sealwright.client.state import Notice
+from sealwright.errors import ConfigurationError, DecodingError, DecryptionError
+from sealwright.wire.api import SyncAnswer, SyncNotice
+from sealwright.wire.hpke import hpke_open
+from sealwright.wire.sync import sync_item_info
+
+_KEPT_NOTICES = 200
+_NEW_KEYS = frozenset(("key-rotated", "certificate-issued"))
+
+
+def synchronize(context: ClientContext) -> tuple[Notice, ...]:
+    """Read what is new in the feed, fetch keys if there are new ones, and return the new notices.
+
+    Raises:
+        SealwrightError: What the server's problem says; `UnavailableError` if it does not answer.
+        VerificationError: If new keys are not what they should be.
+    """
+    store, enrolled, device = context.store, context.enrolled, context.store.state.device_keys
+    if device is None:
+        raise ConfigurationError("this device has no keys yet; run `sealwright setup` again")
+    fresh: list[Notice] = []
+    number = store.state.sync_number
+    while True:
+        items = [
+            item for item in context.session.get(f"/v1/sync?after={number}", SyncAnswer).items if item.number > number
+        ]
+        if not items:
+            break
+        for item in sorted(items, key=lambda each: each.number):
+            number = item.number
+            info = sync_item_info(enrolled.organization_id, enrolled.mailbox_id, enrolled.device_id, number)
+            try:
+                said = msgspec.json.decode(hpke_open(device.hpke_private_key, info, item.sealed), type=SyncNotice)
+            except (DecryptionError, DecodingError, msgspec.MsgspecError):
+                continue  # a broken item must not hide those after it
+            fresh.append(Notice(kind=said.kind, time=said.time, subject=said.subject, thumbprint=said.thumbprint))
+    if any(notice.kind in _NEW_KEYS for notice in fresh):
+        fetch_keys(context)
+    if number != store.state.sync_number:
+        kept = (*store.state.notices, *fresh)[-_KEPT_NOTICES:]
+        store.update({"sync_number": number, "notices": kept})
+    return tuple(fresh)
+
+
+def describe(notice: Notice) -> str:
+    """Say a notice in one line for people."""
+    when = notice.time.strftime("%Y-%m-%d %H:%M UTC")
+    texts = {
+        "device-added": f"a new device can read your mail: {notice.subject}, fingerprint {notice.thumbprint.hex()[:16]}",
+        "device-removed": f"a device was removed: {notice.subject}",
+        "key-rotated": "your mailbox has a new encryption key",
+        "certificate-issued": "your mailbox has a new certificate",
+        "certificate-revoked": "a certificate of your mailbox was revoked",
+    }
+    return f"{when}: {texts.get(notice.kind, notice.kind)}"

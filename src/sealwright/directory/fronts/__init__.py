@@ -1,0 +1,1 @@
+"""Protocol fronts of the directory, one module each."""

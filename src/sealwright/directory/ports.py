@@ -1,0 +1,49 @@
+"""What the directory needs from its store; the composition root satisfies it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from sealwright.storage.engine import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One certificate under one address.
+
+    Attributes:
+        organization_id: Who publishes it, 32 hex digits.
+        address: Canonical addr-spec.
+        certificate: DER.
+        chain: DER of the intermediates, without the root.
+        capabilities: SMIMECapabilities DER, or empty.
+        not_before: Aware UTC.
+        not_after: Aware UTC.
+        published: Aware UTC.
+    """
+
+    organization_id: str
+    address: str
+    certificate: bytes = field(repr=False)
+    chain: tuple[bytes, ...] = field(repr=False)
+    capabilities: bytes = field(repr=False)
+    not_before: datetime
+    not_after: datetime
+    published: datetime
+
+
+class DirectoryStore(Protocol):
+    """The SQL of the directory."""
+
+    def publish(self, tx: Transaction, publication: Publication) -> bool:
+        """Insert a publication and withdraw the older ones of its address; False if it was published before."""
+        ...
+
+    def withdraw(self, tx: Transaction, organization_id: str, address: str, certificate: bytes, now: datetime) -> int:
+        """Withdraw one certificate of an address, or all where `certificate` is empty; return how many."""
+        ...
+
+    def usable(self, tx: Transaction, addresses: Sequence[str], now: datetime) -> list[Publication]:
+        """Return the publications of addresses that are not withdrawn and valid now, newest first."""
+        ...

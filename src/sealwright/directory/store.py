@@ -1,0 +1,88 @@
+"""The SQL of the directory."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import insert, select, update
+
+from sealwright.directory.ports import Publication
+from sealwright.directory.tables import directory_certificate as table
+from sealwright.storage.engine import Transaction
+from sealwright.storage.schema import new_id
+from sealwright.wire.encoding import decode_fields, encode_fields, sha256
+
+_CHAIN_PURPOSE = "sealwright directory chain"
+_MAX_ROWS = 4000
+"""500 addresses and a handful of certificates each."""
+
+
+class SqlDirectoryStore:
+    """Implements `ports.DirectoryStore`."""
+
+    def publish(self, tx: Transaction, publication: Publication) -> bool:
+        """Insert a publication; the older ones of its address are withdrawn, and a late one does not displace a newer."""
+        digest = sha256(publication.certificate).hex()
+        of_address = (table.c.organization_id == publication.organization_id) & (table.c.address == publication.address)
+        known = tx.fetch_one(select(table.c.id).where(of_address, table.c.certificate_sha256 == digest))
+        if known is not None:
+            return False
+        newer = tx.fetch_one(
+            select(table.c.id)
+            .where(of_address, table.c.withdrawn.is_(None), table.c.not_before > publication.not_before)
+            .limit(1)
+        )
+        if newer is None:
+            live = of_address & table.c.withdrawn.is_(None)
+            tx.execute(update(table).where(live).values(withdrawn=publication.published))
+        tx.execute(
+            insert(table).values(
+                organization_id=publication.organization_id,
+                id=new_id(),
+                address=publication.address,
+                certificate_sha256=digest,
+                certificate=publication.certificate,
+                chain=encode_fields(_CHAIN_PURPOSE, 1, *publication.chain),
+                capabilities=publication.capabilities,
+                not_before=publication.not_before,
+                not_after=publication.not_after,
+                published=publication.published,
+                withdrawn=None if newer is None else publication.published,
+            )
+        )
+        return True
+
+    def withdraw(self, tx: Transaction, organization_id: str, address: str, certificate: bytes, now: datetime) -> int:
+        """Withdraw one certificate of an address, or all where `certificate` is empty; return how many."""
+        statement = update(table).where(
+            table.c.organization_id == organization_id, table.c.address == address, table.c.withdrawn.is_(None)
+        )
+        if certificate:
+            statement = statement.where(table.c.certificate_sha256 == sha256(certificate).hex())
+        return tx.execute(statement.values(withdrawn=now))
+
+    def usable(self, tx: Transaction, addresses: Sequence[str], now: datetime) -> list[Publication]:
+        """Return the publications of addresses that are not withdrawn and valid now, newest first."""
+        rows = tx.fetch_all(
+            select(table)
+            .where(
+                table.c.address.in_(list(addresses)),
+                table.c.withdrawn.is_(None),
+                table.c.not_before <= now,
+                table.c.not_after >= now,
+            )
+            .order_by(table.c.not_before.desc(), table.c.id)
+            .limit(_MAX_ROWS)
+        )
+        return [
+            Publication(
+                organization_id=row.organization_id,
+                address=row.address,
+                certificate=row.certificate,
+                chain=decode_fields(_CHAIN_PURPOSE, 1, row.chain),
+                capabilities=row.capabilities,
+                not_before=row.not_before,
+                not_after=row.not_after,
+                published=row.published,
+            )
+            for row in rows
+        ]

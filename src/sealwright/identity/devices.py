@@ -1,0 +1,132 @@
+"""Devices of a mailbox: the list, removal, and the sync feed that tells the others."""
+
+import msgspec
+
+from sealwright.audit.log import Act, AuditLog, PendingLeaf
+from sealwright.clock import Clock
+from sealwright.errors import NotFoundError
+from sealwright.identity.device_store import DeviceStore
+from sealwright.identity.model import AuthenticatedDevice, Device
+from sealwright.keystore.model import DeviceCredential, Keystore
+from sealwright.storage.engine import Storage, Transaction
+from sealwright.tlog.tree import leaf_hash
+from sealwright.wire.api import DeviceList, DeviceView, SyncAnswer, SyncNotice
+from sealwright.wire.hpke import hpke_seal
+from sealwright.wire.sync import sync_item_info
+
+
+class DeviceService:
+    """Lists and removes devices, and seals notices to them.
+
+    Args:
+        storage: The database.
+        store: Its SQL.
+        keystore: Vouches for a device's state.
+        audit: The owner-visible log.
+        clock: The time.
+    """
+
+    def __init__(self, storage: Storage, store: DeviceStore, keystore: Keystore, audit: AuditLog, clock: Clock) -> None:
+        self._storage, self._store, self._keystore = storage, store, keystore
+        self._audit, self._clock = audit, clock
+
+    def list_devices(self, asking: AuthenticatedDevice) -> DeviceList:
+        """Return the devices of the asking device's mailbox."""
+        with self._storage.read(asking.organization_id) as tx:
+            found = self._store.devices(tx, asking.organization_id, asking.mailbox_id)
+        return DeviceList(devices=tuple(_view(device, asking.device_id) for device in found))
+
+    def credential(self, organization_id: str, device_id: str) -> DeviceCredential:
+        """Return what the keystore vouches for, in the device's state now.
+
+        Raises:
+            NotFoundError: If there is no such device.
+        """
+        with self._storage.read(organization_id) as tx:
+            return self._store.device(tx, organization_id, device_id).credential
+
+    def remove(self, asking: AuthenticatedDevice, device_id: str) -> None:
+        """Remove a device of the same mailbox; one that is removed already stays so.
+
+        Raises:
+            NotFoundError: If the mailbox has no such device.
+            ConflictError: If it changed meanwhile.
+        """
+        with self._storage.transaction(asking.organization_id) as tx:
+            device = self._store.device(tx, asking.organization_id, device_id)
+            if device.credential.mailbox_id != asking.mailbox_id:
+                raise NotFoundError("there is no such device")
+            if device.credential.state == "active":
+                by = asking.credential.device.thumbprint().hex()
+                self.remove_in(tx, device, by)
+
+    def remove_all(self, tx: Transaction, organization_id: str, mailbox_id: str) -> int:
+        """Remove every active device of a mailbox, within the act that ends the tenure; return how many."""
+        found = self._store.devices(tx, organization_id, mailbox_id)
+        active = [device for device in found if device.credential.state == "active"]
+        for device in active:
+            self.remove_in(tx, device, "administrator", tell=False)
+        return len(active)
+
+    def remove_in(self, tx: Transaction, device: Device, by: str, *, tell: bool = True) -> PendingLeaf:
+        """Remove an active device: credential, tokens, leaf, notices."""
+        old = device.credential
+        thumbprint = old.device.thumbprint()
+        self._store.replace_credential(tx, old, self._keystore.remove_device(old))
+        self._store.delete_tokens(tx, old)
+        fields = {"device": thumbprint.hex(), "device_id": old.device_id, "by": by}
+        leaf = self._audit.append(tx, Act(old.organization_id, old.mailbox_id, "device.remove", fields))
+        if tell:
+            self.notify(
+                tx,
+                old.organization_id,
+                old.mailbox_id,
+                self.notice("device-removed", device.name, leaf, thumbprint),
+                except_device=old.device_id,
+            )
+        return leaf
+
+    def notice(self, kind: str, subject: str, leaf: PendingLeaf, thumbprint: bytes = b"") -> SyncNotice:
+        """Return a notice that a leaf backs."""
+        backing = leaf_hash(leaf.commitment)
+        return SyncNotice(kind=kind, time=self._clock.now(), subject=subject, thumbprint=thumbprint, leaf_hash=backing)
+
+    def notify(
+        self,
+        tx: Transaction,
+        organization_id: str,
+        mailbox_id: str,
+        notice: SyncNotice,
+        except_device: str | None = None,
+    ) -> int:
+        """Seal a notice to each active device of a mailbox but one; return to how many."""
+        encoded = msgspec.json.encode(notice)
+        told = 0
+        for device in self._store.devices(tx, organization_id, mailbox_id):
+            credential = device.credential
+            if credential.state != "active" or credential.device_id == except_device:
+                continue
+            number = self._store.next_sync_number(tx, credential)
+            info = sync_item_info(organization_id, mailbox_id, credential.device_id, number)
+            sealed = hpke_seal(credential.device.hpke_public_key, info, encoded)
+            self._store.add_sync_item(tx, credential, number, sealed)
+            told += 1
+        return told
+
+    def sync(self, asking: AuthenticatedDevice, after: int) -> SyncAnswer:
+        """Return the next items of the asking device's feed."""
+        with self._storage.read(asking.organization_id) as tx:
+            return SyncAnswer(items=self._store.sync_items(tx, asking.organization_id, asking.device_id, after))
+
+
+def _view(device: Device, this_device_id: str) -> DeviceView:
+    credential = device.credential
+    return DeviceView(
+        device_id=credential.device_id,
+        name=device.name,
+        platform=device.platform,
+        thumbprint=credential.device.thumbprint(),
+        enrolled=device.enrolled,
+        state=credential.state,
+        this_device=credential.device_id == this_device_id,
+    )

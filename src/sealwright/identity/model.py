@@ -1,0 +1,174 @@
+"""What identity speaks about: organizations, mailboxes, devices, enrolments."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from sealwright.keystore.model import DeviceCredential, SealedRecord
+from sealwright.wire.device import DevicePublicKeys
+
+UNKNOWN_MAILBOX: Final = "0" * 32
+"""Mailbox of an enrolment for an address that nobody has: its proof can never succeed."""
+ENROLMENT_LIFE: Final = timedelta(hours=24)
+MAX_WRONG_PROOFS: Final = 5
+MAX_ENROLMENTS_PER_ADDRESS: Final = 5
+MAX_ENROLMENTS_PER_SOURCE: Final = 30
+RATE_WINDOW: Final = timedelta(hours=1)
+TOKEN_LIFE: Final = timedelta(hours=1)
+
+EnrolmentState = Literal["OPEN", "USED"]
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """An organization.
+
+    Attributes:
+        organization_id: 32 hex digits.
+        name: Legal name.
+        domain: A-label, lower case.
+    """
+
+    organization_id: str
+    name: str
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """One holder's tenure of a mailbox.
+
+    Attributes:
+        organization_id: 32 hex digits.
+        mailbox_id: 32 hex digits.
+        person_id: 32 hex digits.
+        address: The primary address, canonical.
+        addresses: All addresses, canonical, the primary one first.
+        given_name: Or empty.
+        surname: Or empty.
+        display_name: Or empty.
+        state: "active" or "withdrawn".
+        created: Aware UTC.
+    """
+
+    organization_id: str
+    mailbox_id: str
+    person_id: str
+    address: str
+    addresses: tuple[str, ...]
+    given_name: str
+    surname: str
+    display_name: str
+    state: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device as enrolled.
+
+    Attributes:
+        credential: What the keystore vouches for.
+        name: For people.
+        platform: For people.
+        enrolled: Aware UTC.
+    """
+
+    credential: DeviceCredential
+    name: str
+    platform: str
+    enrolled: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticatedDevice:
+    """Who sent a request.
+
+    Attributes:
+        organization_id: 32 hex digits.
+        mailbox_id: 32 hex digits.
+        device_id: 32 hex digits.
+        credential: What the keystore vouches for.
+        address: The mailbox's primary address.
+        idempotency_key: Of a state-changing request, as signed; empty for others.
+    """
+
+    organization_id: str
+    mailbox_id: str
+    device_id: str
+    credential: DeviceCredential
+    address: str
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """A mailbox challenge in the books.
+
+    Attributes:
+        organization_id: 32 hex digits.
+        enrolment_id: 32 hex digits.
+        mailbox_id: 32 hex digits, or `UNKNOWN_MAILBOX`.
+        address: Canonical.
+        source: Network that asked: an IPv4 address or an IPv6 /64.
+        device: The new device's keys.
+        device_name: For people.
+        platform: For people.
+        state: OPEN -> USED.
+        attempts: Answers tried so far.
+        created: Aware UTC.
+        expires: Aware UTC.
+        proof: Sealed by the keystore.
+        device_id: Of the device that it became; None while OPEN.
+        idempotency_key: Of the request that used it; None while OPEN.
+    """
+
+    organization_id: str
+    enrolment_id: str
+    mailbox_id: str
+    address: str
+    source: str
+    device: DevicePublicKeys
+    device_name: str
+    platform: str
+    state: EnrolmentState
+    attempts: int
+    created: datetime
+    expires: datetime
+    proof: SealedRecord = field(repr=False)
+    device_id: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What goes into a challenge mail.
+
+    Attributes:
+        enrolment_id: 32 hex digits.
+        address: Where it goes.
+        domain: The organization's.
+        device_thumbprint: Hex.
+        expires: Aware UTC.
+        part1: 32 octets.
+    """
+
+    enrolment_id: str
+    address: str
+    domain: str
+    device_thumbprint: str
+    expires: datetime
+    part1: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeySummary:
+    """State of a mailbox's encryption key, for lists.
+
+    Attributes:
+        generation: The active one.
+        certificate_not_after: End of its newest certificate, or None.
+    """
+
+    generation: int
+    certificate_not_after: datetime | None

@@ -1,0 +1,24 @@
+"""What identity needs from elsewhere; the composition root satisfies it."""
+
+from typing import Any, Protocol
+
+from sealwright.identity.model import KeySummary
+from sealwright.storage.engine import Transaction
+
+
+class PutOutbox(Protocol):
+    """Writes a side effect into the act's transaction (`outbox.queue.put`)."""
+
+    def __call__(
+        self, tx: Transaction, organization_id: str, topic: str, payload: dict[str, str], key: str | None = None
+    ) -> Any:
+        """Queue `payload` for the handler of `topic`; the same `key` is queued once."""
+        ...
+
+
+class KeySummaryReader(Protocol):
+    """What key management knows of the mailboxes."""
+
+    def summaries(self, organization_id: str) -> dict[str, KeySummary]:
+        """Return the summary of each mailbox that has an active key, by mailbox id."""
+        ...

@@ -1,0 +1,164 @@
+"""The tables of people, mailboxes, devices, enrolments, tokens and release policies."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from sealwright.storage.schema import UtcDateTime, id_column, metadata
+
+organization = Table(
+    "organization",
+    metadata,
+    id_column("organization_id", primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("domain", String(253), nullable=False, unique=True),
+    Column("created", UtcDateTime, nullable=False),
+)
+
+person = Table(
+    "person",
+    metadata,
+    id_column("organization_id"),
+    id_column("id"),
+    Column("given_name", Text, nullable=False),
+    Column("surname", Text, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    PrimaryKeyConstraint("organization_id", "id"),
+    ForeignKeyConstraint(["organization_id"], ["organization.organization_id"]),
+)
+
+mailbox = Table(
+    "mailbox",
+    metadata,
+    id_column("organization_id"),
+    id_column("id"),
+    id_column("person_id"),
+    Column("state", String(16), nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("withdrawn", UtcDateTime),
+    PrimaryKeyConstraint("organization_id", "id"),
+    ForeignKeyConstraint(["organization_id", "person_id"], ["person.organization_id", "person.id"]),
+)
+
+address = Table(
+    "address",
+    metadata,
+    id_column("organization_id"),
+    id_column("id"),
+    id_column("mailbox_id"),
+    Column("address", Text, nullable=False),
+    Column("is_primary", Boolean, nullable=False),
+    Column("valid_from", UtcDateTime, nullable=False),
+    Column("valid_until", UtcDateTime),
+    PrimaryKeyConstraint("organization_id", "id"),
+    ForeignKeyConstraint(["organization_id", "mailbox_id"], ["mailbox.organization_id", "mailbox.id"]),
+    Index(
+        "uq_address_in_use",
+        "organization_id",
+        "address",
+        unique=True,
+        sqlite_where=text("valid_until IS NULL"),
+        postgresql_where=text("valid_until IS NULL"),
+    ),
+    Index("ix_address_mailbox", "organization_id", "mailbox_id"),
+)
+
+device = Table(
+    "device",
+    metadata,
+    id_column("organization_id"),
+    id_column("id"),
+    id_column("mailbox_id"),
+    Column("name", Text, nullable=False),
+    Column("platform", Text, nullable=False),
+    Column("authentication_key_spki", LargeBinary, nullable=False),
+    Column("authentication_key_sha256", String(64), nullable=False, unique=True),
+    Column("hpke_public_key", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+    Column("enrolled", UtcDateTime, nullable=False),
+    Column("sync_number", BigInteger, nullable=False),
+    PrimaryKeyConstraint("organization_id", "id"),
+    ForeignKeyConstraint(["organization_id", "mailbox_id"], ["mailbox.organization_id", "mailbox.id"]),
+    Index("ix_device_mailbox", "organization_id", "mailbox_id"),
+)
+
+enrolment = Table(
+    "enrolment",
+    metadata,
+    id_column("organization_id"),
+    id_column("id"),
+    id_column("mailbox_id"),  # no foreign key: 32 zeros for an unknown address
+    Column("address", Text, nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("device_name", Text, nullable=False),
+    Column("platform", Text, nullable=False),
+    Column("authentication_key_spki", LargeBinary, nullable=False),
+    Column("hpke_public_key", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("expires", UtcDateTime, nullable=False),
+    id_column("device_id", nullable=True),
+    Column("idempotency_key", String(128)),
+    id_column("proof_record_id"),
+    id_column("proof_owner"),
+    Column("proof_algorithm", String(32), nullable=False),
+    Column("proof_storage_version", Integer, nullable=False),
+    Column("proof_ciphertext", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("organization_id", "id"),
+    ForeignKeyConstraint(["organization_id"], ["organization.organization_id"]),
+    Index("ix_enrolment_address", "organization_id", "address", "created"),
+    Index("ix_enrolment_source", "source", "created"),
+)
+
+access_token = Table(
+    "access_token",
+    metadata,
+    id_column("organization_id"),
+    id_column("id"),
+    id_column("device_id"),
+    Column("token_sha256", String(64), nullable=False, unique=True),
+    Column("expires", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("organization_id", "id"),
+    ForeignKeyConstraint(["organization_id", "device_id"], ["device.organization_id", "device.id"]),
+    Index("ix_access_token_device", "organization_id", "device_id"),
+)
+
+sync_item = Table(
+    "sync_item",
+    metadata,
+    id_column("organization_id"),
+    id_column("id"),
+    id_column("device_id"),
+    Column("number", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("organization_id", "id"),
+    UniqueConstraint("organization_id", "device_id", "number"),
+    ForeignKeyConstraint(["organization_id", "device_id"], ["device.organization_id", "device.id"]),
+)
+
+release_policy = Table(
+    "release_policy",
+    metadata,
+    id_column("organization_id", primary_key=True),
+    Column("level", Integer, nullable=False),
+    Column("export_key", Boolean, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["organization_id"], ["organization.organization_id"]),
+)

@@ -1,0 +1,89 @@
+"""The BER reader: each element read once, limits, one kind of error."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sealwright.asn1 import ber
+from sealwright.asn1.ber import cms_to_der, tlv
+from sealwright.errors import DecodingError
+
+SIGNED, DATA = bytes.fromhex("06092a864886f70d010702"), bytes.fromhex("06092a864886f70d010701")
+END = b"\0\0"
+
+
+def signed_data(octets: bytes) -> bytes:
+    """Return a signed-data skeleton, all lengths indefinite, over an encoded OCTET STRING."""
+    content = b"\x30\x80" + DATA + b"\xa0\x80" + octets + END * 2
+    return b"\x30\x80" + SIGNED + b"\xa0\x80\x30\x80\x02\x01\x01\x31\x00" + content + b"\x31\x00" + END * 3
+
+
+def test_chunks_become_one_octet_string():
+    message = signed_data(b"\x24\x80" + tlv(4, b"ab") + b"\x24\x80" + tlv(4, b"c") + END + tlv(4, b"") + END)
+    content = tlv(0x30, DATA, tlv(0xA0, tlv(4, b"abc")))
+    fields = b"\x02\x01\x01\x31\x00" + content + b"\x31\x00"
+    assert cms_to_der(message) == tlv(0x30, SIGNED, tlv(0xA0, tlv(0x30, fields)))
+
+
+def test_time_is_linear_in_the_number_of_chunks():
+    def seconds(chunks):
+        message = signed_data(b"\x24\x80" + tlv(4, b"z" * 10) * chunks + END)
+        best = 9.0
+        for _ in range(3):
+            begun = time.perf_counter()
+            cms_to_der(message)
+            best = min(best, time.perf_counter() - begun)
+        return best
+
+    assert seconds(64_000) < 16 * seconds(8_000)  # 8 if linear, 64 if quadratic
+
+
+def test_a_large_message_in_small_chunks_is_read():
+    assert len(cms_to_der(signed_data(b"\x24\x80" + tlv(4, b"z" * 1000) * 60_000 + END))) > 60_000_000
+
+
+def test_a_nested_chunk_bomb_costs_no_more_than_its_elements():
+    deep = tlv(4, b"") * 150_000
+    for _ in range(40):
+        deep = b"\x24\x80" + deep + END
+    begun = time.perf_counter()
+    cms_to_der(signed_data(deep))
+    assert time.perf_counter() - begun < 10
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b"",
+        b"\x30",
+        b"\x30\x80" * 20_000,
+        b"\x30\x80" + SIGNED,
+        b"\x30\x88" + b"\xff" * 8,
+        b"\x30\xff" + b"\xff" * 127,
+        b"\x30\x02" + b"\x1f\x00",
+        b"\x30\x04\x04\x80\x00\x00",
+        signed_data(b"\x24\x80" + tlv(2, b"a") + END),
+        signed_data(b"\x24\x80" + tlv(4, b"") * (ber.MAX_ELEMENTS + 1) + END),
+        signed_data(b"\x24\x80" * 70 + END * 70),
+        signed_data(tlv(4, b"a")) + b"trailing",
+        b"\x30\x05\x30\x80\x30\x01\x00\x00\x00",
+    ],
+)
+def test_hostile_input_is_refused(hostile):
+    with pytest.raises(DecodingError):
+        cms_to_der(hostile)
+
+
+MESSAGE = signed_data(b"\x24\x80" + tlv(4, b"ab") * 3 + END)
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.integers(0, len(MESSAGE) - 1), st.binary(max_size=6), st.integers(0, 12))
+def test_mutations_are_read_or_refused(position, insertion, cut):
+    try:
+        read = cms_to_der(MESSAGE[:position] + insertion + MESSAGE[position + cut :])
+    except DecodingError:
+        return
+    assert cms_to_der(read) is not None  # what was written is readable again

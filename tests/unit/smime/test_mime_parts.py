@@ -1,0 +1,205 @@
+"""The MIME tree: text, attachments, names, limits, and hostile input."""
+
+import contextlib
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.certificates import NOW, ec_key, self_signed
+
+from sealwright.errors import DecodingError, DecryptionError
+from sealwright.smime import fields
+from sealwright.smime.compose import protect
+from sealwright.smime.parts import html_to_text, parse_entity, safe_file_name, text_and_attachments
+from sealwright.smime.read import open_message
+
+MIXED = (
+    b'Content-Type: multipart/mixed; boundary="=m"\r\n\r\npreamble\r\n--=m\r\n'
+    b"Content-Type: multipart/alternative; boundary=alt\r\n\r\n--alt\r\n\r\nthe text\r\n--alt\r\n"
+    b"Content-Type: text/html\r\n\r\n<p>the html</p>\r\n--alt--\r\n--=m \r\n"
+    b"Content-Type: application/pdf; name=x.pdf\r\nContent-Transfer-Encoding: base64\r\n"
+    b"Content-Disposition: attachment;\r\n filename*0*=utf-8''Rechn%C3%BC;\r\n filename*1=ng.pdf\r\n\r\nJVBE\r\nRg==\r\n"
+    b"--=m\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\nforwarded\r\n--=m--\r\nepilogue"
+)
+
+
+def nobody(_):
+    return None
+
+
+def test_text_and_attachments():
+    text, attachments = text_and_attachments(parse_entity(MIXED), strip_legacy_display=False)
+    assert text == "the text"
+    assert [(item.file_name, item.content_type, item.content) for item in attachments] == [
+        ("Rechnüng.pdf", "application/pdf", b"%PDF"),
+        ("message.eml", "message/rfc822", b"Subject: inner\r\n\r\nforwarded"),
+    ]
+
+
+def test_html_is_shown_as_text_only():
+    html = "<head><title>t</title></head><style>x</style>a&amp;b<img src='http://x/"
+    assert html_to_text(html + "'>c<script>d</script><p>e</p>f<br>g") == "a&bc\ne\nf\ng\n"
+
+
+def test_legacy_display_is_left_out():
+    plain = b'Content-Type: text/plain; hp-legacy-display="1"\r\n\r\nSubject: real\r\n\r\nthe text\r\n'
+    html = (
+        b'Content-Type: text/html; hp-legacy-display="1"\r\n\r\n<div class="header-protection-legacy-display"><div>'
+        b"<pre>Subject: real</pre></div></div><p>the text</p>"
+    )
+    for message in (plain, html):
+        text, _ = text_and_attachments(parse_entity(message), strip_legacy_display=True)
+        assert text.strip() == "the text"
+        text, _ = text_and_attachments(parse_entity(message), strip_legacy_display=False)
+        assert "real" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Temp\\a.txt", "a.txt"),
+        ("..", "attachment"),
+        ("", "attachment"),
+        (".bashrc", "bashrc"),
+        ("a\r\nb\0.txt", "a b .txt"),
+        ("invoice\u202efdp.exe", "invoice fdp.exe"),
+        ("=?utf-8?q?=2E=2E=2Fa=2Epdf?=", "a.pdf"),
+    ],
+)
+def test_file_names_stay_in_their_folder(name, safe):
+    assert safe_file_name(name) == safe
+
+
+def test_several_from_fields_are_all_reported():
+    header, _ = fields.split_entity(b'From: "alice@good.test" <mallory@evil.test>\r\nfrom: bob@good.test\r\n\r\n')
+    assert fields.addresses(header, "from") == ("mallory@evil.test", "bob@good.test")
+
+
+@pytest.mark.parametrize("encoded", [b"YWJj", b"YWJjZA==", b"YWJjZA", b"YW\r\nJj ZA=", b"YWJjZ"])
+def test_base64_is_read_as_far_as_it_goes(encoded):
+    assert fields.decode_body(encoded, b" Base64 ").startswith(b"abc")
+
+
+def test_unknown_charsets_are_no_way_into_other_codecs():
+    assert fields.decode_text(b"abc", "rot13") == "abc"
+    assert fields.decode_text(b"\\u0041", "unicode_escape") == "\\u0041"
+    assert fields.decode_text(b"\xe4", "ISO-8859-1") == "ä"
+
+
+def test_nesting_and_parts_are_limited():
+    nested = b"\r\ntext"
+    for number in range(30):
+        boundary = str(number).encode()
+        nested = b"Content-Type: multipart/mixed; boundary=b" + boundary + b"\r\n\r\n--b" + boundary + b"\r\n" + nested
+    with pytest.raises(DecodingError):
+        open_message(nested, nobody)
+    with pytest.raises(DecodingError):
+        open_message(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 3000, nobody)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"From: " + b"(" * 5000 + b"\r\n\r\n",
+        b"From: " + b"a@b," * 200_000 + b"\r\n\r\n",
+        b"Subject: " + b"=?utf-8?q?a?= " * 200_000 + b"\r\n\r\n",
+        b"Subject: x\r\n" + b" folded\r\n" * 100_000 + b"\r\n",
+        b"Content-Type: a/b" + b';a="\\' * 100_000 + b"\r\n\r\n",
+        b"Content-Type: text/html\r\n\r\n" + b"<a" * 500_000,
+        b"Content-Type: text/html\r\n\r\n" + b"<!" * 500_000,
+        b"Content-Type: text/html\r\n\r\n" + b"<script>" + b"</" * 250_000,
+        b"Content-Type: text/html\r\n\r\n" + b"&" * 500_000,
+        b"Content-Type: text/html\r\n\r\n" + b"<a x=" * 100_000,
+        b"Content-Type: text/html\r\n\r\n" + b"<!--" * 100_000,
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"\r\n" * 500_000,
+        b"Content-Type: text/html\r\n\r\n" + b" \n" * 250_000,
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b" + b" " * 500_000 + b"x",
+    ],
+)
+def test_hostile_messages_take_no_long_time(message):
+    begun = time.perf_counter()
+    with contextlib.suppress(DecodingError):
+        open_message(message, nobody)
+    assert time.perf_counter() - begun < 3
+
+
+KEY = ec_key()
+CERTIFICATE = self_signed(KEY, "alice")
+PLAIN = b"From: a@example.test\r\nSubject: =?utf-8?b?YQ==?=\r\nMIME-Version: 1.0\r\n" + MIXED
+SIGNED = protect(PLAIN, (CERTIFICATE, KEY, ()), [], signing_time=NOW)
+ENCRYPTED = protect(PLAIN, (CERTIFICATE, KEY, ()), [CERTIFICATE], signing_time=NOW)
+
+
+def only_documented_errors(message):
+    with contextlib.suppress(DecodingError, DecryptionError):
+        opened = open_message(message, lambda recipient: KEY if recipient.matches(CERTIFICATE) else None)
+        assert isinstance(opened.body_text, str)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.binary(max_size=600))
+def test_arbitrary_octets(message):
+    only_documented_errors(message)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.sampled_from([PLAIN, SIGNED, ENCRYPTED]),
+    st.floats(0, 1),
+    st.one_of(
+        st.binary(max_size=8), st.sampled_from([b"\r\n", b"--", b'"', b"=?", b";", b"\0", b"=", b"\xff", b"<", b"--=m"])
+    ),
+    st.integers(0, 40),
+)
+def test_mutated_messages(message, where, insertion, cut):
+    position = int(where * len(message))
+    only_documented_errors(message[:position] + insertion + message[position + cut :])
+
+
+FIELD_NAMES = ["From", "Subject", "Content-Type", "Content-Disposition", "Content-Transfer-Encoding"]
+
+
+@settings(deadline=None, max_examples=500)
+@given(
+    st.sampled_from(FIELD_NAMES),
+    st.lists(
+        st.one_of(
+            st.binary(max_size=5),
+            st.sampled_from(
+                [
+                    b"a@b",
+                    b"<",
+                    b">",
+                    b"(",
+                    b")",
+                    b'"',
+                    b":",
+                    b";",
+                    b",",
+                    b"=?utf-8?q?",
+                    b"?=",
+                    b"=?x?b?",
+                    b"\\",
+                    b"[",
+                    b"]",
+                    b"@",
+                    b"multipart/mixed",
+                    b"boundary=",
+                    b"filename*0*=",
+                    b"utf-8''%",
+                    b"name=",
+                    b"*=",
+                    b"text/",
+                    b"html",
+                    b" ",
+                    b".",
+                ]
+            ),
+        ),
+        max_size=12,
+    ),
+)
+def test_arbitrary_field_values(name, pieces):
+    only_documented_errors(name.encode() + b": " + b"".join(pieces) + b"\r\n\r\n--\r\nbody =41=\r\n")
