@@ -3,6 +3,7 @@
 from sqlalchemy import (
     BigInteger,
     Column,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -27,8 +28,48 @@ log_state = Table(
     Column("key_storage_version", Integer, nullable=False),
     Column("key_ciphertext", LargeBinary, nullable=False),
     Column("key_spki", LargeBinary, nullable=False),
+    Column("lease_holder", String(32), nullable=False),
+    Column("lease_expires", UtcDateTime, nullable=False),
 )
-"""One row per log; `size` and `checkpoint` change together."""
+"""One row per log; `size` and `checkpoint` change together. The lease says which process numbers leaves."""
+
+pending_leaf = Table(
+    "pending_leaf",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    id_column("organization_id"),
+    id_column("leaf_id"),
+    Column("chain_id", Text, nullable=False),
+    Column("chain_number", BigInteger, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+    Column("commitment", LargeBinary, nullable=False),
+    Column("salt_ciphertext", LargeBinary, nullable=False),
+    Column("salt_storage_version", Integer, nullable=False),
+    UniqueConstraint("organization_id", "leaf_id"),
+    UniqueConstraint("organization_id", "chain_id", "chain_number"),
+    ForeignKeyConstraint(["organization_id"], ["log_state.organization_id"]),
+    Index("ix_pending_leaf_order", "organization_id", "number"),
+)
+"""A queue in the order of insertion, which the database counts: clocks go back, and within a chain the order counts."""
+
+log_leaf = Table(
+    "log_leaf",
+    metadata,
+    id_column("organization_id"),
+    Column("leaf_index", BigInteger, nullable=False),
+    id_column("leaf_id"),
+    Column("chain_id", Text, nullable=False),
+    Column("chain_number", BigInteger, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+    Column("commitment", LargeBinary, nullable=False),
+    Column("salt_ciphertext", LargeBinary, nullable=False),
+    Column("salt_storage_version", Integer, nullable=False),
+    PrimaryKeyConstraint("organization_id", "leaf_index"),
+    UniqueConstraint("organization_id", "leaf_id"),
+    UniqueConstraint("organization_id", "chain_id", "chain_number"),
+    ForeignKeyConstraint(["organization_id"], ["log_state.organization_id"]),
+)
+"""Numbered leaves; rows are inserted, never changed."""
 
 log_tile = Table(
     "log_tile",
@@ -38,27 +79,8 @@ log_tile = Table(
     Column("number", BigInteger, nullable=False),
     Column("hashes", LargeBinary, nullable=False),
     PrimaryKeyConstraint("organization_id", "level", "number"),
+    ForeignKeyConstraint(["organization_id"], ["log_state.organization_id"]),
 )
-
-log_leaf = Table(
-    "log_leaf",
-    metadata,
-    id_column("organization_id"),
-    id_column("leaf_id"),
-    Column("created", UtcDateTime, nullable=False),
-    Column("leaf_index", BigInteger, nullable=True),
-    Column("chain_id", Text, nullable=False),
-    Column("chain_number", BigInteger, nullable=False),
-    Column("record", LargeBinary, nullable=False),
-    Column("commitment", LargeBinary, nullable=False),
-    Column("salt_ciphertext", LargeBinary, nullable=False),
-    Column("salt_storage_version", Integer, nullable=False),
-    PrimaryKeyConstraint("organization_id", "leaf_id"),
-    UniqueConstraint("organization_id", "leaf_index"),
-    UniqueConstraint("organization_id", "chain_id", "chain_number"),
-    Index("ix_log_leaf_pending", "organization_id", "leaf_index", "created"),
-)
-"""A leaf is pending while `leaf_index` is null; the act's own transaction writes it, the sequencer numbers it."""
 
 chain_head = Table(
     "chain_head",
@@ -68,4 +90,6 @@ chain_head = Table(
     Column("number", BigInteger, nullable=False),
     Column("head", LargeBinary, nullable=False),
     PrimaryKeyConstraint("organization_id", "chain_id"),
+    ForeignKeyConstraint(["organization_id"], ["log_state.organization_id"]),
 )
+"""The newest record of each chain, pending ones too; its row keeps two acts on one chain apart."""

@@ -186,7 +186,7 @@ class ServerSession:
         if body:
             headers["Content-Type"] = "application/json"
         if idempotency_key is not None:
-            headers |= sign_request(self._private_key, method, uri, body, now, secrets.token_hex(16), idempotency_key)
+            headers |= sign_request(self._private_key, method, uri, body, now, nonce, idempotency_key)
         if token is not None:
             headers["Authorization"] = f"DPoP {token.access_token}"
             headers["DPoP"] = make_proof(self._private_key, method, uri, token.access_token, nonce or None, now)

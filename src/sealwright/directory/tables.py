@@ -19,7 +19,7 @@ directory_certificate = Table(
     Column("published", UtcDateTime, nullable=False),
     Column("withdrawn", UtcDateTime, nullable=True),
     PrimaryKeyConstraint("organization_id", "id"),
-    UniqueConstraint("organization_id", "address", "certificate_sha256"),
+    UniqueConstraint("organization_id", "address", "certificate_sha256", name="uq_directory_certificate_address"),
     Index("ix_directory_certificate_address", "address"),
 )
 """One row per address and certificate; a withdrawn row stays as tombstone, so that a late publication revives nothing."""

@@ -36,6 +36,12 @@ class DeviceService:
             found = self._store.devices(tx, asking.organization_id, asking.mailbox_id)
         return DeviceList(devices=tuple(_view(device, asking.device_id) for device in found))
 
+    def of_mailbox(self, organization_id: str, mailbox_id: str) -> tuple[DeviceView, ...]:
+        """Return the devices of any mailbox, for administrators."""
+        with self._storage.read(organization_id) as tx:
+            found = self._store.devices(tx, organization_id, mailbox_id)
+        return tuple(_view(device, "") for device in found)
+
     def credential(self, organization_id: str, device_id: str) -> DeviceCredential:
         """Return what the keystore vouches for, in the device's state now.
 

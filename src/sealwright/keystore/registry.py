@@ -77,7 +77,7 @@ class Registry:
                     continue
                 if known.identity.owner == identity.owner:
                     return known
-                if known.identity.owner != RELEASE_PURPOSE and identity.owner != RELEASE_PURPOSE:  # noqa: PLR1714
+                if RELEASE_PURPOSE not in (known.identity.owner, identity.owner):
                     raise ConflictError("the organization has a log already, of another origin")
             records = (*self._records, record)
             encoded = msgspec.json.encode(_File(records, self._mac(records)))

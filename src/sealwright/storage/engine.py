@@ -42,9 +42,8 @@ class Transaction:
             ConflictError: If a constraint refuses it.
         """
         try:
-            result = (
-                self.connection.execute(statement, rows) if rows is not None else self.connection.execute(statement)
-            )
+            options = {"preserve_rowcount": True}  # else INSERT on PostgreSQL counts -1
+            result = self.connection.execute(statement, rows, execution_options=options)
         except IntegrityError as error:
             raise ConflictError("the same thing exists already, or what it belongs to is gone") from error
         return result.rowcount

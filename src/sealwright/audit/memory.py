@@ -1,0 +1,117 @@
+"""What this node remembers of each log, outside the database: its last checkpoint in a file that is never replicated.
+
+A database that was rolled back or exchanged is found by it: the log must be a continuation of what the file says.
+"""
+
+import os
+import re
+import threading
+from pathlib import Path
+
+from sealwright.errors import DecodingError, LogVerificationError, UnavailableError
+from sealwright.tlog.checkpoint import Checkpoint, open_note
+from sealwright.tlog.tree import HashReader, root_hash
+
+_ORGANIZATION_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class CheckpointMemory:
+    """The newest checkpoint of each log that this node signed or saw. Safe from any thread.
+
+    Args:
+        folder: On this node's own disk; None remembers as long as the process runs.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._seen: dict[str, Checkpoint] = {}
+        self._lock = threading.Lock()
+
+    def organizations(self) -> list[str]:
+        """Return the organizations whose logs have a file."""
+        if self._folder is None or not self._folder.is_dir():
+            return []
+        stems = [path.stem for path in self._folder.glob("*.checkpoint")]
+        return sorted(stem for stem in stems if _ORGANIZATION_ID.fullmatch(stem))
+
+    def check(
+        self, organization_id: str, size: int, read: HashReader, checkpoint: str, origin: str, public_key: bytes
+    ) -> None:
+        """Check that the database's log continues the one remembered.
+
+        Args:
+            organization_id: Whose log.
+            size: Of the database's log.
+            read: Reads its subtree hashes.
+            checkpoint: The signed note that the database holds.
+            origin: Of the log.
+            public_key: The log's key, raw, 32 octets.
+
+        Raises:
+            LogVerificationError: If it does not, or tiles and checkpoint of the database differ.
+            UnavailableError: If the file cannot be read.
+        """
+        try:
+            stored = open_note(checkpoint, origin, public_key)
+            seen = self._last_seen(organization_id, origin, public_key)
+            intact = stored.size == size and root_hash(size, read) == stored.root
+            continued = seen is None or (seen.size <= size and root_hash(seen.size, read) == seen.root)
+        except (DecodingError, IndexError) as error:
+            raise LogVerificationError("the log of this database cannot be read: restore it from a peer") from error
+        if not intact:
+            raise LogVerificationError("the log of this database does not match its own checkpoint")
+        if not continued:
+            raise LogVerificationError("the log of this database does not continue the one that this node signed")
+
+    def remember(self, organization_id: str, checkpoint: Checkpoint, note: str) -> None:
+        """Remember a checkpoint, durably where there is a folder; an older one than remembered changes nothing.
+
+        Raises:
+            UnavailableError: If the file cannot be written.
+        """
+        with self._lock:
+            seen = self._seen.get(organization_id)
+            if seen is not None and checkpoint.size <= seen.size:
+                return
+            if self._folder is not None:
+                try:
+                    _write_durably(self._folder, self._path(self._folder, organization_id), note.encode())
+                except OSError as error:
+                    raise UnavailableError(f"the local checkpoint cannot be written: {error.strerror}") from error
+            self._seen[organization_id] = checkpoint
+
+    def _last_seen(self, organization_id: str, origin: str, public_key: bytes) -> Checkpoint | None:
+        with self._lock:
+            if organization_id in self._seen or self._folder is None:
+                return self._seen.get(organization_id)
+            try:
+                note = self._path(self._folder, organization_id).read_bytes().decode()
+            except FileNotFoundError:
+                return None
+            except UnicodeDecodeError as error:
+                raise DecodingError("the local checkpoint is not text") from error
+            except OSError as error:
+                raise UnavailableError(f"the local checkpoint cannot be read: {error.strerror}") from error
+            self._seen[organization_id] = seen = open_note(note, origin, public_key)
+            return seen
+
+    def _path(self, folder: Path, organization_id: str) -> Path:
+        if not _ORGANIZATION_ID.fullmatch(organization_id):
+            raise ValueError("an organization's identifier has 32 lower-case hex digits")
+        return folder / f"{organization_id}.checkpoint"
+
+
+def _write_durably(folder: Path, path: Path, content: bytes) -> None:
+    """Replace a file so that after a crash it is the old one or the new one, whole."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    with fresh.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,94 @@
+"""Values of the log."""
+
+from dataclasses import dataclass, field
+
+from sealwright.keystore.model import SealedRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something that must be in the log.
+
+    Attributes:
+        organization_id: Whose log.
+        chain_id: A mailbox's id, or `tlog.leaf.ORGANIZATION_CHAIN`.
+        kind: `subject.action`.
+        fields: ASCII keys and values; never a secret.
+    """
+
+    organization_id: str
+    chain_id: str
+    kind: str
+    fields: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LeafSalt:
+    """A fresh salt and its sealed form, made before the act's transaction opens.
+
+    Attributes:
+        leaf_id: The leaf that it is for; a salt is used once.
+        salt: 32 octets.
+        sealed: What the database keeps.
+    """
+
+    leaf_id: str
+    salt: bytes = field(repr=False)
+    sealed: SealedRecord
+
+
+@dataclass(frozen=True, slots=True)
+class PendingLeaf:
+    """A leaf that has no index yet.
+
+    Attributes:
+        leaf_id: To wait for it.
+        commitment: 32 octets.
+        record: Canonical record.
+        salt: 32 octets.
+        chain_number: In its chain.
+    """
+
+    leaf_id: str
+    commitment: bytes
+    record: bytes
+    salt: bytes = field(repr=False)
+    chain_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class IncludedLeaf:
+    """A leaf with its proof.
+
+    Attributes:
+        index: Position in the log.
+        tree_size: Of the checkpoint.
+        inclusion_proof: Audit path.
+        checkpoint: Signed note.
+        leaf_hash: RFC 6962 leaf hash of the commitment.
+        salt: 32 octets.
+        record: Canonical record.
+    """
+
+    index: int
+    tree_size: int
+    inclusion_proof: tuple[bytes, ...]
+    checkpoint: str
+    leaf_hash: bytes
+    salt: bytes = field(repr=False)
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ChainView:
+    """Part of a chain, all proofs to one checkpoint.
+
+    Attributes:
+        leaves: In the order of the chain.
+        head_number: Number of the newest record of the chain under that checkpoint; 0 if none is.
+        head_hash: Its commitment; 32 zero octets if there is none.
+    """
+
+    leaves: list[IncludedLeaf]
+    head_number: int
+    head_hash: bytes

@@ -1,0 +1,214 @@
+"""The sequencer: one leased process numbers committed leaves in batches, extends the tiles and signs the checkpoint.
+
+Two sequencers never give one index twice: the lease is an `UPDATE ... WHERE` on the log's row, which stays locked until the
+numbering commits, and the size changes only from the size that was read.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+from sealwright.audit import store
+from sealwright.audit.memory import CheckpointMemory
+from sealwright.clock import Clock
+from sealwright.errors import ConflictError, LogVerificationError, SealwrightError
+from sealwright.keystore.model import SealedRecord, ServiceKeystore
+from sealwright.storage.engine import Storage, Transaction
+from sealwright.storage.schema import new_id
+from sealwright.tlog.checkpoint import Checkpoint, sign_note
+from sealwright.tlog.tiles import append_hash
+from sealwright.tlog.tree import leaf_hash, root_hash
+
+CHANNEL = "audit"
+"""`Storage.listen` channel that every appended leaf announces."""
+MAX_BATCH = 1000
+"""Leaves numbered in one transaction; keeps the writer lock short."""
+LEASE_SECONDS = 5
+"""A process that died holds up the others' logs for as long."""
+POLL_SECONDS = 0.2
+"""How late a leaf that another process appended is numbered."""
+RETRY_SECONDS = 1.0
+
+_logger = logging.getLogger(__name__)
+
+
+class Sequencer:
+    """Numbers leaves, from its own thread or from whoever calls `sequence`. Safe from any thread.
+
+    Args:
+        storage: The database.
+        keystore: Signs checkpoints.
+        clock: For leases.
+        memory: What this node signed before.
+    """
+
+    def __init__(self, storage: Storage, keystore: ServiceKeystore, clock: Clock, memory: CheckpointMemory) -> None:
+        self._storage, self._keystore, self._clock, self._memory = storage, keystore, clock, memory
+        self._holder = new_id()
+        self._refused: dict[str, LogVerificationError] = {}
+        self._wake, self._stopping = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+        self._end_listening: Callable[[], None] | None = None
+        self._numbered = threading.Condition()
+        self._rounds = 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Check every log against what this node remembers, then start the thread.
+
+        Raises:
+            LogVerificationError: If the database's log is not a continuation, or a log that this node remembers is gone.
+        """
+        if self._thread is not None:
+            return
+        with self._storage.read(None) as tx:
+            organizations = store.organizations_with_logs(tx)
+            if not set(self._memory.organizations()) <= set(organizations):
+                raise LogVerificationError("a log that this node signed is not in this database")
+            for organization_id in organizations:
+                self._check(tx, organization_id)
+        self._stopping.clear()
+        self._end_listening = self._storage.listen(CHANNEL, self._wake.set)
+        self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout_seconds: float = 10.0) -> None:
+        """End the thread and give up the leases; leaves that are not numbered stay queued."""
+        if self._thread is None or self._end_listening is None:
+            return
+        self._end_listening()
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join(timeout_seconds)
+        self._thread = None
+        with self._storage.transaction(None) as tx:
+            store.release_leases(tx, self._holder, self._clock.now())
+
+    def wake(self) -> None:
+        """Let the thread look for leaves now."""
+        self._wake.set()
+
+    @property
+    def rounds(self) -> int:
+        """How many batches this process numbered."""
+        return self._rounds
+
+    def wait_for_round(self, after: int, timeout_seconds: float) -> None:
+        """Wait until this process numbered a batch after round `after`, or the time is over."""
+        with self._numbered:
+            self._numbered.wait_for(lambda: self._rounds != after, timeout_seconds)
+
+    def check_trusted(self, organization_id: str) -> None:
+        """Refuse a log that was found forked or rolled back since the start.
+
+        Raises:
+            LogVerificationError: What was found.
+        """
+        refused = self._refused.get(organization_id)
+        if refused is not None:
+            raise LogVerificationError(refused.message)
+
+    def sequence(self, organization_id: str) -> int:
+        """Number the pending leaves of one log, up to one batch, and sign its new checkpoint.
+
+        Returns:
+            How many leaves were numbered; 0 also where another process holds the lease.
+
+        Raises:
+            LogVerificationError: If the database's log is not a continuation of what this node signed; from then on the
+                log is refused.
+            UnavailableError: If database, keystore or the local checkpoint's disk do not answer.
+        """
+        self.check_trusted(organization_id)
+        try:
+            with self._storage.transaction(organization_id) as tx:
+                extended = self._extend(tx, organization_id)
+        except ConflictError:
+            return 0
+        except LogVerificationError as error:
+            self._refused[organization_id] = error
+            raise
+        if extended is None:
+            return 0
+        count, checkpoint, note = extended
+        self._memory.remember(organization_id, checkpoint, note)
+        with self._numbered:
+            self._rounds += 1
+            self._numbered.notify_all()
+        return count
+
+    def sign(self, origin: str, key: SealedRecord, checkpoint: Checkpoint) -> str:
+        """Return the signed note of a checkpoint."""
+        return sign_note(checkpoint, origin, lambda text: self._keystore.sign(key, "ed25519", text), public_key_of(key))
+
+    def _extend(self, tx: Transaction, organization_id: str) -> tuple[int, Checkpoint, str] | None:
+        # 1 Only the holder of the lease goes on; without a thread the lease ends with this transaction.
+        now = self._clock.now()
+        until = now + timedelta(seconds=LEASE_SECONDS) if self.is_running else now
+        if not store.take_lease(tx, organization_id, self._holder, now, until):
+            return None
+        # 2 What is committed and has no index yet, oldest first.
+        leaves = store.pending_leaves(tx, organization_id, MAX_BATCH)
+        if not leaves:
+            return None
+        # 3 The log as it is must continue what this node signed before.
+        self._check(tx, organization_id)
+        # 4 Number the leaves and extend the tiles.
+        state = store.get_state(tx, organization_id)
+        store.number_leaves(tx, state.size, leaves)
+        tiles: dict[tuple[int, int], bytes] = {}
+        for index, leaf in enumerate(leaves, start=state.size):
+            append_hash(
+                tiles,
+                index,
+                leaf_hash(leaf.commitment),
+                lambda level, n: store.read_tile(tx, organization_id, level, n),
+            )
+        for (level, number), hashes in tiles.items():
+            store.write_tile(tx, organization_id, level, number, hashes)
+        # 5 Sign, and change the state only from the size that was read.
+        size = state.size + len(leaves)
+        checkpoint = Checkpoint(state.origin, size, root_hash(size, store.hash_reader(tx, organization_id)))
+        note = self.sign(state.origin, store.log_key_of(state), checkpoint)
+        store.change_state(tx, organization_id, state.size, size, note)
+        return len(leaves), checkpoint, note
+
+    def _check(self, tx: Transaction, organization_id: str) -> None:
+        state = store.get_state(tx, organization_id)
+        read = store.hash_reader(tx, organization_id)
+        public_key = public_key_of(store.log_key_of(state))
+        self._memory.check(organization_id, state.size, read, state.checkpoint, state.origin, public_key)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.wait(POLL_SECONDS)
+            self._wake.clear()
+            try:
+                while self._round() and not self._stopping.is_set():
+                    pass
+            except SealwrightError as error:
+                _logger.warning("log.sequence.failed error=%s", type(error).__name__)
+                self._stopping.wait(RETRY_SECONDS)
+
+    def _round(self) -> int:
+        with self._storage.read(None) as tx:
+            organizations = store.organizations_with_pending_leaves(tx)
+        count = 0
+        for organization_id in organizations:
+            if organization_id in self._refused:
+                continue
+            try:
+                count += self.sequence(organization_id)
+            except LogVerificationError:
+                _logger.critical("log.sequence.refused organization=%s", organization_id)
+        return count
+
+
+def public_key_of(key: SealedRecord) -> bytes:
+    """Return the raw Ed25519 key: an RFC 8410 SubjectPublicKeyInfo ends in its 32 octets."""
+    return key.spki[-32:]

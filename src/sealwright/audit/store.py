@@ -1,0 +1,169 @@
+"""SQL of the log."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+
+from sealwright.audit.model import Act
+from sealwright.audit.tables import chain_head, log_leaf, log_state, log_tile, pending_leaf
+from sealwright.errors import ConflictError, NotFoundError
+from sealwright.keystore.model import RecordIdentity, SealedRecord
+from sealwright.storage.engine import Transaction
+from sealwright.tlog import tiles
+from sealwright.tlog.tree import HASH_BYTES, HashReader
+
+SALT_PURPOSE = "leaf-salt"
+NO_HEAD = bytes(HASH_BYTES)
+
+
+def insert_state(tx: Transaction, values: dict[str, Any], log_key: SealedRecord) -> None:
+    """Insert the row of a new log; ConflictError if there is one."""
+    key = {
+        "key_record_id": log_key.identity.record_id,
+        "key_owner": log_key.identity.owner,
+        "key_storage_version": log_key.storage_key_version,
+        "key_ciphertext": log_key.ciphertext,
+        "key_spki": log_key.spki,
+    }
+    tx.execute(insert(log_state).values(**values, **key))
+
+
+def get_state(tx: Transaction, organization_id: str) -> Row[Any]:
+    """Return the row of a log; NotFoundError if there is none."""
+    row = tx.fetch_one(select(log_state).where(log_state.c.organization_id == organization_id))
+    if row is None:
+        raise NotFoundError("the organization has no log")
+    return row
+
+
+def log_key_of(state: Row[Any]) -> SealedRecord:
+    """Return the sealed key that signs the log's checkpoints."""
+    identity = RecordIdentity("service-key", state.organization_id, state.key_record_id, state.key_owner)
+    return SealedRecord(identity, "ed25519", state.key_storage_version, state.key_ciphertext, state.key_spki)
+
+
+def salt_of(leaf: Row[Any]) -> SealedRecord:
+    """Return the sealed salt of a leaf."""
+    identity = RecordIdentity("secret", leaf.organization_id, leaf.leaf_id, SALT_PURPOSE)
+    return SealedRecord(identity, "secret", leaf.salt_storage_version, leaf.salt_ciphertext)
+
+
+def take_lease(tx: Transaction, organization_id: str, holder: str, now: datetime, until: datetime) -> bool:
+    """Take or keep the lease of a log; the row stays locked until the transaction ends."""
+    free = (log_state.c.lease_holder == holder) | (log_state.c.lease_expires <= now)
+    statement = update(log_state).where(log_state.c.organization_id == organization_id, free)
+    return tx.execute(statement.values(lease_holder=holder, lease_expires=until)) == 1
+
+
+def release_leases(tx: Transaction, holder: str, now: datetime) -> None:
+    """Give up every lease of a holder."""
+    tx.execute(update(log_state).where(log_state.c.lease_holder == holder).values(lease_expires=now))
+
+
+def change_state(tx: Transaction, organization_id: str, old_size: int, size: int, checkpoint: str) -> None:
+    """Grow a log; ConflictError if it does not have the old size any more."""
+    old = (log_state.c.organization_id == organization_id) & (log_state.c.size == old_size)
+    tx.change_one(
+        update(log_state).where(old).values(size=size, checkpoint=checkpoint), "the log was extended meanwhile"
+    )
+
+
+def organizations_with_logs(tx: Transaction) -> list[str]:
+    """Return every organization that has a log."""
+    return [row.organization_id for row in tx.fetch_all(select(log_state.c.organization_id))]
+
+
+def organizations_with_pending_leaves(tx: Transaction) -> list[str]:
+    """Return every organization whose log has leaves to number."""
+    return [row.organization_id for row in tx.fetch_all(select(pending_leaf.c.organization_id).distinct())]
+
+
+def extend_chain(tx: Transaction, act: Act) -> tuple[int, bytes]:
+    """Take the next number of the act's chain and lock the chain; return it and the head before it."""
+    of_chain = (chain_head.c.organization_id == act.organization_id) & (chain_head.c.chain_id == act.chain_id)
+    longer = update(chain_head).where(of_chain).values(number=chain_head.c.number + 1)
+    if tx.execute(longer) == 0:
+        key = {"organization_id": act.organization_id, "chain_id": act.chain_id}
+        tx.insert_missing(chain_head, {**key, "number": 0, "head": NO_HEAD})
+        tx.execute(longer)
+    row = tx.fetch_one(select(chain_head.c.number, chain_head.c.head).where(of_chain))
+    if row is None:
+        raise ConflictError("the chain changed meanwhile")
+    return row.number, row.head
+
+
+def set_head(tx: Transaction, organization_id: str, chain_id: str, head: bytes) -> None:
+    """Record the commitment of a chain's newest record."""
+    of_chain = (chain_head.c.organization_id == organization_id) & (chain_head.c.chain_id == chain_id)
+    tx.execute(update(chain_head).where(of_chain).values(head=head))
+
+
+def insert_pending(tx: Transaction, values: dict[str, Any]) -> None:
+    """Queue a leaf."""
+    tx.execute(insert(pending_leaf).values(**values))
+
+
+def pending_leaves(tx: Transaction, organization_id: str, limit: int) -> Sequence[Row[Any]]:
+    """Return the oldest leaves that wait for an index."""
+    of_log = pending_leaf.c.organization_id == organization_id
+    return tx.fetch_all(select(pending_leaf).where(of_log).order_by(pending_leaf.c.number).limit(limit))
+
+
+def number_leaves(tx: Transaction, first_index: int, leaves: Sequence[Row[Any]]) -> None:
+    """Move pending leaves into the log; ConflictError if somebody else did."""
+    columns = [column.name for column in log_leaf.columns if column.name != "leaf_index"]
+    rows = [
+        {"leaf_index": first_index + offset, **{name: getattr(leaf, name) for name in columns}}
+        for offset, leaf in enumerate(leaves)
+    ]
+    numbers = [leaf.number for leaf in leaves]
+    if tx.execute(delete(pending_leaf).where(pending_leaf.c.number.in_(numbers))) != len(numbers):
+        raise ConflictError("the leaves were numbered meanwhile")
+    tx.execute(insert(log_leaf), rows)
+
+
+def find_leaf(tx: Transaction, organization_id: str, leaf_id: str) -> Row[Any] | None:
+    """Return a numbered leaf."""
+    statement = select(log_leaf).where(log_leaf.c.organization_id == organization_id, log_leaf.c.leaf_id == leaf_id)
+    return tx.fetch_one(statement)
+
+
+def chain_leaves(tx: Transaction, organization_id: str, chain_id: str, after: int, limit: int) -> Sequence[Row[Any]]:
+    """Return the numbered leaves of a chain after a number, in its order."""
+    of_chain = (log_leaf.c.organization_id == organization_id) & (log_leaf.c.chain_id == chain_id)
+    newer = of_chain & (log_leaf.c.chain_number > after)
+    return tx.fetch_all(select(log_leaf).where(newer).order_by(log_leaf.c.chain_number).limit(limit))
+
+
+def included_head(tx: Transaction, organization_id: str, chain_id: str) -> tuple[int, bytes]:
+    """Return number and commitment of a chain's newest numbered leaf; NotFoundError if there is no such chain."""
+    of_chain = (log_leaf.c.organization_id == organization_id) & (log_leaf.c.chain_id == chain_id)
+    newest = select(log_leaf.c.chain_number, log_leaf.c.commitment).where(of_chain)
+    row = tx.fetch_one(newest.order_by(log_leaf.c.chain_number.desc()).limit(1))
+    if row is not None:
+        return row.chain_number, row.commitment
+    of_head = (chain_head.c.organization_id == organization_id) & (chain_head.c.chain_id == chain_id)
+    if not tx.fetch_value(select(func.count()).select_from(chain_head).where(of_head)):
+        raise NotFoundError("there is no such chain in the log")
+    return 0, NO_HEAD
+
+
+def read_tile(tx: Transaction, organization_id: str, level: int, number: int) -> bytes:
+    """Return a tile's joined hashes; empty if the log has not come to it."""
+    of_tile = (log_tile.c.organization_id == organization_id) & (log_tile.c.level == level)
+    return bytes(tx.fetch_value(select(log_tile.c.hashes).where(of_tile, log_tile.c.number == number)) or b"")
+
+
+def write_tile(tx: Transaction, organization_id: str, level: int, number: int, hashes: bytes) -> None:
+    """Insert or extend a tile."""
+    of_tile = (log_tile.c.organization_id == organization_id) & (log_tile.c.level == level)
+    if tx.execute(update(log_tile).where(of_tile, log_tile.c.number == number).values(hashes=hashes)) == 0:
+        key = {"organization_id": organization_id, "level": level, "number": number}
+        tx.execute(insert(log_tile).values(**key, hashes=hashes))
+
+
+def hash_reader(tx: Transaction, organization_id: str) -> HashReader:
+    """Return a reader of the log's subtree hashes over its tiles."""
+    return tiles.hash_reader(lambda level, number: read_tile(tx, organization_id, level, number))

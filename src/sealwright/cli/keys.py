@@ -1,0 +1,59 @@
+"""`sealwright keys`."""
+
+from pathlib import Path
+
+import click
+
+from sealwright.cli.client_options import EXISTING_FILE, OUTPUT_FILE, ClientOptions, client_options
+from sealwright.cli.output import print_json
+from sealwright.client.atomic_file import write_atomically
+from sealwright.client.export import export_key, find_mailbox_key
+from sealwright.client.keys import load_certificates
+
+
+@click.group("keys")
+def keys() -> None:
+    """The encryption keys of the mailbox."""
+
+
+@keys.command("list")
+@client_options
+def list_command(options: ClientOptions) -> None:
+    """List all generations of the key."""
+    with options.open() as context:
+        rows = [
+            {
+                "key_id": key.key_id,
+                "slot": key.slot,
+                "generation": key.generation,
+                "state": key.state,
+                "algorithm": key.algorithm,
+                "not_after": load_certificates(key.certificates)[0].not_valid_after_utc if key.certificates else None,
+            }
+            for key in context.store.state.mailbox_keys
+        ]
+    if options.as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        until = f"{row['not_after']:%Y-%m-%d}" if row["not_after"] else "no certificate"
+        click.echo(f"{row['generation']:>3}  {row['state']:12} {row['algorithm']:10} {until}  {row['key_id']}")
+
+
+@keys.command("export")
+@click.option("-o", "--output", type=OUTPUT_FILE, required=True, help="PKCS#12 file to write.")
+@click.option("--key", "chosen", help="Key id or generation; the active key without.")
+@click.option("--export-passphrase-file", type=EXISTING_FILE, help="First line protects the file; asked for without.")
+@client_options
+def export_command(
+    options: ClientOptions, output: Path, chosen: str | None, export_passphrase_file: Path | None
+) -> None:
+    """Write a key to a PKCS#12 file, if the organization permits it; the log shows it."""
+    if export_passphrase_file is not None:
+        passphrase = (export_passphrase_file.read_text(encoding="utf-8").splitlines() or [""])[0]
+    else:
+        passphrase = click.prompt("Passphrase of the file", hide_input=True, confirmation_prompt=True, err=True)
+    with options.open() as context:
+        content = export_key(context, find_mailbox_key(context, chosen), passphrase)
+    write_atomically(output, content)
+    click.echo(f"{output} written.")

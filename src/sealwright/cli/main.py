@@ -1,0 +1,89 @@
+"""The command line. Modules of commands are loaded when a command is used, so that client commands load no server."""
+
+import importlib
+import sys
+
+import click
+
+from sealwright.cli.exit_codes import exit_code
+from sealwright.cli.output import print_error
+from sealwright.errors import SealwrightError
+
+_COMMANDS: dict[str, tuple[str, str]] = {
+    # this device
+    "setup": ("sealwright.cli.setup:setup", "Set up this device for a mailbox, or go on with it."),
+    "send": ("sealwright.cli.mail:send", "Sign, encrypt and send a mail."),
+    "read": ("sealwright.cli.mail:read", "List the inbox, or read one mail."),
+    "held": ("sealwright.cli.mail:held", "Mails that were kept back: list, retry, drop."),
+    "message": ("sealwright.cli.message:message", "Encrypt, decrypt, sign, verify a mail on standard input."),
+    "document": ("sealwright.cli.documents:document", "Encrypt, decrypt, sign, verify a file."),
+    "devices": ("sealwright.cli.devices:devices", "The devices of the mailbox: list, remove."),
+    "keys": ("sealwright.cli.keys:keys", "The keys of the mailbox: list, export."),
+    "certificate": ("sealwright.cli.certificate:certificate", "Show certificates."),
+    "log": ("sealwright.cli.log:log", "Check the log: who got the keys of the mailbox."),
+    # the server
+    # the server's operator
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported by name from the table."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names in the table's order."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import and return a command; None if there is none of this name.
+
+        Raises:
+            click.ClickException: If its module needs a part that is not installed.
+        """
+        if cmd_name not in _COMMANDS:
+            return None
+        module_name, attribute = _COMMANDS[cmd_name][0].split(":")
+        try:
+            command = getattr(importlib.import_module(module_name), attribute)
+        except ModuleNotFoundError as error:
+            message = f"`{cmd_name}` needs {error.name}; install sealwright[server] for the server's commands"
+            raise click.ClickException(message) from error
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_target, text) in _COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="sealwright")
+def cli() -> None:
+    """S/MIME that is switched on by itself."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit; errors are one line on standard error and an exit code."""
+    try:
+        cli.main(args=arguments, prog_name="sealwright", standalone_mode=False)
+    except SealwrightError as error:
+        print_error(error.message)
+        sys.exit(exit_code(error))
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.Abort:
+        print_error("stopped")
+        sys.exit(130)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(2)
+    except click.ClickException as error:
+        print_error(error.format_message())
+        sys.exit(error.exit_code)
+    except OSError as error:
+        print_error(str(error))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

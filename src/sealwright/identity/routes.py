@@ -1,0 +1,99 @@
+"""HTTP of enrolment, tokens, devices and the sync feed; handlers only translate.
+
+The composition root provides `enrolment_service`, `device_service` and `token_service`.
+"""
+
+from typing import Any
+
+from litestar import Request, Response, Router, delete, get, post
+
+from sealwright.errors import InputError
+from sealwright.identity.devices import DeviceService
+from sealwright.identity.enrolment import EnrolmentService
+from sealwright.identity.http import answer, authenticate, decode_request, no_content, signed_evidence
+from sealwright.identity.tokens import TokenService
+from sealwright.wire.api import EnrolmentRequest, ProofRequest
+
+AnyRequest = Request[Any, Any, Any]
+
+
+@post("/v1/enrolments", sync_to_thread=True)
+def begin_enrolment(
+    request: AnyRequest, body: bytes, enrolment_service: EnrolmentService, token_service: TokenService
+) -> Response[bytes]:
+    """Begin a mailbox proof: 201 EnrolmentAnswer."""
+    wanted = decode_request(body, EnrolmentRequest)
+    source_ip = request.client.host if request.client else ""
+    begun = enrolment_service.begin(wanted, signed_evidence(request, body), source_ip)
+    return answer(begun, token_service, 201)
+
+
+@post("/v1/enrolments/{enrolment_id:str}/proof", status_code=200, sync_to_thread=True)
+def prove_mailbox(
+    request: AnyRequest,
+    body: bytes,
+    enrolment_id: str,
+    enrolment_service: EnrolmentService,
+    token_service: TokenService,
+) -> Response[bytes]:
+    """Finish a mailbox proof: 200 EnrolledAnswer."""
+    proof = decode_request(body, ProofRequest)
+    return answer(enrolment_service.prove(enrolment_id, proof, signed_evidence(request, body)), token_service)
+
+
+@post("/v1/token", status_code=200, sync_to_thread=True)
+def renew_token(request: AnyRequest, body: bytes, token_service: TokenService) -> Response[bytes]:
+    """Renew the access token with a signed request: 200 AccessToken."""
+    return answer(token_service.renew(signed_evidence(request, body)), token_service)
+
+
+@get("/v1/nonce", sync_to_thread=True)
+def give_nonce(token_service: TokenService) -> Response[None]:
+    """Give a nonce in the DPoP-Nonce header: 204."""
+    return no_content(token_service)
+
+
+@get("/v1/devices", sync_to_thread=True)
+def list_devices(request: AnyRequest, device_service: DeviceService, token_service: TokenService) -> Response[bytes]:
+    """List the mailbox's devices: 200 DeviceList."""
+    asking = authenticate(request, token_service, state_changing=False)
+    return answer(device_service.list_devices(asking), token_service)
+
+
+@delete("/v1/devices/{device_id:str}", status_code=204, sync_to_thread=True)
+def remove_device(
+    request: AnyRequest,
+    body: bytes,
+    device_id: str,
+    device_service: DeviceService,
+    token_service: TokenService,
+) -> Response[None]:
+    """Remove a device of the mailbox: 204."""
+    asking = authenticate(request, token_service, state_changing=True, body=body)
+    device_service.remove(asking, device_id)
+    return no_content(token_service)
+
+
+@get("/v1/sync", sync_to_thread=True)
+def sync_feed(request: AnyRequest, device_service: DeviceService, token_service: TokenService) -> Response[bytes]:
+    """Read the sync feed: 200 SyncAnswer."""
+    asking = authenticate(request, token_service, state_changing=False)
+    text = request.query_params.get("after", "0")
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise InputError("`after` is the number of the last item seen")
+    return answer(device_service.sync(asking, int(text)), token_service)
+
+
+identity_router = Router(
+    path="/",
+    route_handlers=[
+        begin_enrolment,
+        prove_mailbox,
+        renew_token,
+        give_nonce,
+        list_devices,
+        remove_device,
+        sync_feed,
+    ],
+)
+"""Mounted at the root of the public application."""

@@ -1,0 +1,129 @@
+"""What goes over the socket between the server and a keystore process: frames of 4-byte length and MessagePack.
+
+Each method of the protocol has its argument and result types here; both ends decode strictly against them.
+"""
+
+import socket
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from sealwright import errors
+from sealwright.errors import InputError, SealwrightError
+from sealwright.keystore.model import (
+    BegunProof,
+    DeviceCredential,
+    DeviceReleaseEvidence,
+    ProofBinding,
+    ReleasePolicy,
+    SealedRecord,
+    SealedRelease,
+)
+
+LENGTH_BYTES = 4
+MAX_FRAME_BYTES = 32 * 1024 * 1024
+
+METHODS: dict[str, tuple[Any, Any]] = {
+    "generate_service_key": (tuple[str, str, str], SealedRecord),
+    "sign": (tuple[SealedRecord, str, bytes], bytes),
+    "seal_secret": (tuple[str, str, str, bytes], SealedRecord),
+    "open_secret": (tuple[SealedRecord], bytes),
+    "generate_encryption_key": (tuple[str, str], SealedRecord),
+    "assign_encryption_key": (tuple[SealedRecord, str, int], SealedRecord),
+    "derive_secret": (tuple[str, str], bytes),
+    "begin_proof": (tuple[ProofBinding], BegunProof),
+    "finish_proof": (tuple[SealedRecord, bytes, str, datetime], DeviceCredential),
+    "remove_device": (tuple[DeviceCredential], DeviceCredential),
+    "vouch_policy": (tuple[str, int, bool, int], ReleasePolicy),
+    "open": (tuple[tuple[SealedRecord, ...], DeviceReleaseEvidence], SealedRelease),
+}
+"""Name -> (types of the arguments, type of the result)."""
+
+_ERRORS = {
+    kind.__name__: kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, SealwrightError)
+}
+
+
+class Call(Struct, frozen=True, array_like=True):
+    """A request: a method of `METHODS` and its arguments."""
+
+    method: str
+    arguments: msgspec.Raw
+
+
+class Reply(Struct, frozen=True, array_like=True):
+    """An answer: a result, or the name and message of an error. The first reply of a process says that it is ready."""
+
+    result: msgspec.Raw
+    error: str = ""
+    message: str = ""
+
+
+def encode_call(method: str, arguments: tuple[object, ...]) -> bytes:
+    """Encode a request."""
+    return msgspec.msgpack.encode(Call(method, msgspec.Raw(msgspec.msgpack.encode(arguments))))
+
+
+def encode_result(result: object) -> bytes:
+    """Encode an answer."""
+    return msgspec.msgpack.encode(Reply(msgspec.Raw(msgspec.msgpack.encode(result))))
+
+
+def encode_error(error: SealwrightError) -> bytes:
+    """Encode an error as an answer."""
+    return msgspec.msgpack.encode(Reply(msgspec.Raw(msgspec.msgpack.encode(None)), type(error).__name__, error.message))
+
+
+def decode_reply(frame: bytes, result_type: Any) -> Any:
+    """Return the result, or raise the error that the process raised.
+
+    Raises:
+        msgspec.MsgspecError: If the frame is no answer of that type.
+    """
+    reply = msgspec.msgpack.decode(frame, type=Reply)
+    if reply.error:
+        raise _ERRORS.get(reply.error, SealwrightError)(reply.message)
+    return msgspec.msgpack.decode(reply.result, type=result_type)
+
+
+def send_frame(connection: socket.socket, content: bytes) -> None:
+    """Send one frame.
+
+    Raises:
+        InputError: If it is too large.
+    """
+    if len(content) > MAX_FRAME_BYTES:
+        raise InputError("the request is too large for the keystore")
+    connection.sendall(len(content).to_bytes(LENGTH_BYTES, "big") + content)
+
+
+def receive_frame(connection: socket.socket) -> bytes | None:
+    """Receive one frame; None if the other end closed between frames.
+
+    Raises:
+        ConnectionError: If it closed within a frame, or announces a frame that is too large.
+    """
+    head = _receive(connection, LENGTH_BYTES)
+    if not head:
+        return None
+    length = int.from_bytes(head, "big")
+    if len(head) < LENGTH_BYTES or length > MAX_FRAME_BYTES:
+        raise ConnectionError("the frame is cut off or too large")
+    content = _receive(connection, length)
+    if len(content) < length:
+        raise ConnectionError("the frame is cut off")
+    return content
+
+
+def _receive(connection: socket.socket, count: int) -> bytes:
+    content = bytearray()
+    while len(content) < count:
+        part = connection.recv(min(count - len(content), 1 << 16))
+        if not part:
+            break
+        content += part
+    return bytes(content)

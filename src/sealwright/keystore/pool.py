@@ -1,0 +1,275 @@
+"""The keystore as the server uses it: every call goes to one of several processes, from any thread."""
+
+import contextlib
+import os
+import queue
+import socket
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from sealwright.errors import InputError, SealedError, UnavailableError
+from sealwright.keystore.frames import METHODS, decode_reply, encode_call, receive_frame, send_frame
+from sealwright.keystore.model import (
+    BegunProof,
+    DeviceCredential,
+    DeviceReleaseEvidence,
+    Keystore,
+    ProofBinding,
+    ReleasePolicy,
+    SealedRecord,
+    SealedRelease,
+)
+
+START_SECONDS = 30.0
+CALL_SECONDS = 120.0
+"""RSA-4096 at low priority on a busy machine takes tens of seconds at worst."""
+WAIT_SECONDS = 60.0
+STOP_SECONDS = 5.0
+GENERATOR_NICENESS = 10
+T = TypeVar("T")
+_ENVIRONMENT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "OPENSSL_CONF", "OPENSSL_MODULES")
+
+
+class _Worker:
+    """One process; used by one thread at a time."""
+
+    def __init__(self, arguments: tuple[str, ...], niceness: int) -> None:
+        self._arguments, self._niceness = arguments, niceness
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: socket.socket | None = None
+
+    def start(self) -> None:
+        """Start the process and wait until its seal is open.
+
+        Raises:
+            SealedError: If it does not open.
+        """
+        ours, theirs = socket.socketpair()
+        with theirs:
+            command = [sys.executable, "-P", "-m", "sealwright.keystore.process", str(theirs.fileno())]
+            self._connection = ours
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [*command, *self._arguments, str(self._niceness)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+            )
+        try:
+            self._receive(START_SECONDS, type(None))
+        except SealedError:
+            self.stop()
+            raise
+
+    def call(self, method: str, arguments: tuple[object, ...]) -> Any:
+        """Carry out one call, in a new process if the old one is gone.
+
+        Raises:
+            SealedError: If the process went away meanwhile.
+        """
+        frame = encode_call(method, arguments)
+        if self._connection is None:
+            self.start()
+        try:
+            self._send(frame)
+        except OSError:  # it died before it read anything, so the call can be made again
+            self.stop()
+            self.start()
+            try:
+                self._send(frame)
+            except OSError as error:
+                self.stop()
+                raise SealedError("the keystore process ended; try again") from error
+        return self._receive(CALL_SECONDS, METHODS[method][1])
+
+    def stop(self) -> None:
+        """End the process: it leaves when its socket closes, and is killed if it does not."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._process is not None:
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+    @property
+    def process_id(self) -> int | None:
+        """The process's id, None while there is none."""
+        return None if self._process is None else self._process.pid
+
+    def _send(self, frame: bytes) -> None:
+        if self._connection is None:
+            raise SealedError("the keystore process is gone")
+        self._connection.settimeout(CALL_SECONDS)
+        send_frame(self._connection, frame)
+
+    def _receive(self, timeout_seconds: float, result_type: Any) -> Any:
+        if self._connection is None:
+            raise SealedError("the keystore process is gone")
+        try:
+            self._connection.settimeout(timeout_seconds)
+            reply = receive_frame(self._connection)
+            if reply is None:
+                raise ConnectionError("the process ended")
+            return decode_reply(reply, result_type)
+        except (OSError, msgspec.MsgspecError) as error:
+            if self._process is not None:
+                self._process.kill()
+            self.stop()
+            raise SealedError("the keystore process ended or does not answer; try again") from error
+
+
+class _Group:
+    """Processes of one kind; a caller takes one and gives it back."""
+
+    def __init__(self, workers: list[_Worker]) -> None:
+        self._workers = workers
+        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+        self._closed = False
+        try:
+            for worker in workers:
+                worker.start()
+                self._idle.put(worker)
+        except SealedError:
+            for worker in workers:
+                worker.stop()
+            raise
+
+    def call(self, method: str, arguments: tuple[object, ...]) -> Any:
+        try:
+            worker = self._idle.get(timeout=WAIT_SECONDS)
+        except queue.Empty as error:
+            raise UnavailableError("all keystore processes are busy; try again") from error
+        try:
+            if self._closed:
+                raise SealedError("the keystore is closed")
+            return worker.call(method, arguments)
+        finally:
+            self._idle.put(worker)
+
+    def close(self) -> None:
+        self._closed = True
+        for _ in self._workers:
+            with contextlib.suppress(queue.Empty):
+                self._idle.get(timeout=STOP_SECONDS)
+        for worker in self._workers:
+            worker.stop()
+        for worker in self._workers:
+            self._idle.put(worker)
+
+    def process_ids(self) -> list[int]:
+        return [worker.process_id for worker in self._workers if worker.process_id is not None]
+
+
+class PooledKeystore:
+    """Implements `keystore.model.Keystore` over processes; safe from any thread.
+
+    A process that ends is started again at the next call; a call that it was busy with fails with `SealedError`.
+
+    Args:
+        seal_key_file: The root wrapping key.
+        seal_file: The seal.
+        workers: Processes for everything but key generation, which has one of its own at low priority.
+
+    Raises:
+        SealedError: If the seal does not open.
+        InputError: If there are no workers.
+    """
+
+    def __init__(self, seal_key_file: Path, seal_file: Path, workers: int) -> None:
+        if workers < 1:
+            raise InputError("a keystore needs at least one process")
+        arguments = (str(seal_key_file.absolute()), str(seal_file.absolute()))
+        self._group = _Group([_Worker(arguments, 0) for _ in range(workers)])
+        try:
+            self._generator = _Group([_Worker(arguments, GENERATOR_NICENESS)])
+        except SealedError:
+            self._group.close()
+            raise
+
+    def process_ids(self) -> list[int]:
+        """Return the ids of the processes that run now."""
+        return self._group.process_ids() + self._generator.process_ids()
+
+    def generate_service_key(self, organization_id: str, purpose: str, algorithm: str) -> SealedRecord:
+        """Make a signing key of the service."""
+        return self._call(SealedRecord, "generate_service_key", organization_id, purpose, algorithm)
+
+    def sign(self, key: SealedRecord, algorithm: str, message: bytes) -> bytes:
+        """Sign a whole message with a service key."""
+        return self._call(bytes, "sign", key, algorithm, message)
+
+    def seal_secret(self, organization_id: str, purpose: str, record_id: str, secret: bytes) -> SealedRecord:
+        """Seal something that is no private key."""
+        return self._call(SealedRecord, "seal_secret", organization_id, purpose, record_id, secret)
+
+    def open_secret(self, sealed: SealedRecord) -> bytes:
+        """Open what `seal_secret` made."""
+        return self._call(bytes, "open_secret", sealed)
+
+    def generate_encryption_key(self, organization_id: str, algorithm: str) -> SealedRecord:
+        """Make an encryption key for the pool, in the process of low priority."""
+        result = self._generator.call("generate_encryption_key", (organization_id, algorithm))
+        assert isinstance(result, SealedRecord)
+        return result
+
+    def assign_encryption_key(self, pooled: SealedRecord, mailbox_id: str, generation: int) -> SealedRecord:
+        """Re-seal a pooled key as a generation of a mailbox."""
+        return self._call(SealedRecord, "assign_encryption_key", pooled, mailbox_id, generation)
+
+    def derive_secret(self, organization_id: str, purpose: str) -> bytes:
+        """Derive 32 octets for the web process."""
+        return self._call(bytes, "derive_secret", organization_id, purpose)
+
+    def begin_proof(self, binding: ProofBinding) -> BegunProof:
+        """Make a mailbox challenge."""
+        return self._call(BegunProof, "begin_proof", binding)
+
+    def finish_proof(
+        self, sealed_proof: SealedRecord, answer: bytes, device_id: str, now: datetime
+    ) -> DeviceCredential:
+        """Check the answer of a challenge and vouch for the device."""
+        return self._call(DeviceCredential, "finish_proof", sealed_proof, answer, device_id, now)
+
+    def remove_device(self, credential: DeviceCredential) -> DeviceCredential:
+        """Vouch for the device's removal."""
+        return self._call(DeviceCredential, "remove_device", credential)
+
+    def vouch_policy(self, organization_id: str, level: int, export_key: bool, version: int) -> ReleasePolicy:
+        """Authenticate a policy row."""
+        return self._call(ReleasePolicy, "vouch_policy", organization_id, level, export_key, version)
+
+    def open(self, records: tuple[SealedRecord, ...], evidence: DeviceReleaseEvidence) -> SealedRelease:
+        """Open a mailbox's keys and seal them to the device of the evidence."""
+        return self._call(SealedRelease, "open", records, evidence)
+
+    def close(self) -> None:
+        """End the processes; every later call raises `SealedError`."""
+        self._group.close()
+        self._generator.close()
+
+    def _call(self, kind: type[T], method: str, *arguments: object) -> T:
+        result: T = self._group.call(method, arguments)
+        assert isinstance(result, kind)
+        return result
+
+
+def open_keystore(seal_key_file: Path, seal_file: Path, workers: int = 2) -> Keystore:
+    """Start the keystore's processes and wait until all are open.
+
+    Args:
+        seal_key_file: The root wrapping key, mode 0600.
+        seal_file: What `keystore.seal.create_seal` made.
+        workers: Processes; one per core. One more makes keys at low priority.
+
+    Raises:
+        SealedError: If the seal does not open.
+    """
+    return PooledKeystore(seal_key_file, seal_file, workers)

@@ -1,0 +1,106 @@
+"""What key management speaks about."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from sealwright.keystore.model import SealedRecord
+from sealwright.wire.encoding import sha256
+from sealwright.wire.manifest import KeyState, ManifestKey
+
+CLASSICAL: Final = "classical"
+
+
+@dataclass(frozen=True, slots=True)
+class KmsSettings:
+    """How keys are made.
+
+    Attributes:
+        algorithm: Of new encryption keys: "rsa-3072", "rsa-4096" or "p256".
+        pool_size: Ready keys kept per organization.
+    """
+
+    algorithm: str = "rsa-3072"
+    pool_size: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxKey:
+    """One generation.
+
+    Attributes:
+        record: Sealed; names organization, key, mailbox and generation.
+        slot: "classical" or "kem".
+        state: Key state.
+        frozen: Never released again, because the tenure has ended.
+        created: Aware UTC.
+    """
+
+    record: SealedRecord = field(repr=False)
+    slot: str
+    state: KeyState
+    frozen: bool
+    created: datetime
+
+    @property
+    def key_id(self) -> str:
+        """Return its identifier, 32 hex digits."""
+        return self.record.identity.record_id
+
+    @property
+    def generation(self) -> int:
+        """Return its generation, from 1."""
+        return self.record.identity.generation
+
+    @property
+    def spki_sha256(self) -> bytes:
+        """Return SHA-256 of its public key, 32 octets."""
+        return sha256(self.record.spki)
+
+    def manifest_key(self) -> ManifestKey:
+        """Return its line in a release manifest."""
+        return ManifestKey(self.key_id, self.slot, self.generation, self.state, self.record.algorithm, self.spki_sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCertificateRow:
+    """A certificate of a key.
+
+    Attributes:
+        key_id: 32 hex digits.
+        certificate: DER.
+        chain: DER of the intermediates, without the root.
+        not_after: Aware UTC.
+        created: Aware UTC.
+    """
+
+    key_id: str
+    certificate: bytes = field(repr=False)
+    chain: tuple[bytes, ...] = field(repr=False)
+    not_after: datetime
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRelease:
+    """A release or an export permission in the books; a retry finds it and answers from the same leaf.
+
+    Attributes:
+        organization_id: 32 hex digits.
+        device_id: 32 hex digits.
+        idempotency_key: As the device signed it.
+        kind: "release" or "export".
+        request_sha256: Hex, of the request's body.
+        key_ids: In the manifest's order.
+        leaf_id: To find the leaf.
+        created: Aware UTC.
+    """
+
+    organization_id: str
+    device_id: str
+    idempotency_key: str
+    kind: str
+    request_sha256: str
+    key_ids: tuple[str, ...]
+    leaf_id: str
+    created: datetime

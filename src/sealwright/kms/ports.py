@@ -1,0 +1,81 @@
+"""What key management needs from elsewhere; the composition root satisfies it."""
+
+from datetime import datetime
+from typing import Any, Protocol
+
+from sealwright.identity.model import Mailbox
+from sealwright.keystore.model import ReleasePolicy, SealedRecord
+from sealwright.storage.engine import Transaction
+
+
+class IssuedCertificate(Protocol):
+    """A certificate as the CA hands it out."""
+
+    @property
+    def certificate(self) -> bytes:
+        """DER."""
+        ...
+
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        """DER of the intermediates, without the root."""
+        ...
+
+    @property
+    def not_after(self) -> datetime:
+        """Aware UTC."""
+        ...
+
+
+class CertificateIssuer(Protocol):
+    """A CA that believes this key management's escrow statements."""
+
+    def issue_encryption(self, statement_payload: bytes, signature: bytes) -> IssuedCertificate:
+        """Issue the certificate of an archived key; idempotent by key."""
+        ...
+
+
+class CertificatePublisher(Protocol):
+    """The directory."""
+
+    def publish(
+        self, tx: Transaction, organization_id: str, address: str, certificate: bytes, chain: tuple[bytes, ...]
+    ) -> Any:
+        """Show a certificate under an address, instead of the older ones."""
+        ...
+
+    def unpublish(self, tx: Transaction, organization_id: str, address: str, certificate: bytes = b"") -> Any:
+        """Withdraw one certificate of an address, or all."""
+        ...
+
+
+class MailboxReader(Protocol):
+    """Who owns a mailbox (`identity.people.Mailboxes`)."""
+
+    def mailbox(self, organization_id: str, mailbox_id: str) -> Mailbox:
+        """Return an active mailbox, or raise `NotFoundError`."""
+        ...
+
+    def tenure(self, organization_id: str, mailbox_id: str) -> Mailbox:
+        """Return a mailbox in any state, or raise `NotFoundError`."""
+        ...
+
+    def hold(self, tx: Transaction, organization_id: str, mailbox_id: str) -> None:
+        """Keep a mailbox active until the transaction ends, or raise `ConflictError`."""
+        ...
+
+
+class EscrowKeyReader(Protocol):
+    """Where the key that signs escrow statements is found."""
+
+    def __call__(self, organization_id: str) -> SealedRecord:
+        """Return the service key, or raise `NotFoundError`."""
+        ...
+
+
+class PolicyReader(Protocol):
+    """The release policy (`identity.policy.PolicyService`)."""
+
+    def policy(self, organization_id: str) -> ReleasePolicy:
+        """Return the policy in force."""
+        ...

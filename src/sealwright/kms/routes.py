@@ -1,0 +1,38 @@
+"""HTTP of key management; handlers only translate. The composition root provides `key_service` and `token_service`."""
+
+from typing import Any
+
+from litestar import Request, Response, Router, post
+
+from sealwright.identity.http import answer, authenticate, decode_request, signed_evidence
+from sealwright.identity.tokens import TokenService
+from sealwright.kms.service import KeyService
+from sealwright.wire.api import ExportRequest, ReleaseRequest
+
+AnyRequest = Request[Any, Any, Any]
+
+
+@post("/v1/releases", status_code=200, sync_to_thread=True)
+def release_keys(
+    request: AnyRequest, body: bytes, key_service: KeyService, token_service: TokenService
+) -> Response[bytes]:
+    """Release the mailbox's keys to the asking device: 200 ReleaseAnswer."""
+    device = authenticate(request, token_service, state_changing=True, body=body)
+    wanted = decode_request(body, ReleaseRequest)
+    released = key_service.release(device, wanted, signed_evidence(request, body), device.idempotency_key)
+    return answer(released, token_service)
+
+
+@post("/v1/exports", status_code=200, sync_to_thread=True)
+def permit_export(
+    request: AnyRequest, body: bytes, key_service: KeyService, token_service: TokenService
+) -> Response[bytes]:
+    """Permit the export of one key: 200 ExportAnswer."""
+    device = authenticate(request, token_service, state_changing=True, body=body)
+    wanted = decode_request(body, ExportRequest)
+    permitted = key_service.export_permission(device, wanted, signed_evidence(request, body), device.idempotency_key)
+    return answer(permitted, token_service)
+
+
+kms_router = Router(path="/", route_handlers=[release_keys, permit_export])
+"""Mounted at the root of the public application."""

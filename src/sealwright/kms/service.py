@@ -1,0 +1,278 @@
+"""Key management: what it gives to devices (release, export permission), and the life of keys for jobs and operators."""
+
+from sealwright.audit.log import Act, AuditLog, IncludedLeaf
+from sealwright.clock import Clock
+from sealwright.errors import ConflictError, InputError, NotFoundError, PermissionDeniedError, UnavailableError
+from sealwright.identity.devices import DeviceService
+from sealwright.identity.model import AuthenticatedDevice, KeySummary
+from sealwright.identity.ports import PutOutbox
+from sealwright.keystore.model import (
+    DeviceReleaseEvidence,
+    Keystore,
+    LogEvidence,
+    ReleasePolicy,
+    SignedRequestEvidence,
+)
+from sealwright.kms import policy as rules
+from sealwright.kms.model import KeyRelease, KmsSettings, MailboxKey
+from sealwright.kms.ports import CertificateIssuer, CertificatePublisher, EscrowKeyReader, MailboxReader, PolicyReader
+from sealwright.kms.provisioning import Provisioner
+from sealwright.kms.store import KeyStore
+from sealwright.storage.engine import Storage, Transaction
+from sealwright.tlog.leaf import decode_leaf_record
+from sealwright.wire.api import ExportAnswer, ExportRequest, KeyCertificate, LeafOpening, ReleaseAnswer, ReleaseRequest
+from sealwright.wire.encoding import sha256
+from sealwright.wire.manifest import ReleaseManifest
+
+NONCE_BYTES = 32
+
+
+class KeyService:
+    """One service for all organizations of this server.
+
+    Args:
+        storage: The database.
+        store: Its SQL.
+        keystore: Where keys are opened.
+        audit: The owner-visible log.
+        issuer: The CA.
+        directory: Where certificates are published.
+        clock: The time.
+        settings: How keys are made.
+        escrow_key: The registered service key "escrow" of an organization.
+        mailboxes: Who owns a mailbox.
+        policies: Release policies.
+        devices: Tells a mailbox's devices.
+        put_outbox: Queues "mailbox.provision".
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        store: KeyStore,
+        keystore: Keystore,
+        audit: AuditLog,
+        issuer: CertificateIssuer,
+        directory: CertificatePublisher,
+        clock: Clock,
+        settings: KmsSettings,
+        *,
+        escrow_key: EscrowKeyReader,
+        mailboxes: MailboxReader,
+        policies: PolicyReader,
+        devices: DeviceService,
+        put_outbox: PutOutbox,
+    ) -> None:
+        self._storage, self._store, self._keystore, self._audit = storage, store, keystore, audit
+        self._clock, self._policies, self._devices = clock, policies, devices
+        self._provisioner = Provisioner(
+            storage,
+            store,
+            keystore,
+            audit,
+            issuer,
+            directory,
+            clock,
+            settings,
+            escrow_key=escrow_key,
+            mailboxes=mailboxes,
+            devices=devices,
+            put_outbox=put_outbox,
+        )
+
+    def refill_pool(self, organization_id: str) -> int:
+        """Make ready keys until the pool is full (job); return how many were made."""
+        return self._provisioner.refill_pool(organization_id)
+
+    def pool_ready(self, organization_id: str) -> int:
+        """Return how many ready keys there are."""
+        with self._storage.read(organization_id) as tx:
+            return self._store.pool_ready(tx, organization_id)
+
+    def provision(self, organization_id: str, mailbox_id: str) -> None:
+        """Give a mailbox key and certificate (outbox "mailbox.provision"); can be repeated."""
+        self._provisioner.provision(organization_id, mailbox_id)
+
+    def rotate(self, organization_id: str, mailbox_id: str) -> None:
+        """Put a new generation in the place of the active key.
+
+        Raises:
+            NotFoundError: If the mailbox is withdrawn or has no active key.
+            ConflictError: If it was rotated meanwhile.
+        """
+        self._provisioner.rotate(organization_id, mailbox_id)
+
+    def withdraw(self, organization_id: str, mailbox_id: str) -> None:
+        """Deactivate and freeze the keys of an ended tenure (outbox "mailbox.withdraw"); can be repeated."""
+        self._provisioner.withdraw(organization_id, mailbox_id)
+
+    def renew_due(self, organization_id: str) -> int:
+        """Queue renewal of certificates that end soon (job); return for how many mailboxes."""
+        return self._provisioner.renew_due(organization_id)
+
+    def summaries(self, organization_id: str) -> dict[str, KeySummary]:
+        """Return the active keys' summaries by mailbox id."""
+        with self._storage.read(organization_id) as tx:
+            return self._store.summaries(tx, organization_id)
+
+    def release(
+        self,
+        device: AuthenticatedDevice,
+        request: ReleaseRequest,
+        evidence: SignedRequestEvidence,
+        idempotency_key: str,
+    ) -> ReleaseAnswer:
+        """Release all keys of the device's mailbox, sealed to it; a retry is answered from the same leaf.
+
+        Raises:
+            InputError: If the nonce has not 32 octets.
+            ApprovalsMissingError: If the policy needs more than was shown.
+            PermissionDeniedError: If the keys are frozen or the evidence does not hold.
+            UnavailableError: If the mailbox has no key yet, or the leaf is not signed in time.
+            ConflictError: If the idempotency key was used for another request.
+        """
+        # 1 The policy, and the device as it is now.
+        if len(request.request_nonce) != NONCE_BYTES:
+            raise InputError("a release request's nonce has 32 octets")
+        in_force = self._policies.policy(device.organization_id)
+        rules.check_release(in_force)
+        # 2 The act and its leaf, once.
+        release = self._record(device, "release", evidence.body, idempotency_key, request.request_nonce, key_id=None)
+        included = self._audit.wait_included(device.organization_id, release.leaf_id)
+        # 3 The manifest over exactly the keys that the leaf names.
+        with self._storage.read(device.organization_id) as tx:
+            history = self._store.keys(tx, device.organization_id, device.mailbox_id)
+            certificates = self._store.certificates(tx, device.organization_id, device.mailbox_id)
+        rules.check_history(history)
+        keys = [key for key in history if key.key_id in release.key_ids]
+        manifest = ReleaseManifest(
+            organization_id=device.organization_id,
+            mailbox_id=device.mailbox_id,
+            device_thumbprint=device.credential.device.thumbprint(),
+            request_nonce=request.request_nonce,
+            leaf_hash=included.leaf_hash,
+            chain_number=decode_leaf_record(included.record).chain_number,
+            keys=tuple(key.manifest_key() for key in keys),
+        )
+        # 4 The keystore opens them, or not.
+        sealed = self._keystore.open(
+            tuple(key.record for key in keys), self._evidence(device, in_force, evidence, included, manifest)
+        )
+        rows = [certificates[key.key_id] for key in keys if key.key_id in certificates]
+        return ReleaseAnswer(
+            manifest=manifest,
+            signature=sealed.signature,
+            sealed_keys=sealed.sealed_keys,
+            certificates=tuple(
+                KeyCertificate(key_id=row.key_id, certificate=row.certificate, chain=row.chain) for row in rows
+            ),
+            leaf=_opening(included),
+            checkpoint=included.checkpoint,
+        )
+
+    def export_permission(
+        self,
+        device: AuthenticatedDevice,
+        request: ExportRequest,
+        evidence: SignedRequestEvidence,
+        idempotency_key: str,
+    ) -> ExportAnswer:
+        """Permit a device to write one key of its mailbox to a file, with a leaf; a retry gets the same leaf.
+
+        Raises:
+            PermissionDeniedError: If the organization does not permit it, or the keys are frozen.
+            NotFoundError: If the mailbox has no such key.
+            UnavailableError: If the leaf is not signed in time.
+            ConflictError: If the idempotency key was used for another request.
+        """
+        rules.check_export(self._policies.policy(device.organization_id))
+        release = self._record(device, "export", evidence.body, idempotency_key, b"", key_id=request.key_id)
+        included = self._audit.wait_included(device.organization_id, release.leaf_id)
+        return ExportAnswer(leaf=_opening(included), checkpoint=included.checkpoint)
+
+    def _record(
+        self,
+        device: AuthenticatedDevice,
+        kind: str,
+        body: bytes,
+        idempotency_key: str,
+        nonce: bytes,
+        key_id: str | None,
+    ) -> KeyRelease:
+        """Find the act of an earlier try, or do it: row and leaf in one transaction."""
+        organization_id = device.organization_id
+        wanted = sha256(body).hex()
+        try:
+            with self._storage.transaction(organization_id) as tx:
+                found = self._store.release(tx, organization_id, device.device_id, idempotency_key)
+                if found is None:
+                    keys = self._releasable(tx, device, key_id)
+                    fields = {
+                        "device": device.credential.device.thumbprint().hex(),
+                        "keys": ",".join(key.spki_sha256.hex() for key in keys),
+                    }
+                    if nonce:
+                        fields["nonce"] = nonce.hex()
+                    leaf = self._audit.append(tx, Act(organization_id, device.mailbox_id, f"key.{kind}", fields))
+                    found = KeyRelease(
+                        organization_id=organization_id,
+                        device_id=device.device_id,
+                        idempotency_key=idempotency_key,
+                        kind=kind,
+                        request_sha256=wanted,
+                        key_ids=tuple(key.key_id for key in keys),
+                        leaf_id=leaf.leaf_id,
+                        created=self._clock.now(),
+                    )
+                    self._store.add_release(tx, found)
+        except ConflictError:
+            with self._storage.read(organization_id) as tx:
+                raced = self._store.release(tx, organization_id, device.device_id, idempotency_key)
+            if raced is None:
+                raise
+            found = raced
+        if (found.kind, found.request_sha256) != (kind, wanted):
+            raise ConflictError("the idempotency key was used for another request")
+        return found
+
+    def _releasable(self, tx: Transaction, device: AuthenticatedDevice, key_id: str | None) -> list[MailboxKey]:
+        history = self._store.keys(tx, device.organization_id, device.mailbox_id)
+        if not history:
+            raise UnavailableError("the keys of this mailbox are being made: ask again in a moment")
+        rules.check_history(history)
+        keys = [key for key in history if key_id is None or key.key_id == key_id]
+        if not keys:
+            raise NotFoundError("the mailbox has no such key")
+        return keys
+
+    def _evidence(
+        self,
+        device: AuthenticatedDevice,
+        in_force: ReleasePolicy,
+        request: SignedRequestEvidence,
+        included: IncludedLeaf,
+        manifest: ReleaseManifest,
+    ) -> DeviceReleaseEvidence:
+        credential = self._devices.credential(device.organization_id, device.device_id)
+        if credential.state != "active":
+            raise PermissionDeniedError("the device was removed")
+        log = LogEvidence(
+            record=included.record,
+            salt=included.salt,
+            index=included.index,
+            tree_size=included.tree_size,
+            inclusion_proof=included.inclusion_proof,
+            checkpoint=included.checkpoint,
+        )
+        return DeviceReleaseEvidence(credential, in_force, request, log, manifest)
+
+
+def _opening(included: IncludedLeaf) -> LeafOpening:
+    return LeafOpening(
+        index=included.index,
+        salt=included.salt,
+        record=included.record,
+        leaf_hash=included.leaf_hash,
+        tree_size=included.tree_size,
+        inclusion_proof=included.inclusion_proof,
+    )

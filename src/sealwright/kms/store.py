@@ -1,0 +1,219 @@
+"""SQL of key management; rows stop here, frozen dataclasses go up."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+
+from sealwright.identity.model import KeySummary
+from sealwright.keystore.model import POOL, RecordIdentity, SealedRecord
+from sealwright.kms.model import CLASSICAL, KeyCertificateRow, KeyRelease, MailboxKey
+from sealwright.kms.tables import key_certificate, key_release, mailbox_key, pooled_key
+from sealwright.storage.engine import Transaction
+from sealwright.storage.schema import new_id
+from sealwright.wire.encoding import decode_fields, encode_fields, sha256
+
+MAX_GENERATIONS = 1000
+MAX_SUMMARIES = 100_000
+_CHAIN = "sealwright certificate chain"
+
+
+class KeyStore:
+    """Reads and writes within the caller's transaction."""
+
+    def pool_ready(self, tx: Transaction, organization_id: str) -> int:
+        """Return how many ready keys an organization has."""
+        own = pooled_key.c.organization_id == organization_id
+        return int(tx.fetch_value(select(func.count()).select_from(pooled_key).where(own)))
+
+    def add_pooled(self, tx: Transaction, record: SealedRecord, now: datetime) -> None:
+        """Add a ready key."""
+        tx.execute(insert(pooled_key).values(**_sealed(record), created=now))
+
+    def oldest_pooled(self, tx: Transaction, organization_id: str, algorithm: str) -> SealedRecord | None:
+        """Return the oldest ready key of an algorithm."""
+        own = (pooled_key.c.organization_id == organization_id) & (pooled_key.c.algorithm == algorithm)
+        row = tx.fetch_one(select(pooled_key).where(own).order_by(pooled_key.c.created, pooled_key.c.id).limit(1))
+        if row is None:
+            return None
+        return _record(row, RecordIdentity("encryption-key", organization_id, row.id, POOL))
+
+    def take_pooled(self, tx: Transaction, record: SealedRecord) -> None:
+        """Take a ready key out of the pool.
+
+        Raises:
+            ConflictError: If somebody else took it.
+        """
+        identity = record.identity
+        own = (pooled_key.c.organization_id == identity.organization_id) & (pooled_key.c.id == identity.record_id)
+        tx.change_one(delete(pooled_key).where(own), "the ready key was taken meanwhile")
+
+    def add_key(self, tx: Transaction, key: MailboxKey) -> None:
+        """Add a generation.
+
+        Raises:
+            ConflictError: If the generation exists, or another key is ACTIVE.
+        """
+        identity = key.record.identity
+        tx.execute(
+            insert(mailbox_key).values(
+                **_sealed(key.record),
+                mailbox_id=identity.owner,
+                slot=key.slot,
+                generation=identity.generation,
+                state=key.state,
+                frozen=key.frozen,
+                created=key.created,
+            )
+        )
+
+    def keys(self, tx: Transaction, organization_id: str, mailbox_id: str) -> list[MailboxKey]:
+        """Return the whole history, ordered by slot and generation."""
+        columns = mailbox_key.c
+        own = (columns.organization_id == organization_id) & (columns.mailbox_id == mailbox_id)
+        ordered = select(mailbox_key).where(own).order_by(columns.slot, columns.generation)
+        return [_key(row) for row in tx.fetch_all(ordered.limit(MAX_GENERATIONS))]
+
+    def deactivate(self, tx: Transaction, key: MailboxKey, now: datetime) -> None:
+        """Turn ACTIVE into DEACTIVATED.
+
+        Raises:
+            ConflictError: If it is not ACTIVE any more.
+        """
+        identity, columns = key.record.identity, mailbox_key.c
+        tx.change_one(
+            update(mailbox_key)
+            .where(
+                columns.organization_id == identity.organization_id,
+                columns.id == identity.record_id,
+                columns.state == "ACTIVE",
+            )
+            .values(state="DEACTIVATED", deactivated=now),
+            "the key's state was changed meanwhile",
+        )
+
+    def freeze(self, tx: Transaction, organization_id: str, mailbox_id: str) -> int:
+        """Freeze all keys of a mailbox; return how many were not."""
+        columns = mailbox_key.c
+        own = (columns.organization_id == organization_id) & (columns.mailbox_id == mailbox_id)
+        return tx.execute(update(mailbox_key).where(own, columns.frozen.is_(False)).values(frozen=True))
+
+    def add_certificate(self, tx: Transaction, organization_id: str, row: KeyCertificateRow) -> None:
+        """Associate a certificate with a key.
+
+        Raises:
+            ConflictError: If it is associated already.
+        """
+        tx.execute(
+            insert(key_certificate).values(
+                organization_id=organization_id,
+                id=new_id(),
+                key_id=row.key_id,
+                certificate=row.certificate,
+                certificate_sha256=sha256(row.certificate).hex(),
+                chain=encode_fields(_CHAIN, 1, *row.chain),
+                not_after=row.not_after,
+                created=row.created,
+            )
+        )
+
+    def certificates(self, tx: Transaction, organization_id: str, mailbox_id: str) -> dict[str, KeyCertificateRow]:
+        """Return the newest certificate of each key of a mailbox, by key id."""
+        columns, keys = key_certificate.c, mailbox_key.c
+        joined = key_certificate.join(
+            mailbox_key, (columns.organization_id == keys.organization_id) & (columns.key_id == keys.id)
+        )
+        own = (keys.organization_id == organization_id) & (keys.mailbox_id == mailbox_id)
+        ordered = select(key_certificate).select_from(joined).where(own).order_by(columns.not_after, columns.created)
+        return {row.key_id: _certificate(row) for row in tx.fetch_all(ordered)}
+
+    def summaries(self, tx: Transaction, organization_id: str) -> dict[str, KeySummary]:
+        """Return generation and end of certificate of each ACTIVE key of slot classical, by mailbox id."""
+        columns, keys = key_certificate.c, mailbox_key.c
+        joined = mailbox_key.outerjoin(
+            key_certificate, (columns.organization_id == keys.organization_id) & (columns.key_id == keys.id)
+        )
+        chosen = (
+            keys.mailbox_id,
+            keys.generation,
+            func.max(columns.not_after, type_=columns.not_after.type).label("end"),
+        )
+        own = (keys.organization_id == organization_id) & (keys.state == "ACTIVE") & (keys.slot == CLASSICAL)
+        grouped = select(*chosen).select_from(joined).where(own).group_by(keys.mailbox_id, keys.generation)
+        rows = tx.fetch_all(grouped.limit(MAX_SUMMARIES))
+        return {row.mailbox_id: KeySummary(row.generation, row.end) for row in rows}
+
+    def ending_certificates(self, tx: Transaction, organization_id: str, before: datetime) -> list[str]:
+        """Return up to 1,000 mailboxes whose ACTIVE key has no certificate that lasts until a time."""
+        columns, keys = key_certificate.c, mailbox_key.c
+        lasting = (
+            select(columns.key_id)
+            .where(columns.organization_id == organization_id, columns.not_after > before)
+            .scalar_subquery()
+        )
+        own = (keys.organization_id == organization_id) & (keys.state == "ACTIVE")
+        rows = tx.fetch_all(select(keys.mailbox_id).where(own, keys.id.not_in(lasting)).limit(1000))
+        return [row.mailbox_id for row in rows]
+
+    def add_release(self, tx: Transaction, release: KeyRelease) -> None:
+        """Add a release.
+
+        Raises:
+            ConflictError: If the device used the idempotency key already.
+        """
+        tx.execute(
+            insert(key_release).values(
+                organization_id=release.organization_id,
+                id=new_id(),
+                device_id=release.device_id,
+                idempotency_key=release.idempotency_key,
+                kind=release.kind,
+                request_sha256=release.request_sha256,
+                key_ids=",".join(release.key_ids),
+                leaf_id=release.leaf_id,
+                created=release.created,
+            )
+        )
+
+    def release(self, tx: Transaction, organization_id: str, device_id: str, idempotency_key: str) -> KeyRelease | None:
+        """Return the release that a device asked for under an idempotency key."""
+        columns = key_release.c
+        own = (columns.organization_id == organization_id) & (columns.device_id == device_id)
+        row = tx.fetch_one(select(key_release).where(own, columns.idempotency_key == idempotency_key))
+        if row is None:
+            return None
+        return KeyRelease(
+            organization_id=row.organization_id,
+            device_id=row.device_id,
+            idempotency_key=row.idempotency_key,
+            kind=row.kind,
+            request_sha256=row.request_sha256,
+            key_ids=tuple(row.key_ids.split(",")),
+            leaf_id=row.leaf_id,
+            created=row.created,
+        )
+
+
+def _sealed(record: SealedRecord) -> dict[str, Any]:
+    return {
+        "organization_id": record.identity.organization_id,
+        "id": record.identity.record_id,
+        "algorithm": record.algorithm,
+        "storage_version": record.storage_key_version,
+        "ciphertext": record.ciphertext,
+        "spki": record.spki,
+    }
+
+
+def _record(row: Row[Any], identity: RecordIdentity) -> SealedRecord:
+    return SealedRecord(identity, row.algorithm, row.storage_version, bytes(row.ciphertext), bytes(row.spki))
+
+
+def _key(row: Row[Any]) -> MailboxKey:
+    identity = RecordIdentity("encryption-key", row.organization_id, row.id, row.mailbox_id, row.generation)
+    return MailboxKey(_record(row, identity), row.slot, row.state, bool(row.frozen), row.created)
+
+
+def _certificate(row: Row[Any]) -> KeyCertificateRow:
+    chain = decode_fields(_CHAIN, 1, bytes(row.chain))
+    return KeyCertificateRow(row.key_id, bytes(row.certificate), chain, row.not_after, row.created)

@@ -1,0 +1,173 @@
+"""A node refuses a database that does not continue what the node signed before."""
+
+import shutil
+import sqlite3
+
+import pytest
+from support.memory_keystore import MemoryKeystore
+
+from sealwright.audit.log import Act, AuditLog
+from sealwright.clock import SystemClock
+from sealwright.errors import InputError, LogVerificationError, UnavailableError, VerificationError
+from sealwright.storage.engine import open_storage
+from sealwright.storage.schema import metadata, new_id
+
+ORGANIZATION = new_id()
+
+
+class Node:
+    """A node over the database file of `folder`, with its checkpoints in `folder`/local."""
+
+    def __init__(self, folder, keystore):
+        self.folder = folder
+        self.storage = open_storage(f"sqlite:///{folder / 'node.db'}")
+        metadata.create_all(self.storage.engine)
+        self.keystore = keystore
+        self.log = AuditLog(self.storage, keystore, SystemClock(), folder / "local")
+
+    def create(self):
+        key = self.keystore.generate_service_key(ORGANIZATION, "log", "ed25519")
+        with self.storage.transaction(ORGANIZATION) as tx:
+            self.log.create_log(tx, ORGANIZATION, "log.example.test", key)
+
+    def act(self, count=1):
+        for _ in range(count):
+            with self.storage.transaction(ORGANIZATION) as tx:
+                pending = self.log.append(tx, Act(ORGANIZATION, "mailbox", "key.create", {}))
+        return self.log.wait_included(ORGANIZATION, pending.leaf_id)
+
+    def close(self):
+        self.log.stop()
+        self.storage.close()
+
+
+@pytest.fixture
+def keystore():
+    return MemoryKeystore()
+
+
+@pytest.fixture
+def node(tmp_path, keystore):
+    made = Node(tmp_path, keystore)
+    made.create()
+    made.act(3)
+    yield made
+    made.close()
+
+
+def again(node):
+    return Node(node.folder, node.keystore)
+
+
+def change(node, statement, *values):
+    with sqlite3.connect(node.folder / "node.db") as connection:
+        connection.execute(statement, values)
+    connection.close()
+
+
+def refuses_to_start(node):
+    other = again(node)
+    with pytest.raises(LogVerificationError):
+        other.log.start()
+    other.close()
+
+
+def test_an_honest_restart_goes_on(node):
+    node.log.start()
+    node.act(2)
+    node.close()
+    other = again(node)
+    other.log.start()
+    assert other.act().tree_size == 6
+    text = (node.folder / "local" / f"{ORGANIZATION}.checkpoint").read_text()
+    assert text == other.log.checkpoint(ORGANIZATION)
+    other.close()
+
+
+def test_a_crash_before_the_file_is_written_is_no_fork(node):
+    local = node.folder / "local" / f"{ORGANIZATION}.checkpoint"
+    old = local.read_bytes()
+    node.act()
+    local.write_bytes(old)
+    other = again(node)
+    other.log.start()
+    other.close()
+
+
+def test_a_rolled_back_database_is_refused(node):
+    node.storage.close()
+    shutil.copy(node.folder / "node.db", node.folder / "backup")
+    later = again(node)
+    later.act(2)
+    later.close()
+    shutil.copy(node.folder / "backup", node.folder / "node.db")
+    refuses_to_start(node)
+    other = again(node)
+    with pytest.raises(LogVerificationError):
+        other.act()
+    with pytest.raises(LogVerificationError):  # from then on no act at all
+        other.act()
+    other.close()
+
+
+def test_a_rewritten_history_is_refused_though_it_is_signed(node, keystore, tmp_path):
+    node.close()
+    local = (node.folder / "local" / f"{ORGANIZATION}.checkpoint").read_bytes()
+    (tmp_path / "node.db").unlink()
+    shutil.rmtree(tmp_path / "local")
+    forged = Node(tmp_path, keystore)
+    forged.create()
+    forged.act(5)
+    forged.close()
+    (tmp_path / "local" / f"{ORGANIZATION}.checkpoint").write_bytes(local)
+    refuses_to_start(node)
+
+
+def test_a_lost_log_a_changed_tile_and_a_garbled_file_are_refused(node):
+    node.close()
+    local = node.folder / "local" / f"{ORGANIZATION}.checkpoint"
+    saved = local.read_bytes()
+    local.write_bytes(b"\xff garbage")
+    refuses_to_start(node)
+    local.write_bytes(saved.replace(b"\n3\n", b"\n2\n"))
+    refuses_to_start(node)
+    local.write_bytes(saved)
+    stranger = local.with_name(f"{new_id()}.checkpoint")
+    stranger.write_bytes(saved)
+    refuses_to_start(node)
+    stranger.unlink()
+    change(node, "UPDATE log_tile SET hashes = ?", bytes(96))
+    refuses_to_start(node)
+
+
+def test_a_full_disk_answers_unavailable_and_loses_nothing(node):
+    shutil.rmtree(node.folder / "local")
+    (node.folder / "local").write_text("in the way")
+    with pytest.raises(UnavailableError):
+        node.act()
+    (node.folder / "local").unlink()
+    assert node.act().tree_size == 5
+
+
+def test_nothing_waits_for_ever(node):
+    with pytest.raises(UnavailableError):
+        node.log.wait_included(ORGANIZATION, new_id(), timeout_seconds=0.05)
+
+
+def test_a_record_too_large_and_a_changed_salt_are_refused(node):
+    with pytest.raises(InputError), node.storage.transaction(ORGANIZATION) as tx:
+        node.log.append(tx, Act(ORGANIZATION, "mailbox", "key.create", {"note": "x" * 70_000}))
+    change(node, "UPDATE log_leaf SET salt_ciphertext = ?", bytes(60))
+    with pytest.raises(VerificationError):
+        node.log.chain(ORGANIZATION, "mailbox")
+
+
+def test_the_thread_numbers_without_being_asked(node):
+    node.log.start()
+    with node.storage.transaction(ORGANIZATION) as tx:
+        pending = node.log.append(tx, Act(ORGANIZATION, "mailbox", "key.create", {}))
+    leaf = node.log.wait_included(ORGANIZATION, pending.leaf_id, timeout_seconds=5)
+    assert leaf.index == 3
+    view = node.log.chain(ORGANIZATION, "mailbox", after=2, limit=1)
+    assert [entry.index for entry in view.leaves] == [2]
+    assert view.head_number == 4

@@ -1,0 +1,51 @@
+import subprocess
+import sys
+
+import pytest
+
+from sealwright.cli.exit_codes import exit_code
+from sealwright.cli.output import clean, one_line
+from sealwright.errors import DecryptionError, MailHeldError, SealedError, SealwrightError
+
+SERVER = ("server", "kms", "ca", "directory", "identity", "outbox", "audit", "storage", "console", "keystore")
+CLIENT_COMMANDS = ("setup", "send", "read", "held", "message", "document", "devices", "keys", "certificate", "log")
+
+
+def test_client_commands_load_no_server_module():
+    code = f"""
+import sys, click
+from sealwright.cli.main import cli
+for name in {CLIENT_COMMANDS!r}:
+    assert cli.get_command(click.Context(cli), name) is not None
+bad = [m for m in sys.modules if m.startswith(tuple("sealwright." + room for room in {SERVER!r}))]
+bad += [m for m in ("litestar", "sqlalchemy", "uvicorn") if m in sys.modules]
+assert not bad, bad
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(DecryptionError(), 3), (MailHeldError("x"), 11), (SealedError("x"), 9), (SealwrightError("x"), 1)],
+)
+def test_exit_codes_follow_the_class(error, code):
+    assert exit_code(error) == code
+
+
+def test_unknown_device_is_one_line_and_a_code(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "sealwright.cli.main", "keys", "list"],
+        env={"SEALWRIGHT_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4
+    assert done.stderr.startswith("sealwright: this device is not set up")
+    assert done.stderr.count("\n") == 1
+
+
+def test_text_from_outside_cannot_steer_the_terminal():
+    assert "\x1b" not in clean("a\x1b[2J")
+    assert one_line("a\r\nb") == "a b"
