@@ -1,292 +1,267 @@
-"""The demo: an organization's trust core works, and mail made by it and by OpenSSL is read both ways.
+"""The whole story with Sealwright's own command line: an organization, its people, their devices and their mail.
 
-It uses the product's own rooms over a new data folder, and the `openssl` command as the other side. Every step checks what
-it claims; the first that does not hold ends the demo with exit status 1.
+A server, Postfix and Dovecot run on loopback ports; every person's device is a home folder of its own. Each step checks
+what it claims; the first that does not hold ends the story with exit status 1. Without CI=true everything stays up at the
+end until Ctrl-C.
 """
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
-from datetime import timedelta
+import time
+from contextlib import ExitStack
+from email.message import EmailMessage
 from pathlib import Path
 
 import msgspec
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from rich.console import Console
+from rich.markup import escape
 
-from sealwright.audit.log import AuditLog
-from sealwright.ca.model import SIGNING, IssuedCertificate, Organization, Subject
-from sealwright.ca.policy import CaSettings
-from sealwright.ca.service import CertificateAuthority
-from sealwright.ca.store import CaStore
-from sealwright.clock import SystemClock
-from sealwright.cms import enveloped, signed
-from sealwright.errors import DecodingError, DecryptionError, InvalidSignatureError, NotFoundError, PathValidationError
-from sealwright.keystore.software import SoftwareServiceKeystore, create_root_key
-from sealwright.pkix.levels import identity_level
-from sealwright.pkix.names import certificate_addresses
-from sealwright.pkix.path import validate_path
-from sealwright.smime.compose import protect
-from sealwright.smime.read import open_message
-from sealwright.storage.engine import Transaction, open_storage
-from sealwright.storage.schema import metadata, new_id
-from sealwright.tlog.checkpoint import open_note
-from sealwright.tlog.leaf import ORGANIZATION_CHAIN, commit, decode_leaf_record
-from sealwright.tlog.tree import verify_inclusion
-from sealwright.wire.escrow import EscrowStatement, escrow_signature_input
+from demo.mail_system import MailSystem, MailSystemError
+from demo.programs import PROGRAM as SEALWRIGHT
+from demo.programs import Device, Outcome, ProgramError, Server, free_port, openssl, run
+from sealwright.errors import SealwrightError
+from sealwright.net.http import HttpClient
+from sealwright.net.smtp import submit_mail
+from sealwright.wire.api import DirectoryEntry
+from sealwright.wire.statement import Invitation, MailServer
 
-CONTENT = b"Content-Type: text/plain; charset=utf-8\r\n\r\nThe quarterly figures. For Bob alone.\r\n"
-MAIL = (
-    b"From: Alice Example <alice@example.test>\r\nTo: bob@example.test\r\nSubject: Quarterly figures\r\n"
-    b"Message-ID: <1@example.test>\r\nMIME-Version: 1.0\r\n" + CONTENT
+ALICE, BOB, CAROL = "alice@example.test", "bob@example.test", "carol@example.test"
+STRANGER = "stranger@elsewhere.test"
+PEOPLE = "address,given_name,surname\n" + "".join(
+    f"{each},{each[0].upper()}{each[1:-13]},Example\n" for each in (ALICE, BOB, CAROL)
 )
-ORIGIN = "log.example.test"
-TELL = Console(highlight=False)
+SUBJECT, TEXT = "Quarterly figures", "The figures are attached. For Bob alone."
+ATTACHMENT_NAME, ATTACHMENT = "figures.csv", "quarter,result\n3,1234567\n"
+SERVER_ADDRESS = "sealwright@example.test"
+KEYS_TIMEOUT_SECONDS = 120.0
+TELL = Console(highlight=False, soft_wrap=True)
 
 
-class DemoError(Exception):
+class StoryError(Exception):
     """A step does not hold."""
 
 
 def check(holds: bool, claim: str) -> None:
-    """Say what holds, or end the demo."""
+    """Say what holds, or end the story."""
     if not holds:
-        raise DemoError(claim)
-    TELL.print(f"  [green]✓[/green] {claim}")
+        raise StoryError(claim)
+    TELL.print(f"  [green]✓[/green] {escape(claim)}")
 
 
-@dataclass
-class Person:
-    """Somebody with the two certificates of a mailbox."""
-
-    subject: Subject
-    signing_key: ec.EllipticCurvePrivateKey
-    encryption_key: rsa.RSAPrivateKey
-    signing: x509.Certificate
-    encryption: x509.Certificate
-    chain: list[x509.Certificate]
+def chapter(title: str) -> None:
+    """Begin a chapter."""
+    TELL.print(f"\n[bold]{title}[/bold]")
 
 
-class ExampleOrganization:
-    """Example GmbH with its keystore, log and CA over SQLite in `folder`."""
+class Story:
+    """The organization's machine room and its people, in one folder.
+
+    Args:
+        folder: Empty; other accounts can pass through it, because the mail servers run under their own.
+    """
 
     def __init__(self, folder: Path) -> None:
-        create_root_key(folder / "root.key")
-        self.keystore = SoftwareServiceKeystore(folder / "root.key")
-        self.storage = open_storage(f"sqlite:///{folder / 'sealwright.db'}")
-        metadata.create_all(self.storage.engine)
-        self.clock, self.organization_id = SystemClock(), new_id()
-        self.people: dict[str, Subject] = {}
-        self.published: list[dict[str, str]] = []
-        self.log = AuditLog(self.storage, self.keystore, self.clock)
-        self.escrow_key = self.keystore.generate_service_key(self.organization_id, "escrow", "ed25519")
-        log_key = self.keystore.generate_service_key(self.organization_id, "log", "ed25519")
-        self.log_key = log_key.spki[-32:]
-        self.authority = CertificateAuthority(
-            self.storage,
-            CaStore(),
-            self.keystore,
-            self.log,
-            self.clock,
-            CaSettings("http://127.0.0.1:8080"),
-            subjects=self,
-            put_outbox=self._publish,
+        self.folder = folder
+        self.tls = folder / "mail-tls"
+        self.private = folder / "private"
+        self.private.mkdir(mode=0o700)
+        self.passwords = {each: f"mail password of {each}" for each in (ALICE, BOB, CAROL)}
+        self.mail = MailSystem(
+            folder / "mail", "example.test", self.passwords, self.tls / "server.pem", self.tls / "server.key"
         )
-        organization = Organization(
-            self.organization_id, "Example GmbH", "DE", "NTRDE-DER3306.HRB12345", self.escrow_key.spki[-32:]
+        self.server = Server(self.private / "server", self.private / "server.log")
+        self.invitation = self.private / "example.test.invitation"
+
+    def device(self, address: str, name: str) -> Device:
+        """Return a device that is not set up yet."""
+        return Device(address, name, self.private / f"{address.partition('@')[0]}-{name}")
+
+    def set_up(self, address: str, name: str) -> Device:
+        """Set a device up with the invitation and the mail password, and nothing else."""
+        password_file = self.private / f"{address}.password"
+        password_file.touch(mode=0o600)
+        password_file.write_text(self.passwords[address] + "\n")
+        device = self.device(address, name)
+        device.set_up(self.invitation, password_file)
+        return device
+
+    def machine_room(self, running: ExitStack) -> None:
+        """Make and start the server and the mail system; import people."""
+        chapter("An administrator installs the server")
+        https, status = free_port(), free_port()
+        made = run([
+            str(SEALWRIGHT), "init", str(self.server.data), "--organization", "Example GmbH", "--domain", "example.test",
+            "--organization-identifier", "NTRDE-DER3306.HRB12345",
+            "--endpoint", f"https://127.0.0.1:{https}", "--listen", f"127.0.0.1:{https}",
+            "--status-url", f"http://127.0.0.1:{status}",
+            "--imap-host", "127.0.0.1", "--imap-port", str(self.mail.imap_port),
+            "--submission-host", "127.0.0.1", "--submission-port", str(self.mail.submission_port),
+            "--submission-security", "starttls",
+            "--mail-port", str(self.mail.smtp_port), "--mail-from", SERVER_ADDRESS,
+        ])  # fmt: skip
+        check(
+            "Emergency shares" in made.output, "init makes keys, certificates and log, and shows emergency shares once"
         )
-        with self.storage.transaction(self.organization_id) as tx:
-            self.log.create_log(tx, self.organization_id, ORIGIN, log_key)
-            self.root = x509.load_der_x509_certificate(self.authority.create(tx, organization))
+        running.callback(self.server.stop)
+        self.server.start()
+        check(True, "the server runs and answers its operator")
+        self.server.operate("tls-certificate", "127.0.0.1", "-o", str(self.tls))
+        running.enter_context(self.mail)
+        check(True, "Postfix and Dovecot run with certificates of the organization's own CA")
+        people = self.private / "people.csv"
+        people.write_text(PEOPLE)
+        imported = self.server.operate("people", "import", str(people))
+        check(imported.output.startswith("3 imported"), "a staff list of three is imported")
+        deadline = time.monotonic() + KEYS_TIMEOUT_SECONDS
+        while ", 0 still wait" not in self.server.operate("people", "list").output:
+            if time.monotonic() > deadline:
+                raise StoryError(f"keys and certificates are made by themselves: {self.server.log_text()[-800:]}")
+            time.sleep(0.3)
+        check(True, "keys and certificates are made by themselves")
+        self.server.operate("invite", "-o", str(self.invitation))
+        check(self.invitation.exists(), "one invitation file for everybody")
 
-    def subject(self, organization_id: str, mailbox_id: str) -> Subject:
-        """Return whose mailbox it is (the CA's port)."""
-        if organization_id != self.organization_id or mailbox_id not in self.people:
-            raise NotFoundError("there is no such mailbox")
-        return self.people[mailbox_id]
+    def first_mail(self) -> tuple[Device, Device]:
+        """Set up Alice and Bob; send a mail from one to the other."""
+        chapter("Alice and Bob set up their laptops")
+        alice = self.set_up(ALICE, "laptop")
+        check(not self.mail.raw_messages(ALICE), "Alice's mailbox is proved without her help; no challenge mail stays")
+        bob = self.set_up(BOB, "laptop")
+        check(True, "Bob is set up too")
+        chapter("Alice writes to Bob, with an attachment")
+        before = len(self.mail.raw_messages(BOB))
+        send(alice, BOB, SUBJECT, TEXT, ATTACHMENT)
+        raw = self.mail.wait_for_messages(BOB, before + 1)[-1]
+        check(b"application/pkcs7-mime" in raw and b"figures" not in raw, "on the mail server's disk lies ciphertext")
+        check(SUBJECT.encode() not in raw and b"Subject: [...]" in raw, "the subject is hidden")
+        read = read_newest(bob)
+        check(SUBJECT in read and TEXT in read and ATTACHMENT_NAME in read, "Bob reads subject, text and attachment")
+        check(ALICE in read, "and sees whose signature it is")
+        return alice, bob
 
-    def employ(self, given_name: str, surname: str) -> Person:
-        """Give an employee the two certificates of a mailbox."""
-        address = f"{given_name.lower()}@example.test"
-        subject = Subject(address, (address,), given_name, surname, f"{given_name} {surname}", new_id())
-        self.people[subject.mailbox_id] = subject
-        signing_key = ec.generate_private_key(ec.SECP256R1())
-        request = x509.CertificateSigningRequestBuilder(x509.Name([])).sign(signing_key, hashes.SHA256())
-        signing = self.authority.issue_signing(self.organization_id, subject, request.public_bytes(Encoding.DER))
-        encryption_key = rsa.generate_private_key(65537, 3072)
-        encryption = self.authority.issue_encryption(*self._escrow(subject, encryption_key))
-        chain = [load(der) for der in (*signing.chain, *encryption.chain)]
-        return Person(subject, signing_key, encryption_key, leaf(signing), leaf(encryption), chain)
+    def more_devices(self, bob: Device) -> None:
+        """Add a second device, rotate the key, add a third."""
+        chapter("Bob gets a telephone, a new key, and a tablet")
+        telephone = self.set_up(BOB, "telephone")
+        check(TEXT in read_newest(telephone), "the second device reads the mail that came before it")
+        told = bob.run("devices", "list")
+        check("notice" in told.errors and "telephone" in told.errors, "the first one is told of the new device")
+        self.server.operate("people", "rotate", BOB)
+        tablet = self.set_up(BOB, "tablet")
+        check(TEXT in read_newest(tablet), "after a rotation a third device still reads the old mail")
 
-    def _escrow(self, subject: Subject, key: rsa.RSAPrivateKey) -> tuple[bytes, bytes]:
-        statement = EscrowStatement(
-            organization_id=self.organization_id,
-            mailbox_id=subject.mailbox_id,
-            addresses=subject.addresses,
-            spki=key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
-            slot="classical",
-            generation=1,
-            proof_method="domain-control",
-            proof_time=self.clock.now(),
-            expires=self.clock.now() + timedelta(hours=1),
+    def held(self, alice: Device) -> None:
+        """Try to write to somebody without a certificate."""
+        chapter("Alice writes to somebody who has no certificate")
+        before = self.mail.log_text()
+        outcome = send(alice, STRANGER, "Hello", "in clear?", may_fail=True)
+        check(outcome.status != 0, f"the mail is held: {outcome.errors.strip().splitlines()[-1]}")
+        new = self.mail.log_text()[len(before) :]
+        check(STRANGER not in new and self.mail.queued() == 0, "nothing of it reached the mail server")
+
+    def log(self, bob: Device) -> None:
+        """Check the log as its owner."""
+        chapter("Bob checks the log")
+        outcome = bob.run("log", "verify")
+        check(
+            outcome.status == 0, f"every act on his keys is there and proved: {outcome.output.strip().splitlines()[-1]}"
         )
-        payload = msgspec.json.encode(statement)
-        return payload, self.keystore.sign(self.escrow_key, "ed25519", escrow_signature_input(payload))
 
-    def _publish(
-        self, tx: Transaction, organization_id: str, topic: str, payload: dict[str, str], key: str | None = None
-    ) -> None:
-        self.published.append({"topic": topic, "organization": organization_id, "key": key or "", **payload})
-        if tx.organization_id != organization_id:
-            raise DemoError(f"{topic} was written outside the act's transaction")
+    def other_programs(self, bob: Device) -> None:
+        """Exchange mail with OpenSSL."""
+        chapter("The same with OpenSSL, as the other side")
+        work = self.private
+        self.server.operate("policy", "export-key", "allow")
+        passphrase = work / "passphrase"
+        passphrase.write_text("a passphrase for the export\n")
+        bob.run("devices", "list")  # reads the feed, and with it the new key
+        chosen = ("--key", "1", "--export-passphrase-file", str(passphrase), "-o", str(work / "bob.p12"))
+        bob.run("keys", "export", *chosen)
+        (work / "raw.eml").write_bytes(next(raw for raw in self.mail.raw_messages(BOB) if b"pkcs7-mime" in raw))
+        openssl(work, "pkcs12", "-in", "bob.p12", "-passin", "file:passphrase", "-nodes", "-out", "bob.pem")
+        decrypted = openssl(work, "cms", "-decrypt", "-in", "raw.eml", "-recip", "bob.pem", "-inkey", "bob.pem")
+        (work / "inner.eml").write_text(decrypted, newline="")
+        content = openssl(work, "cms", "-verify", "-noverify", "-in", "inner.eml")
+        check(SUBJECT in content and TEXT in content, "OpenSSL opens Alice's mail with Bob's exported key")
+        (work / "outside.txt").write_bytes(b"Content-Type: text/plain\r\n\r\nWritten outside, with OpenSSL.\r\n")
+        certificate = x509.load_der_x509_certificate(self.directory_certificate(BOB))
+        (work / "recipient.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+        header = ("-from", SERVER_ADDRESS, "-to", BOB, "-subject", "From outside")
+        openssl(
+            work, "cms", "-encrypt", "-aes256", "-in", "outside.txt", *header, "-out", "outside.eml", "recipient.pem"
+        )
+        smtp = MailServer(host="127.0.0.1", port=self.mail.smtp_port, security="none")
+        before = len(self.mail.raw_messages(BOB))
+        submit_mail(smtp, SERVER_ADDRESS, [BOB], (work / "outside.eml").read_bytes())
+        self.mail.wait_for_messages(BOB, before + 1)
+        check("Written outside, with OpenSSL." in read_newest(bob), "Bob reads what OpenSSL encrypted for his new key")
 
-
-def load(der: bytes) -> x509.Certificate:
-    """Load a certificate."""
-    return x509.load_der_x509_certificate(der)
-
-
-def leaf(issued: IssuedCertificate) -> x509.Certificate:
-    """Return the end-entity certificate."""
-    return load(issued.certificate)
-
-
-def openssl(folder: Path, *arguments: str) -> bytes:
-    """Run `openssl cms` in `folder`."""
-    program = shutil.which("openssl")
-    if program is None:
-        raise DemoError("the openssl command is not installed: apt-get install openssl")
-    result = subprocess.run([program, "cms", *arguments], cwd=folder, capture_output=True, check=False)
-    if result.returncode != 0:
-        raise DemoError(f"openssl cms {arguments[0]} failed: {result.stderr.decode(errors='replace').strip()}")
-    return result.stdout
-
-
-def exchange(organization: ExampleOrganization, alice: Person, bob: Person) -> bytes:
-    """Send Alice's signed and encrypted message to Bob; return its octets."""
-    TELL.print("\n[bold]Alice writes to Bob[/bold]: signed with her device's key, encrypted to Bob and to herself")
-    now = organization.clock.now()
-    signer_of = (alice.signing, alice.signing_key, alice.chain)
-    message = protect(MAIL, signer_of, [bob.encryption, alice.encryption], signing_time=now)
-    check(b"uarterly" not in message, f"{len(message):,} octets travel: none of the words and not the subject")
-    opened = open_message(message, lambda who: bob.encryption_key if who.matches(bob.encryption) else None)
-    verified = opened.verified
-    if verified is None:
-        raise DemoError(f"the signature does not hold: {opened.signature_error}")
-    signer = verified.signers[0].certificate
-    check(opened.subject == "Quarterly figures" and "For Bob alone." in opened.body_text, "Bob's key opens it")
-    check(opened.headers_protected, "the subject he sees is the one that Alice signed")
-    path = validate_path(signer, verified.certificates, [organization.root], now=now, purpose="sign")
-    check(len(path) == 3, "the signer's certification path leads to the organization's root")
-    check(certificate_addresses(signer) == opened.from_addresses, f"signed by {opened.from_addresses[0]}, as From says")
-    check(identity_level(signer) == "sponsor-validated", "identity level: employee of a validated organization")
-    try:
-        stranger = open_message(message, lambda _: rsa.generate_private_key(65537, 2048))
-    except (DecryptionError, DecodingError):
-        check(True, "somebody else's key opens nothing")
-    else:  # once in 256 times the padding looks right by chance, over noise
-        check("For Bob" not in stranger.body_text and stranger.verified is None, "somebody else's key shows noise")
-    return message
+    def directory_certificate(self, address: str) -> bytes:
+        """Look an address up as anybody can."""
+        invitation = msgspec.json.decode(self.invitation.read_bytes(), type=Invitation)
+        url = f"{invitation.endpoints[0]}/v1/directory/certificates?address={address}"
+        answer = HttpClient(invitation.tls_anchors).request("GET", url)
+        entry = msgspec.json.decode(answer.body, type=DirectoryEntry)
+        check(len(entry.certificates) == 1, f"the directory gives exactly one certificate for {address}")
+        return entry.certificates[0].certificate
 
 
-def both_ways(folder: Path, organization: ExampleOrganization, alice: Person, bob: Person, message: bytes) -> None:
-    """Read ours with OpenSSL and OpenSSL's with ours."""
-    TELL.print("\n[bold]The same with OpenSSL[/bold], as the other side")
-    files = {
-        "root.pem": organization.root.public_bytes(Encoding.PEM),
-        "bob.pem": bob.encryption.public_bytes(Encoding.PEM),
-        "bob.key": bob.encryption_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-        "alice.pem": alice.signing.public_bytes(Encoding.PEM),
-        "alice.key": alice.signing_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-        "message.eml": message,
-        "content": CONTENT,
-    }
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
-    decrypted = openssl(folder, "-decrypt", "-in", "message.eml", "-recip", "bob.pem", "-inkey", "bob.key")
-    (folder / "inner.eml").write_bytes(decrypted)
-    content = openssl(folder, "-verify", "-in", "inner.eml", "-CAfile", "root.pem", "-purpose", "smimesign")
-    check(b"For Bob alone." in content, "OpenSSL decrypts our mail and verifies the signature up to our root")
-    theirs = openssl(
-        folder, "-encrypt", "-binary", "-stream", "-aes256", "-outform", "DER", "-in", "content", "bob.pem"
-    )
-    opened = enveloped.decrypt(theirs, lambda who: bob.encryption_key if who.matches(bob.encryption) else None)
-    check(opened.content == CONTENT, "we open what OpenSSL encrypted (BER, in chunks)")
-    signer = ("-signer", "alice.pem", "-inkey", "alice.key", "-nodetach", "-outform", "DER")
-    theirs = openssl(folder, "-sign", "-binary", "-in", "content", *signer)
-    check(signed.verify(theirs, None).content == CONTENT, "we verify what OpenSSL signed")
-    try:
-        signed.verify(theirs.replace(b"Bob", b"Eve"), None)
-    except InvalidSignatureError:
-        check(True, "one changed word breaks the signature")
-    else:
-        raise DemoError("a changed message verified")
+def send(device: Device, to: str, subject: str, text: str, table: str = "", *, may_fail: bool = False) -> Outcome:
+    """Send a mail from a device, with a table attached if one is given."""
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = device.address, to, subject
+    message.set_content(text + "\n")
+    if table:
+        message.add_attachment(table, subtype="csv", filename=ATTACHMENT_NAME)
+    return device.run("send", given=message.as_string(), may_fail=may_fail)
 
 
-def revoke(organization: ExampleOrganization, alice: Person) -> None:
-    """Revoke Alice's signing certificate and see it refused."""
-    TELL.print("\n[bold]Alice loses her laptop[/bold]: its signing certificate is revoked")
-    organization.authority.revoke(organization.organization_id, alice.signing.serial_number, "keyCompromise")
-    crl = x509.load_der_x509_crl(organization.authority.crl(organization.organization_id, SIGNING))
-    now = organization.clock.now() + timedelta(seconds=1)
-    try:
-        validate_path(alice.signing, alice.chain, [organization.root], now=now, purpose="sign", crls=[crl])
-    except PathValidationError as error:
-        check(True, f"readers with the new revocation list refuse it: {error.message}")
-    else:
-        raise DemoError("a revoked certificate was accepted")
+def read_newest(device: Device) -> str:
+    """Return what a device shows of the newest mail."""
+    return device.run("read", "1").output
 
 
-def read_log(organization: ExampleOrganization) -> None:
-    """Check the log as an owner would."""
-    TELL.print("\n[bold]The log[/bold]: every act is a leaf, none can be left out")
-    chains = [ORGANIZATION_CHAIN, *organization.people]
-    kinds: list[str] = []
-    for chain_id in chains:
-        view = organization.log.chain(organization.organization_id, chain_id)
-        previous = bytes(32)
-        for number, entry in enumerate(view.leaves, start=1):
-            record = decode_leaf_record(entry.record)
-            point = open_note(entry.checkpoint, ORIGIN, organization.log_key)
-            verify_inclusion(entry.leaf_hash, entry.index, entry.tree_size, entry.inclusion_proof, point.root)
-            if (record.chain_number, record.previous) != (number, previous):
-                raise DemoError("the chain has a gap")
-            previous = commit(entry.salt, entry.record)
-            kinds.append(record.kind)
-        if previous != view.head_hash:
-            raise DemoError("the chain does not end in its head")
-    check(kinds.count("certificate.issue") == 4, "four certificates, four leaves, each proved to be in the signed log")
-    check(kinds.count("certificate.revoke") == 1, "the revocation is there too")
-    size = open_note(organization.log.checkpoint(organization.organization_id), ORIGIN, organization.log_key).size
-    check(size == len(kinds), f"{size} leaves in the log, {len(kinds)} in the chains: nothing left out")
+def tell(story: Story, running: ExitStack) -> None:
+    """Tell everything in its order."""
+    story.machine_room(running)
+    alice, bob = story.first_mail()
+    story.more_devices(bob)
+    story.held(alice)
+    story.log(bob)
+    story.other_programs(bob)
 
 
 def main() -> int:
-    """Tell the story."""
-    with tempfile.TemporaryDirectory(prefix="sealwright-demo-") as name:
-        folder = Path(name)
-        try:
-            TELL.print("[bold]Example GmbH[/bold] gets a sealed keystore, a log, a root and its intermediates")
-            organization = ExampleOrganization(folder)
-            alice, bob = organization.employ("Alice", "Example"), organization.employ("Bob", "Example")
-            check(
-                alice.signing.serial_number != alice.encryption.serial_number,
-                "Alice and Bob have two certificates each",
-            )
-            message = exchange(organization, alice, bob)
-            both_ways(folder, organization, alice, bob, message)
-            revoke(organization, alice)
-            read_log(organization)
-        except DemoError as error:
-            TELL.print(f"  [red]✗[/red] {error}")
-            return 1
-        organization.storage.close()
-    TELL.print("\n[bold green]Every step held.[/bold green]")
+    """Tell the story; return the exit status."""
+    folder = Path(tempfile.mkdtemp(prefix="sealwright-demo-", dir="/tmp"))
+    folder.chmod(0o711)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything is stopped then too
+    try:
+        with ExitStack() as running:
+            story = Story(folder)
+            try:
+                tell(story, running)
+            except (StoryError, ProgramError, MailSystemError, SealwrightError, subprocess.TimeoutExpired) as error:
+                TELL.print(f"  [red]✗[/red] {escape(str(error))}")
+                warnings = [line for line in story.server.log_text().splitlines() if "info" not in line][-8:]
+                TELL.print("\n".join(["  The server said:", *warnings]), markup=False)
+                return 1
+            TELL.print("\n[bold green]Every step held.[/bold green]")
+            if os.environ.get("CI") != "true":
+                TELL.print(f"All is still running, in {folder}. End it with Ctrl-C.")
+                try:
+                    while True:
+                        time.sleep(3600)
+                except KeyboardInterrupt:
+                    TELL.print("Ending.")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 

@@ -3,15 +3,15 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import BigInteger, Column, String, Table, insert, select, update
+from sqlalchemy import BigInteger, Column, MetaData, String, Table, insert, select, update
 
 from sealwright.errors import ConflictError, UnavailableError
 from sealwright.storage.engine import open_storage
-from sealwright.storage.schema import UtcDateTime, id_column, metadata, new_id
+from sealwright.storage.schema import UtcDateTime, id_column, new_id
 
 ticket = Table(
     "contract_ticket",
-    metadata,
+    MetaData(),  # of its own: it is no table of the product
     id_column("organization_id", primary_key=True),
     Column("name", String(64), primary_key=True),
     Column("state", String(16), nullable=False),
@@ -19,6 +19,11 @@ ticket = Table(
     Column("at", UtcDateTime),
 )
 ORGANIZATION = new_id()
+
+
+@pytest.fixture(autouse=True)
+def _tickets(storage):
+    ticket.create(storage.engine)
 
 
 def add(storage, name, state="new"):

@@ -22,7 +22,20 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "certificate": ("sealwright.cli.certificate:certificate", "Show certificates."),
     "log": ("sealwright.cli.log:log", "Check the log: who got the keys of the mailbox."),
     # the server
+    "init": ("sealwright.cli.server_commands:init", "Make the data folder of a server."),
+    "serve": ("sealwright.cli.server_commands:serve", "Run the server."),
+    "check-config": ("sealwright.cli.server_commands:check_config", "Check a server's settings."),
+    "renew-statement-key": ("sealwright.cli.server_commands:renew_statement_key", "Delegate a new statement key."),
+    "backup": ("sealwright.cli.server_commands:backup", "Back a server up."),
+    "restore": ("sealwright.cli.server_commands:restore", "Restore a server from a backup."),
+    "lift-quarantine": ("sealwright.cli.server_commands:lift_quarantine", "Put a restored server to work."),
     # the server's operator
+    "people": ("sealwright.cli.operator_commands:people", "The organization's people: import, list, remove, rotate."),
+    "invite": ("sealwright.cli.operator_commands:invite", "Write the invitation file for devices."),
+    "tls-certificate": ("sealwright.cli.operator_commands:tls_certificate", "Certify a TLS server."),
+    "sign-in-link": ("sealwright.cli.operator_commands:sign_in_link", "Make a link to the console."),
+    "status": ("sealwright.cli.operator_commands:status", "Show how the server is."),
+    "policy": ("sealwright.cli.operator_commands:policy", "Change what is permitted."),
 }
 
 

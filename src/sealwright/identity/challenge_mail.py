@@ -18,7 +18,7 @@ def challenge_message(challenge: Challenge, from_address: str, now: datetime) ->
         from_address: Of the server.
         now: Aware.
     """
-    message = EmailMessage(policy=SMTP.clone(max_line_length=None))
+    message = EmailMessage(policy=SMTP.clone(max_line_length=998))
     message["From"] = from_address
     message["To"] = challenge.address
     message["Subject"] = f"Setting up a device for {challenge.address}"

@@ -6,6 +6,8 @@ The composition root provides `enrolment_service`, `device_service` and `token_s
 from typing import Any
 
 from litestar import Request, Response, Router, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, RawBody
 
 from sealwright.errors import InputError
 from sealwright.identity.devices import DeviceService
@@ -19,7 +21,10 @@ AnyRequest = Request[Any, Any, Any]
 
 @post("/v1/enrolments", sync_to_thread=True)
 def begin_enrolment(
-    request: AnyRequest, body: bytes, enrolment_service: EnrolmentService, token_service: TokenService
+    request: AnyRequest,
+    body: RawBody,
+    enrolment_service: NamedDependency[EnrolmentService],
+    token_service: NamedDependency[TokenService],
 ) -> Response[bytes]:
     """Begin a mailbox proof: 201 EnrolmentAnswer."""
     wanted = decode_request(body, EnrolmentRequest)
@@ -31,10 +36,10 @@ def begin_enrolment(
 @post("/v1/enrolments/{enrolment_id:str}/proof", status_code=200, sync_to_thread=True)
 def prove_mailbox(
     request: AnyRequest,
-    body: bytes,
-    enrolment_id: str,
-    enrolment_service: EnrolmentService,
-    token_service: TokenService,
+    body: RawBody,
+    enrolment_id: FromPath[str],
+    enrolment_service: NamedDependency[EnrolmentService],
+    token_service: NamedDependency[TokenService],
 ) -> Response[bytes]:
     """Finish a mailbox proof: 200 EnrolledAnswer."""
     proof = decode_request(body, ProofRequest)
@@ -42,19 +47,21 @@ def prove_mailbox(
 
 
 @post("/v1/token", status_code=200, sync_to_thread=True)
-def renew_token(request: AnyRequest, body: bytes, token_service: TokenService) -> Response[bytes]:
+def renew_token(request: AnyRequest, body: RawBody, token_service: NamedDependency[TokenService]) -> Response[bytes]:
     """Renew the access token with a signed request: 200 AccessToken."""
     return answer(token_service.renew(signed_evidence(request, body)), token_service)
 
 
 @get("/v1/nonce", sync_to_thread=True)
-def give_nonce(token_service: TokenService) -> Response[None]:
+def give_nonce(token_service: NamedDependency[TokenService]) -> Response[None]:
     """Give a nonce in the DPoP-Nonce header: 204."""
     return no_content(token_service)
 
 
 @get("/v1/devices", sync_to_thread=True)
-def list_devices(request: AnyRequest, device_service: DeviceService, token_service: TokenService) -> Response[bytes]:
+def list_devices(
+    request: AnyRequest, device_service: NamedDependency[DeviceService], token_service: NamedDependency[TokenService]
+) -> Response[bytes]:
     """List the mailbox's devices: 200 DeviceList."""
     asking = authenticate(request, token_service, state_changing=False)
     return answer(device_service.list_devices(asking), token_service)
@@ -63,10 +70,10 @@ def list_devices(request: AnyRequest, device_service: DeviceService, token_servi
 @delete("/v1/devices/{device_id:str}", status_code=204, sync_to_thread=True)
 def remove_device(
     request: AnyRequest,
-    body: bytes,
-    device_id: str,
-    device_service: DeviceService,
-    token_service: TokenService,
+    body: RawBody,
+    device_id: FromPath[str],
+    device_service: NamedDependency[DeviceService],
+    token_service: NamedDependency[TokenService],
 ) -> Response[None]:
     """Remove a device of the mailbox: 204."""
     asking = authenticate(request, token_service, state_changing=True, body=body)
@@ -75,7 +82,9 @@ def remove_device(
 
 
 @get("/v1/sync", sync_to_thread=True)
-def sync_feed(request: AnyRequest, device_service: DeviceService, token_service: TokenService) -> Response[bytes]:
+def sync_feed(
+    request: AnyRequest, device_service: NamedDependency[DeviceService], token_service: NamedDependency[TokenService]
+) -> Response[bytes]:
     """Read the sync feed: 200 SyncAnswer."""
     asking = authenticate(request, token_service, state_changing=False)
     text = request.query_params.get("after", "0")

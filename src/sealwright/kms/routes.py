@@ -3,6 +3,8 @@
 from typing import Any
 
 from litestar import Request, Response, Router, post
+from litestar.di import NamedDependency
+from litestar.params import RawBody
 
 from sealwright.identity.http import answer, authenticate, decode_request, signed_evidence
 from sealwright.identity.tokens import TokenService
@@ -14,7 +16,10 @@ AnyRequest = Request[Any, Any, Any]
 
 @post("/v1/releases", status_code=200, sync_to_thread=True)
 def release_keys(
-    request: AnyRequest, body: bytes, key_service: KeyService, token_service: TokenService
+    request: AnyRequest,
+    body: RawBody,
+    key_service: NamedDependency[KeyService],
+    token_service: NamedDependency[TokenService],
 ) -> Response[bytes]:
     """Release the mailbox's keys to the asking device: 200 ReleaseAnswer."""
     device = authenticate(request, token_service, state_changing=True, body=body)
@@ -25,7 +30,10 @@ def release_keys(
 
 @post("/v1/exports", status_code=200, sync_to_thread=True)
 def permit_export(
-    request: AnyRequest, body: bytes, key_service: KeyService, token_service: TokenService
+    request: AnyRequest,
+    body: RawBody,
+    key_service: NamedDependency[KeyService],
+    token_service: NamedDependency[TokenService],
 ) -> Response[bytes]:
     """Permit the export of one key: 200 ExportAnswer."""
     device = authenticate(request, token_service, state_changing=True, body=body)

@@ -15,6 +15,8 @@ from urllib.parse import parse_qs
 
 import msgspec
 from litestar import Controller, Request, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
 
 from sealwright.directory.service import Directory
 from sealwright.errors import InputError, RateLimitedError, SealwrightError
@@ -63,7 +65,11 @@ class DirectoryController(Controller):
 
     @post("/search", sync_to_thread=True, status_code=200)
     def search(
-        self, data: DirectoryQuery, directory: Directory, lookup_quota: LookupQuota, request: Request[Any, Any, Any]
+        self,
+        data: JSONBody[DirectoryQuery],
+        directory: NamedDependency[Directory],
+        lookup_quota: NamedDependency[LookupQuota],
+        request: Request[Any, Any, Any],
     ) -> DirectoryAnswer:
         """Look up the recipients of one mail."""
         lookup_quota.spend(request.client.host if request.client else "", max(1, len(data.addresses)))

@@ -1,0 +1,205 @@
+"""Commands for the operator of a running server; they speak to its Unix socket."""
+
+import csv
+import os
+from pathlib import Path
+from typing import TypeVar
+
+import click
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from rich.console import Console
+from rich.table import Column, Table
+
+from sealwright.errors import ConflictError, DecodingError, InputError
+from sealwright.net.unix_http import unix_request
+from sealwright.wire.operator import (
+    AddressRequest,
+    ExportPolicy,
+    InvitationAnswer,
+    PeopleImport,
+    PeopleImported,
+    PeopleList,
+    PersonRow,
+    ServerStatus,
+    SignInLink,
+    TlsCertificate,
+    TlsCertificateRequest,
+)
+from sealwright.wire.problems import error_from
+
+T = TypeVar("T")
+
+DATA = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="SEALWRIGHT_DATA",
+    required=True,
+    help="Data folder of the running server; or SEALWRIGHT_DATA.",
+)
+
+
+def _ask(data: Path, method: str, path: str, request: msgspec.Struct | None, answer_type: type[T]) -> T:
+    body = None if request is None else msgspec.json.encode(request)
+    answer = unix_request(data / "run" / "operator.sock", method, path, body)
+    if answer.status >= 400:
+        try:
+            problem = msgspec.json.decode(answer.body, type=dict)
+        except msgspec.MsgspecError:
+            problem = {"status": answer.status}
+        raise error_from(problem)
+    if answer_type is type(None):
+        return None
+    try:
+        return msgspec.json.decode(answer.body, type=answer_type)
+    except msgspec.MsgspecError as error:
+        raise DecodingError(f"the server's answer cannot be read: {error}") from error
+
+
+@click.group("people")
+def people() -> None:
+    """The people whose mail is protected."""
+
+
+@people.command("import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@DATA
+def import_people(file: Path, data: Path) -> None:
+    """Import the staff list FILE: CSV with the columns address, given_name, surname, display_name."""
+    answer = _ask(data, "POST", "/local/people", PeopleImport(people=read_staff_list(file)), PeopleImported)
+    for row in answer.refused:
+        click.echo(f"row {row.row}: {row.address}: {row.reason}", err=True)
+    if answer.refused:
+        raise InputError(f"nothing was imported: {len(answer.refused)} rows of {file} cannot be used")
+    click.echo(f"{answer.created} imported, {answer.existing} there already. Their keys are being made.")
+
+
+def read_staff_list(file: Path) -> tuple[PersonRow, ...]:
+    """Read a staff list.
+
+    Raises:
+        InputError: If it is not UTF-8, has no address column, or has a column that is not known.
+    """
+    known = set(PersonRow.__struct_fields__)
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            sample = stream.readline()
+            stream.seek(0)
+            reader = csv.DictReader(stream, delimiter=";" if ";" in sample else ",")
+            columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+            if "address" not in columns or not set(columns) <= known:
+                raise InputError(
+                    f"{file}: the first row names the columns {', '.join(sorted(known))}; address is required"
+                )
+            reader.fieldnames = columns
+            rows = []
+            for row in reader:
+                if None in row or None in row.values():
+                    raise InputError(f"{file}: line {reader.line_num} has not as many fields as the first")
+                rows.append(PersonRow(**{name: value.strip() for name, value in row.items()}))
+            return tuple(rows)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{file} is not a CSV file in UTF-8: {error}") from error
+
+
+@people.command("list")
+@DATA
+def list_people(data: Path) -> None:
+    """List everybody with key, certificate and devices."""
+    answer = _ask(data, "GET", "/local/people", None, PeopleList)
+    table = Table(Column("Address", overflow="fold"), "Name", "State", "Key", "Certificate until", "Devices")
+    for person in answer.people:
+        until = f"{person.certificate_not_after:%Y-%m-%d}" if person.certificate_not_after else "-"
+        key = str(person.generation) if person.generation else "being made"
+        table.add_row(person.address, person.display_name, person.state, key, until, str(person.devices))
+    Console().print(table)
+    click.echo(f"{len(answer.people)} people, {answer.pending} still wait for key or certificate.")
+
+
+@people.command("remove")
+@click.argument("address")
+@DATA
+def remove_person(address: str, data: Path) -> None:
+    """Remove whoever has ADDRESS: certificates are revoked, devices shut out, old keys kept."""
+    _ask(data, "POST", "/local/people/remove", AddressRequest(address=address), type(None))
+    click.echo(f"{address} is removed; the certificates are being revoked.")
+
+
+@people.command("rotate")
+@click.argument("address")
+@DATA
+def rotate_key(address: str, data: Path) -> None:
+    """Give ADDRESS a new encryption key; the old ones still decrypt."""
+    _ask(data, "POST", "/local/people/rotate", AddressRequest(address=address), type(None))
+    click.echo(f"{address} has a new encryption key.")
+
+
+@click.command("invite")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+@DATA
+def invite(output: Path, data: Path) -> None:
+    """Write the invitation file that devices of the organization are set up with."""
+    answer = _ask(data, "POST", "/local/invitations", None, InvitationAnswer)
+    output.write_bytes(msgspec.json.format(msgspec.json.encode(answer.invitation), indent=2) + b"\n")
+    click.echo(f"{output} written; hand it to people on a way that nobody can change it.")
+
+
+@click.command("tls-certificate")
+@click.argument("names", nargs=-1, required=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), required=True)
+@DATA
+def tls_certificate(names: tuple[str, ...], output: Path, data: Path) -> None:
+    """Make a key here and get a certificate for a server of the organization's own with the DNS names or IP addresses NAMES."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    request = x509.CertificateSigningRequestBuilder(x509.Name([])).sign(key, hashes.SHA256())
+    asked = TlsCertificateRequest(names=names, certification_request=request.public_bytes(Encoding.DER))
+    answer = _ask(data, "POST", "/local/tls-certificates", asked, TlsCertificate)
+    output.mkdir(parents=True, exist_ok=True)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    _write_new(output / "server.key", private, 0o600)
+    _write_new(output / "server.pem", answer.chain.encode("ascii"), 0o644)
+    click.echo(f"{output / 'server.key'} and {output / 'server.pem'} written.")
+
+
+def _write_new(path: Path, content: bytes, mode: int) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError as error:
+        raise ConflictError(f"{path} exists and is not overwritten") from error
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+@click.command("sign-in-link")
+@DATA
+def sign_in_link(data: Path) -> None:
+    """Make a one-time link to the console for the first administrator."""
+    answer = _ask(data, "POST", "/local/sign-in-links", None, SignInLink)
+    click.echo(answer.url)
+    click.echo(f"Valid once, until {answer.expires:%Y-%m-%d %H:%M} UTC.", err=True)
+
+
+@click.command("status")
+@DATA
+def status(data: Path) -> None:
+    """Show the state of the running server."""
+    answer = _ask(data, "GET", "/local/status", None, ServerStatus)
+    for name in ServerStatus.__struct_fields__:
+        click.echo(f"{name.replace('_', ' '):18} {getattr(answer, name)}")
+
+
+@click.group("policy")
+def policy() -> None:
+    """What the organization permits."""
+
+
+@policy.command("export-key")
+@click.argument("choice", type=click.Choice(["allow", "deny"]))
+@DATA
+def export_key(choice: str, data: Path) -> None:
+    """Allow or deny everybody to export keys to other programs."""
+    _ask(data, "POST", "/local/policy/export-key", ExportPolicy(allowed=choice == "allow"), type(None))
+    click.echo("Keys may be exported." if choice == "allow" else "Keys may not be exported.")

@@ -1,0 +1,136 @@
+"""Commands that make, check and run a server."""
+
+from pathlib import Path
+
+import click
+
+from sealwright.clock import SystemClock
+
+DATA = click.argument("data", type=click.Path(path_type=Path, file_okay=False))
+
+
+@click.command("init")
+@DATA
+@click.option("--organization", required=True, help="Legal name of the organization.")
+@click.option("--domain", required=True, help="Its mail domain.")
+@click.option("--country", default="DE", show_default=True, help="Two letters.")
+@click.option("--organization-identifier", help="Registered identifier, such as NTRDE-DER3306.HRB12345.")
+@click.option("--endpoint", "endpoints", multiple=True, required=True, help="https URL that devices use; repeatable.")
+@click.option("--listen", default="127.0.0.1:8443", show_default=True, help="Address and port of the https service.")
+@click.option("--status-url", required=True, help="http URL of revocation lists; stands in every certificate.")
+@click.option("--status-listen", help="Address and port of the status service; from --status-url if left out.")
+@click.option("--imap-host", default="", help="Where people read their mail.")
+@click.option("--imap-port", default=993, show_default=True)
+@click.option("--imap-security", type=click.Choice(["tls", "starttls"]), default="tls", show_default=True)
+@click.option("--submission-host", default="", help="Where people submit their mail.")
+@click.option("--submission-port", default=465, show_default=True)
+@click.option("--submission-security", type=click.Choice(["tls", "starttls"]), default="tls", show_default=True)
+@click.option("--mail-host", default="127.0.0.1", show_default=True, help="Where the server submits its own mails.")
+@click.option("--mail-port", default=25, show_default=True)
+@click.option("--mail-security", type=click.Choice(["tls", "starttls", "none"]), default="none", show_default=True)
+@click.option("--mail-from", default="", help="Sender of the server's mails; sealwright@DOMAIN if left out.")
+@click.option("--key-algorithm", default="rsa-3072", show_default=True, help="Of new encryption keys.")
+@click.option("--pool-size", default=8, show_default=True, help="Encryption keys made in advance.")
+@click.option("--seal-key-file", type=click.Path(path_type=Path), help="Root wrapping key; DATA.seal-key if left out.")
+@click.option("--shares", default=5, show_default=True, help="Emergency shares to print.")
+@click.option("--threshold", default=3, show_default=True, help="Shares that open the emergency key.")
+def init(data: Path, **options: object) -> None:
+    """Make the data folder DATA: keys, certificates, log, database and settings."""
+    from sealwright.server.init import InitOptions, initialize
+
+    click.echo("Making keys and certificates ...", err=True)
+    made = initialize(data, InitOptions.from_options(options), SystemClock())
+    click.echo(f"\nThe data folder {data} is ready. What follows is shown once and kept nowhere.\n")
+    click.echo(
+        f"Emergency shares ({options['threshold']} of {options['shares']} open the storage keys without the key file);"
+    )
+    click.echo("give each to another person:\n")
+    for number, share in enumerate(made.shares, start=1):
+        click.echo(f"  {number}  {share}")
+    click.echo(
+        f"\nPassphrase of the offline statement root ({made.statement_root_file}):\n\n  {made.root_passphrase}\n"
+    )
+    click.echo("Move that file to a medium of its own; it is needed once in 90 days.\n")
+    click.echo(f"Sign-in link for the first administrator, valid until {made.sign_in_expires:%Y-%m-%d %H:%M} UTC:\n")
+    click.echo(f"  {made.sign_in_url}\n")
+    click.echo(
+        f"Warning: the root wrapping key lies in {made.seal_key_file}. Keep it out of backups of {data}:\n"
+        "whoever has both has every key.\n"
+    )
+    click.echo(f"Start the server:  sealwright serve {data}")
+
+
+@click.command("serve")
+@DATA
+def serve(data: Path) -> None:
+    """Run the server of the data folder DATA until it is told to stop."""
+    from sealwright.server.run import serve as run_server
+    from sealwright.server.settings import load_settings
+
+    run_server(load_settings(data))
+
+
+@click.command("check-config")
+@DATA
+def check_config(data: Path) -> None:
+    """Check the settings, the seal, the database and the TLS certificate of DATA."""
+    from sealwright.server.run import tls_context
+    from sealwright.server.settings import load_settings
+    from sealwright.server.wiring import build
+
+    settings = load_settings(data)
+    tls_context(settings)
+    services = build(settings)
+    try:
+        services.statements.delegation_ends()
+        services.check()
+    finally:
+        services.close()
+    click.echo("The configuration is in order.")
+
+
+@click.command("renew-statement-key")
+@DATA
+@click.option("--root", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True)
+@click.option("--passphrase", prompt=True, hide_input=True)
+def renew_statement_key(data: Path, root: Path, passphrase: str) -> None:
+    """Delegate the online statement key of DATA for another 90 days with the offline root."""
+    from sealwright.server.init import renew_delegation
+    from sealwright.server.settings import load_settings
+
+    ends = renew_delegation(load_settings(data), root.read_bytes(), passphrase, SystemClock())
+    click.echo(f"The statement key is delegated until {ends:%Y-%m-%d}.")
+
+
+@click.command("backup")
+@DATA
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+def backup(data: Path, output: Path) -> None:
+    """Write a backup of DATA; root wrapping key and offline root stay out."""
+    from sealwright.server.backup import back_up
+
+    back_up(data, output)
+    click.echo(f"{output} written. Keep the root wrapping key elsewhere.")
+
+
+@click.command("restore")
+@click.argument("source", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@DATA
+def restore(source: Path, data: Path) -> None:
+    """Restore the backup SOURCE into the new folder DATA, in quarantine."""
+    from sealwright.server.backup import restore as restore_folder
+
+    restore_folder(source, data, SystemClock().now())
+    click.echo(f"{data} restored, in quarantine: repeat what was revoked or removed after the backup,")
+    click.echo(f"then run 'sealwright lift-quarantine {data}'.")
+
+
+@click.command("lift-quarantine")
+@DATA
+@click.confirmation_option(prompt="Was everything repeated that was revoked or removed after the backup?")
+def lift_quarantine(data: Path) -> None:
+    """End the quarantine of a restored DATA."""
+    from sealwright.server.backup import lift_quarantine as lift
+
+    lift(data)
+    click.echo("The quarantine is lifted.")

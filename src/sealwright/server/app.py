@@ -1,0 +1,144 @@
+"""The two Litestar applications: for devices over https, for the operator over the Unix socket."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Litestar, Request, Response, asgi, get
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.types import ControllerRouterHandler
+
+import sealwright
+from sealwright.directory.fronts.http import DirectoryController, LookupFront, LookupQuota
+from sealwright.errors import AuthenticationError, SealwrightError
+from sealwright.identity.http import NONCE_HEADER
+from sealwright.identity.routes import identity_router
+from sealwright.kms.routes import kms_router
+from sealwright.server import certificate_routes, health, log_routes, metrics, operator_routes
+from sealwright.server.wiring import Services
+from sealwright.wire.problems import MEDIA_TYPE, Problem, error_from, problem_for
+from sealwright.wire.statement import SignedStatement
+
+LOG = structlog.get_logger("sealwright.http")
+MAX_DEVICE_BODY = 1024 * 1024
+MAX_OPERATOR_BODY = 16 * 1024 * 1024
+"""A staff list of 10,000 rows stays below."""
+
+
+@get("/.well-known/sealwright", sync_to_thread=True)
+def domain_statement(services: NamedDependency[Services]) -> SignedStatement:
+    """Return the organization's domain statement."""
+    return services.statements.current()
+
+
+def public_app(services: Services) -> metrics.Counting:
+    """Return the application for devices."""
+    quota = LookupQuota()
+    lookup = LookupFront(services.directory, quota)
+
+    @asgi("/v1/directory/certificates", copy_scope=True)
+    async def look_up(scope: Any, receive: Any, send: Any) -> None:
+        await lookup(scope, receive, send)
+
+    handlers: list[ControllerRouterHandler] = [
+        domain_statement,
+        identity_router,
+        kms_router,
+        certificate_routes.issue_signing_certificate,
+        log_routes.chain,
+        log_routes.consistency,
+        log_routes.checkpoint,
+        log_routes.tile,
+        DirectoryController,
+        look_up,
+        health.healthz,
+        health.readyz,
+    ]
+    dependencies = {"directory": services.directory, "lookup_quota": quota}
+    app = _application(services, handlers, dependencies, MAX_DEVICE_BODY, "Sealwright for devices")
+    return metrics.Counting(app)
+
+
+def local_app(services: Services) -> Litestar:
+    """Return the application for the operator."""
+    handlers: list[ControllerRouterHandler] = [
+        operator_routes.OperatorController,
+        health.healthz,
+        health.readyz,
+        metrics.metrics,
+    ]
+    return _application(services, handlers, {}, MAX_OPERATOR_BODY, "Sealwright for operators")
+
+
+def _application(
+    services: Services,
+    handlers: Sequence[ControllerRouterHandler],
+    dependencies: dict[str, object],
+    max_body: int,
+    title: str,
+) -> Litestar:
+    provided: dict[str, object] = {
+        "services": services,
+        "token_service": services.tokens,
+        "device_service": services.devices,
+        "enrolment_service": services.enrolments,
+        "key_service": services.keys,
+        **dependencies,
+    }
+    return Litestar(
+        route_handlers=handlers,
+        dependencies={name: Provide(_giver(value), sync_to_thread=False) for name, value in provided.items()},
+        exception_handlers={
+            SealwrightError: _Problems(services).for_error,
+            HTTPException: _Problems(services).for_http,
+            Exception: _Problems(services).for_bug,
+        },
+        openapi_config=OpenAPIConfig(title=title, version=sealwright.__version__, path="/schema"),
+        request_max_body_size=max_body,
+        state=State({"readiness": services.readiness}),
+        logging_config=None,
+        signature_types=[Services],
+    )
+
+
+def _giver(value: object) -> Any:
+    def give() -> Any:
+        return value
+
+    return give
+
+
+class _Problems:
+    """RFC 9457 answers."""
+
+    def __init__(self, services: Services) -> None:
+        self._tokens = services.tokens
+
+    def for_error(self, _: Request[Any, Any, Any], error: SealwrightError) -> Response[bytes]:
+        """Answer an error of the tree; a failed authentication carries a fresh nonce (RFC 9449 section 8)."""
+        headers = {"Cache-Control": "no-store"}
+        if isinstance(error, AuthenticationError):
+            headers[NONCE_HEADER] = self._tokens.nonce()
+            headers["WWW-Authenticate"] = 'DPoP algs="ES256"'
+        return _answer(problem_for(error), headers)
+
+    def for_http(self, _: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+        """Answer what the framework refused."""
+        mapped = problem_for(error_from({"status": error.status_code, "detail": error.detail}))
+        problem = msgspec.structs.replace(mapped, status=error.status_code)
+        return _answer(problem, dict(error.headers or {}))
+
+    def for_bug(self, request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        """Answer a bug; what it was is told in the event log only."""
+        LOG.error("request.answer.crashed", method=request.method, route=request.scope["path"], exc_info=error)
+        return _answer(problem_for(error), {})
+
+
+def _answer(problem: Problem, headers: dict[str, str]) -> Response[bytes]:
+    if problem.retry_after is not None:
+        headers["Retry-After"] = str(problem.retry_after)
+    return Response(msgspec.json.encode(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)

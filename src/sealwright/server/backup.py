@@ -1,0 +1,113 @@
+"""Backup and restore of a data folder. The root wrapping key and the offline root stay out: keep them elsewhere.
+
+A restored database is older than the world: its lists and statements get higher numbers than anybody has seen, and the
+server stays in quarantine until an administrator says that newer acts were replayed.
+"""
+
+import json
+import os
+import sqlite3
+import tarfile
+import tempfile
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+from sealwright.errors import ConflictError, InputError, SealedError, UnavailableError
+
+DATABASE = "sealwright.db"
+QUARANTINE = Path("node") / "quarantine.json"
+PARTS = ("sealwright.toml", "seal", "tls")
+"""Not `node`: this node's own checkpoints are never replicated, and not `offline`."""
+NUMBER_LEAP = 1000
+"""More lists and statements than are made between two backups."""
+
+
+def back_up(data_folder: Path, target: Path) -> None:
+    """Write a consistent backup of a data folder on SQLite, also while the server runs; the file's mode is 0600.
+
+    Raises:
+        ConflictError: If the target exists.
+        InputError: If the folder holds no SQLite database.
+    """
+    database = data_folder / DATABASE
+    if not database.is_file():
+        raise InputError(f"{database} is missing; a PostgreSQL database is backed up with its own tools")
+    try:
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise ConflictError(f"{target} exists") from error
+    try:
+        with (
+            os.fdopen(descriptor, "wb") as file,
+            tempfile.TemporaryDirectory(prefix=".backup-", dir=data_folder) as name,
+        ):
+            copy = Path(name) / DATABASE
+            with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as destination:
+                source.backup(destination)
+            with tarfile.open(fileobj=file, mode="w:gz") as archive:
+                archive.add(copy, DATABASE)
+                for part in PARTS:
+                    if (data_folder / part).exists():
+                        archive.add(data_folder / part, part)
+            file.flush()
+            os.fsync(file.fileno())
+    except (OSError, sqlite3.Error) as error:
+        target.unlink(missing_ok=True)
+        raise UnavailableError(f"the backup could not be written: {error}") from error
+
+
+def restore(source: Path, data_folder: Path, now: datetime) -> None:
+    """Restore a backup into a new folder and quarantine it.
+
+    Raises:
+        ConflictError: If the folder exists and is not empty.
+        InputError: If the file is no backup.
+    """
+    if data_folder.exists() and any(data_folder.iterdir()):
+        raise ConflictError(f"{data_folder} is not empty")
+    data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        with tarfile.open(source, mode="r:gz") as archive:
+            archive.extractall(data_folder, filter="data")
+    except (OSError, tarfile.TarError, EOFError) as error:
+        raise InputError(f"{source} is no backup: {error}") from error
+    if not (data_folder / DATABASE).is_file():
+        raise InputError(f"{source} holds no database")
+    for folder in (data_folder, *(path for path in data_folder.rglob("*") if path.is_dir())):
+        folder.chmod(0o700)
+    with closing(sqlite3.connect(data_folder / DATABASE)) as connection, connection:
+        connection.execute("UPDATE ca_issuer SET crl_number = crl_number + ?, crl_next_update = NULL", (NUMBER_LEAP,))
+        connection.execute(
+            "UPDATE domain_statement SET sequence = sequence + ? WHERE (organization_id, sequence) IN"
+            " (SELECT organization_id, MAX(sequence) FROM domain_statement GROUP BY organization_id)",
+            (NUMBER_LEAP,),
+        )
+    marker = data_folder / QUARANTINE
+    marker.parent.mkdir(mode=0o700, exist_ok=True)
+    marker.write_text(json.dumps({"restored": now.isoformat()}), "utf-8")
+
+
+def check_quarantine(data_folder: Path) -> None:
+    """Refuse to go on with a restored data folder.
+
+    Raises:
+        SealedError: If it is in quarantine.
+    """
+    if (data_folder / QUARANTINE).exists():
+        raise SealedError(
+            "this data folder was restored and is in quarantine: repeat what was revoked or removed after the backup,"
+            " then run 'sealwright lift-quarantine'"
+        )
+
+
+def lift_quarantine(data_folder: Path) -> None:
+    """End the quarantine of a restored data folder.
+
+    Raises:
+        ConflictError: If there is none.
+    """
+    try:
+        (data_folder / QUARANTINE).unlink()
+    except FileNotFoundError as error:
+        raise ConflictError("this data folder is not in quarantine") from error

@@ -1,0 +1,23 @@
+"""POST /v1/certificates: a certificate for the asking device's signing key."""
+
+from typing import Any
+
+from litestar import Request, Response, post
+from litestar.di import NamedDependency
+from litestar.params import RawBody
+
+from sealwright.identity.http import answer, authenticate, decode_request
+from sealwright.server.wiring import Services
+from sealwright.wire.api import CertificateAnswer, CertificateRequest
+
+
+@post("/v1/certificates", sync_to_thread=True, status_code=200)
+def issue_signing_certificate(
+    request: Request[Any, Any, Any], body: RawBody, services: NamedDependency[Services]
+) -> Response[bytes]:
+    """Issue for the mailbox of the device; the same request gets the same certificate."""
+    device = authenticate(request, services.tokens, state_changing=True, body=body)
+    asked = decode_request(body, CertificateRequest)
+    subject = services.subjects.subject(device.organization_id, device.mailbox_id)
+    issued = services.authority.issue_signing(device.organization_id, subject, asked.certification_request)
+    return answer(CertificateAnswer(certificate=issued.certificate, chain=issued.chain), services.tokens)

@@ -1,0 +1,57 @@
+"""What the outbox's items do."""
+
+from cryptography import x509
+
+from sealwright.errors import ConflictError
+from sealwright.identity.challenge_mail import challenge_message
+from sealwright.identity.enrolment import EnrolmentService
+from sealwright.outbox.worker import OutboxItem
+from sealwright.pkix.names import certificate_addresses
+from sealwright.server.mail import Mailer
+from sealwright.server.trunk import Trunk
+
+
+class Handlers:
+    """The outbox's handlers; each may run again after a crash and then changes nothing."""
+
+    def __init__(self, trunk: Trunk, enrolments: EnrolmentService, mailer: Mailer) -> None:
+        self._trunk, self._enrolments, self._mailer = trunk, enrolments, mailer
+
+    def provision(self, item: OutboxItem) -> None:
+        """Give a mailbox its encryption key and certificate."""
+        self._trunk.keys.provision(item.organization_id, item.payload["mailbox_id"])
+
+    def withdraw(self, item: OutboxItem) -> None:
+        """Freeze the keys of a mailbox and revoke its certificates; each revocation unpublishes."""
+        self._trunk.keys.withdraw(item.organization_id, item.payload["mailbox_id"])
+        authority, organization_id = self._trunk.authority, item.organization_id
+        for record in authority.certificates(organization_id, item.payload["mailbox_id"]):
+            if record.state != "ISSUED":
+                continue
+            try:
+                authority.revoke(organization_id, record.serial_number, "affiliationChanged")
+            except ConflictError:
+                continue
+
+    def mail_challenge(self, item: OutboxItem) -> None:
+        """Mail part 1 of a challenge."""
+        challenge = self._enrolments.challenge(item.organization_id, item.payload)
+        if challenge is None:
+            return
+        message = challenge_message(challenge, self._mailer.sender, self._trunk.clock.now())
+        self._mailer.send(challenge.address, message)
+
+    def settle(self, item: OutboxItem) -> None:
+        """Do nothing: key management publishes, in the transaction that makes sure that the key is still active."""
+
+    def unpublish(self, item: OutboxItem) -> None:
+        """Withdraw a revoked certificate."""
+        serial_number = int(item.payload["serial_number"], 16)
+        issued = self._trunk.authority.certificate(item.organization_id, serial_number)
+        with self._trunk.storage.transaction(item.organization_id) as tx:
+            for address in _addresses(issued.certificate):
+                self._trunk.directory.unpublish(tx, item.organization_id, address, issued.certificate)
+
+
+def _addresses(certificate: bytes) -> tuple[str, ...]:
+    return certificate_addresses(x509.load_der_x509_certificate(certificate))

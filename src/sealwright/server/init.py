@@ -1,0 +1,301 @@
+"""Make a data folder: seal, keys, log, certificates, database, settings. Nothing is overwritten."""
+
+import ipaddress
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from sealwright.ca.model import Organization as CaOrganization
+from sealwright.clock import Clock
+from sealwright.errors import ConfigurationError, ConflictError
+from sealwright.identity.model import Organization
+from sealwright.keystore.pool import open_keystore
+from sealwright.keystore.seal import create_seal
+from sealwright.pkix.names import canonical_address
+from sealwright.server import store
+from sealwright.server.schema import upgrade
+from sealwright.server.settings import (
+    SETTINGS_FILE,
+    KeysSection,
+    MailSection,
+    MailServerSection,
+    OrganizationSection,
+    SealSection,
+    ServerSection,
+    Settings,
+    check_settings,
+    render_settings,
+)
+from sealwright.server.statement import delegate, make_root, open_root
+from sealwright.server.trunk import Trunk, log_key_purpose, log_origin
+from sealwright.server.wiring import build
+from sealwright.storage.engine import Storage, open_storage
+from sealwright.storage.schema import new_id
+from sealwright.wire.encoding import b64u_encode
+
+SERVICE_KEYS = ("release", "statement", "escrow")
+SIGN_IN_VALIDITY = timedelta(hours=24)
+ROOT_FILE = Path("offline") / "statement-root.pem"
+FOLDERS = ("seal", "run", "tls", "offline", "node")
+
+
+@dataclass(frozen=True, slots=True)
+class InitOptions:
+    """What `sealwright init` is told.
+
+    Attributes:
+        organization: Legal name.
+        country: Two letters.
+        organization_identifier: Or None.
+        server: How the server is reached.
+        domain: Mail domain.
+        mail: Where the server submits.
+        imap: Where clients read.
+        submission: Where clients submit.
+        keys: Encryption keys.
+        seal_key_file: Or None for `<data folder>.seal-key`.
+        shares: N.
+        threshold: M.
+    """
+
+    organization: str
+    country: str | None
+    organization_identifier: str | None
+    server: ServerSection
+    domain: str
+    mail: MailSection
+    imap: MailServerSection
+    submission: MailServerSection
+    keys: KeysSection
+    seal_key_file: Path | None
+    shares: int
+    threshold: int
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> "InitOptions":
+        """Make it from the command line's options, by their names."""
+        domain = canonical_address(f"postmaster@{options['domain']}").partition("@")[2]
+        status_url = options["status_url"].rstrip("/")
+        parts = urlsplit(status_url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        return cls(
+            organization=options["organization"],
+            country=options["country"] or None,
+            organization_identifier=options["organization_identifier"],
+            server=ServerSection(
+                endpoints=tuple(url.rstrip("/") for url in options["endpoints"]),
+                listen=options["listen"],
+                status_url=status_url,
+                status_listen=options["status_listen"] or f"{host}:{parts.port or 80}",
+            ),
+            domain=domain,
+            mail=MailSection(
+                host=options["mail_host"],
+                port=options["mail_port"],
+                sender=options["mail_from"] or f"sealwright@{domain}",
+                security=options["mail_security"],
+            ),
+            imap=_mail_server(options, "imap"),
+            submission=_mail_server(options, "submission"),
+            keys=KeysSection(algorithm=options["key_algorithm"], pool_size=options["pool_size"]),
+            seal_key_file=options["seal_key_file"],
+            shares=options["shares"],
+            threshold=options["threshold"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Initialized:
+    """What is shown once.
+
+    Attributes:
+        shares: Emergency shares.
+        root_passphrase: Of the offline statement root.
+        statement_root_file: Where the root lies.
+        seal_key_file: Where the root wrapping key lies.
+        sign_in_url: One-time link.
+        sign_in_expires: Aware UTC.
+    """
+
+    shares: list[str] = field(repr=False)
+    root_passphrase: str = field(repr=False)
+    statement_root_file: Path
+    seal_key_file: Path
+    sign_in_url: str = field(repr=False)
+    sign_in_expires: datetime
+
+
+def initialize(data_folder: Path, options: InitOptions, clock: Clock) -> Initialized:
+    """Make a data folder.
+
+    Raises:
+        ConflictError: If the folder is not empty, or the seal key file exists.
+        ConfigurationError: If an option is wrong.
+    """
+    # 1 Settings, checked before anything is written.
+    data_folder = data_folder.resolve()
+    if data_folder.exists() and any(data_folder.iterdir()):
+        raise ConflictError(f"{data_folder} is not empty")
+    settings = _settings(data_folder, options)
+    check_settings(settings)
+    key_file = Path(settings.seal.key_file)
+    if key_file.exists():
+        raise ConflictError(f"{key_file} exists; a root wrapping key is never overwritten")
+    if key_file.is_relative_to(data_folder):
+        raise ConfigurationError("the root wrapping key lies outside the data folder, so that backups leave it out")
+    # 2 Folders and seal.
+    for folder in (data_folder, *(data_folder / name for name in FOLDERS)):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shares = create_seal(key_file, settings.seal_file, options.shares, options.threshold)
+    # 3 Database, service keys, log, CA, statement root.
+    passphrase = make_passphrase()
+    keystore = open_keystore(key_file, settings.seal_file, 1)
+    storage = open_storage(settings.database_url)
+    try:
+        upgrade(storage)
+        trunk = Trunk(settings, storage, keystore, clock)
+        root_pem = _create_organization(trunk, options, passphrase)
+        # 4 The server's own TLS certificate.
+        names = list(dict.fromkeys(_host_names(options.server.endpoints)))
+        tls_key = ec.generate_private_key(ec.SECP256R1())
+        chain = trunk.authority.issue_tls(settings.organization.organization_id, names, tls_key.public_key())
+        url, expires = make_sign_in_link(storage, settings, clock)
+    finally:
+        keystore.close()
+        storage.close()
+    write_private(data_folder / ROOT_FILE, root_pem)
+    write_private(settings.tls_key, tls_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    write_private(settings.tls_certificate, chain.encode("ascii"))
+    # 5 The settings file comes last: a folder without one was not finished.
+    write_private(data_folder / SETTINGS_FILE, render_settings(settings).encode("utf-8"))
+    return Initialized(shares, passphrase, data_folder / ROOT_FILE, key_file, url, expires)
+
+
+def make_passphrase() -> str:
+    """Return 120 random bits in groups that can be copied by hand."""
+    alphabet = "abcdefghijkmnpqrstuvwxyz23456789"
+    return "-".join("".join(secrets.choice(alphabet) for _ in range(6)) for _ in range(4))
+
+
+def make_sign_in_link(storage: Storage, settings: Settings, clock: Clock) -> tuple[str, datetime]:
+    """Make a one-time link to the console.
+
+    Returns:
+        The link, and when it ends.
+    """
+    token = secrets.token_bytes(32)
+    expires = clock.now() + SIGN_IN_VALIDITY
+    organization_id = settings.organization.organization_id
+    with storage.transaction(organization_id) as tx:
+        store.add_sign_in_link(tx, organization_id, token, expires)
+    # the token stands behind '#', so that it reaches no server's log
+    return f"{settings.server.endpoints[0]}/console/sign-in#{b64u_encode(token)}", expires
+
+
+def renew_delegation(settings: Settings, root_pem: bytes, passphrase: str, clock: Clock) -> datetime:
+    """Delegate the online statement key for another 90 days.
+
+    Raises:
+        AuthenticationError: If the passphrase is wrong.
+        ConflictError: If it was delegated in this very second.
+    """
+    root = open_root(root_pem, passphrase)
+    services = build(settings)
+    organization = settings.organization
+    try:
+        with services.storage.transaction(organization.organization_id) as tx:
+            key = store.load_service_key(tx, organization.organization_id, "statement")
+            return delegate(tx, organization.organization_id, organization.domain, root, key, clock.now())
+    finally:
+        services.close()
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a new file of mode 0600, durably.
+
+    Raises:
+        ConflictError: If it exists.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise ConflictError(f"{path} exists") from error
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _create_organization(trunk: Trunk, options: InitOptions, passphrase: str) -> bytes:
+    organization = trunk.settings.organization
+    organization_id, now = organization.organization_id, trunk.clock.now()
+    log_purpose = log_key_purpose(trunk.settings)
+    keys = {
+        purpose: trunk.keystore.generate_service_key(organization_id, purpose, "ed25519")
+        for purpose in (*SERVICE_KEYS, log_purpose)
+    }
+    root_pem, root = make_root(passphrase)
+    with trunk.storage.transaction(organization_id) as tx:
+        added = Organization(organization_id, organization.name, organization.domain)
+        trunk.people_store.add_organization(tx, added, now)
+        for key in keys.values():
+            store.add_service_key(tx, key)
+        trunk.audit.create_log(tx, organization_id, log_origin(trunk.settings), keys[log_purpose])
+        trunk.policies.create(tx, organization_id)
+        trunk.authority.create(
+            tx,
+            CaOrganization(
+                organization_id,
+                organization.name,
+                options.country,
+                options.organization_identifier,
+                keys["escrow"].spki[-32:],
+            ),
+        )
+        delegate(tx, organization_id, organization.domain, root, keys["statement"], now)
+    return root_pem
+
+
+def _settings(data_folder: Path, options: InitOptions) -> Settings:
+    key_file = options.seal_key_file or data_folder.with_name(data_folder.name + ".seal-key")
+    return Settings(
+        server=options.server,
+        organization=OrganizationSection(organization_id=new_id(), name=options.organization, domain=options.domain),
+        seal=SealSection(key_file=str(key_file.resolve())),
+        mail=options.mail,
+        imap=options.imap,
+        submission=options.submission,
+        keys=options.keys,
+        data_folder=data_folder,
+    )
+
+
+def _mail_server(options: Mapping[str, Any], name: str) -> MailServerSection:
+    if not options[f"{name}_host"]:
+        return MailServerSection()
+    return MailServerSection(
+        host=options[f"{name}_host"], port=options[f"{name}_port"], security=options[f"{name}_security"]
+    )
+
+
+def _host_names(endpoints: tuple[str, ...]) -> list[str]:
+    names = []
+    for endpoint in endpoints:
+        host = urlsplit(endpoint).hostname
+        if not host:
+            raise ConfigurationError(f"{endpoint} names no host")
+        names.append(host)
+        try:
+            if ipaddress.ip_address(host).is_loopback:
+                names.append("localhost")
+        except ValueError:
+            continue
+    return names

@@ -1,0 +1,505 @@
+"""The tables of the first release."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from sealwright.storage.schema import UtcDateTime
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "ca_organization",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("country", sa.String(length=2), nullable=True),
+        sa.Column("organization_identifier", sa.String(length=128), nullable=True),
+        sa.Column("kms_key", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("organization_id", name=op.f("pk_ca_organization")),
+    )
+    op.create_table(
+        "directory_certificate",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("certificate_sha256", sa.String(length=64), nullable=False),
+        sa.Column("certificate", sa.LargeBinary(), nullable=False),
+        sa.Column("chain", sa.LargeBinary(), nullable=False),
+        sa.Column("capabilities", sa.LargeBinary(), nullable=False),
+        sa.Column("not_before", UtcDateTime(), nullable=False),
+        sa.Column("not_after", UtcDateTime(), nullable=False),
+        sa.Column("published", UtcDateTime(), nullable=False),
+        sa.Column("withdrawn", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_directory_certificate")),
+        sa.UniqueConstraint(
+            "organization_id", "address", "certificate_sha256", name="uq_directory_certificate_address"
+        ),
+    )
+    op.create_index("ix_directory_certificate_address", "directory_certificate", ["address"], unique=False)
+    op.create_table(
+        "domain_statement",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("expires", UtcDateTime(), nullable=False),
+        sa.Column("payload", sa.LargeBinary(), nullable=False),
+        sa.Column("signature", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("organization_id", "sequence", name=op.f("pk_domain_statement")),
+    )
+    op.create_table(
+        "log_state",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("checkpoint", sa.Text(), nullable=False),
+        sa.Column("key_record_id", sa.String(length=32), nullable=False),
+        sa.Column("key_owner", sa.Text(), nullable=False),
+        sa.Column("key_storage_version", sa.Integer(), nullable=False),
+        sa.Column("key_ciphertext", sa.LargeBinary(), nullable=False),
+        sa.Column("key_spki", sa.LargeBinary(), nullable=False),
+        sa.Column("lease_holder", sa.String(length=32), nullable=False),
+        sa.Column("lease_expires", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("organization_id", name=op.f("pk_log_state")),
+    )
+    op.create_table(
+        "organization",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("domain", sa.String(length=253), nullable=False),
+        sa.Column("created", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("organization_id", name=op.f("pk_organization")),
+        sa.UniqueConstraint("domain", name=op.f("uq_organization_domain")),
+    )
+    op.create_table(
+        "outbox_item",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("item_id", sa.String(length=32), nullable=False),
+        sa.Column("topic", sa.String(length=64), nullable=False),
+        sa.Column("item_key", sa.Text(), nullable=False),
+        sa.Column("payload", sa.Text(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("due", UtcDateTime(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("claim", sa.String(length=32), nullable=False),
+        sa.Column("last_error", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("organization_id", "item_id", name=op.f("pk_outbox_item")),
+        sa.UniqueConstraint(
+            "organization_id", "topic", "item_key", name=op.f("uq_outbox_item_organization_id_topic_item_key")
+        ),
+    )
+    op.create_index("ix_outbox_item_due", "outbox_item", ["due"], unique=False)
+    op.create_table(
+        "service_key",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("record_id", sa.String(length=32), nullable=False),
+        sa.Column("algorithm", sa.String(length=32), nullable=False),
+        sa.Column("storage_key_version", sa.Integer(), nullable=False),
+        sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
+        sa.Column("spki", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("organization_id", "purpose", name=op.f("pk_service_key")),
+    )
+    op.create_table(
+        "sign_in_link",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("token_sha256", sa.String(length=64), nullable=False),
+        sa.Column("expires", UtcDateTime(), nullable=False),
+        sa.Column("used", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_sign_in_link")),
+        sa.UniqueConstraint("token_sha256", name=op.f("uq_sign_in_link_token_sha256")),
+    )
+    op.create_table(
+        "statement_delegation",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("not_after", UtcDateTime(), nullable=False),
+        sa.Column("payload", sa.LargeBinary(), nullable=False),
+        sa.Column("signature", sa.LargeBinary(), nullable=False),
+        sa.Column("root_key", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("organization_id", "not_after", name=op.f("pk_statement_delegation")),
+    )
+    op.create_table(
+        "ca_issuer",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("certificate", sa.LargeBinary(), nullable=False),
+        sa.Column("key_record_id", sa.String(length=32), nullable=False),
+        sa.Column("key_algorithm", sa.String(length=32), nullable=False),
+        sa.Column("key_storage_version", sa.Integer(), nullable=False),
+        sa.Column("key_ciphertext", sa.LargeBinary(), nullable=False),
+        sa.Column("key_spki", sa.LargeBinary(), nullable=False),
+        sa.Column("crl_number", sa.BigInteger(), nullable=False),
+        sa.Column("crl", sa.LargeBinary(), nullable=False),
+        sa.Column("crl_next_update", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["ca_organization.organization_id"],
+            name=op.f("fk_ca_issuer_organization_id_ca_organization"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_ca_issuer")),
+        sa.UniqueConstraint("organization_id", "name", name=op.f("uq_ca_issuer_organization_id_name")),
+    )
+    op.create_table(
+        "chain_head",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("chain_id", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("head", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["log_state.organization_id"], name=op.f("fk_chain_head_organization_id_log_state")
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "chain_id", name=op.f("pk_chain_head")),
+    )
+    op.create_table(
+        "enrolment",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("mailbox_id", sa.String(length=32), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("source", sa.String(length=64), nullable=False),
+        sa.Column("device_name", sa.Text(), nullable=False),
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("authentication_key_spki", sa.LargeBinary(), nullable=False),
+        sa.Column("hpke_public_key", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("created", UtcDateTime(), nullable=False),
+        sa.Column("expires", UtcDateTime(), nullable=False),
+        sa.Column("device_id", sa.String(length=32), nullable=True),
+        sa.Column("idempotency_key", sa.String(length=128), nullable=True),
+        sa.Column("proof_record_id", sa.String(length=32), nullable=False),
+        sa.Column("proof_owner", sa.String(length=32), nullable=False),
+        sa.Column("proof_algorithm", sa.String(length=32), nullable=False),
+        sa.Column("proof_storage_version", sa.Integer(), nullable=False),
+        sa.Column("proof_ciphertext", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organization.organization_id"],
+            name=op.f("fk_enrolment_organization_id_organization"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_enrolment")),
+    )
+    op.create_index("ix_enrolment_address", "enrolment", ["organization_id", "address", "created"], unique=False)
+    op.create_index("ix_enrolment_source", "enrolment", ["source", "created"], unique=False)
+    op.create_table(
+        "log_leaf",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("leaf_index", sa.BigInteger(), nullable=False),
+        sa.Column("leaf_id", sa.String(length=32), nullable=False),
+        sa.Column("chain_id", sa.Text(), nullable=False),
+        sa.Column("chain_number", sa.BigInteger(), nullable=False),
+        sa.Column("record", sa.LargeBinary(), nullable=False),
+        sa.Column("commitment", sa.LargeBinary(), nullable=False),
+        sa.Column("salt_ciphertext", sa.LargeBinary(), nullable=False),
+        sa.Column("salt_storage_version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["log_state.organization_id"], name=op.f("fk_log_leaf_organization_id_log_state")
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "leaf_index", name=op.f("pk_log_leaf")),
+        sa.UniqueConstraint(
+            "organization_id",
+            "chain_id",
+            "chain_number",
+            name=op.f("uq_log_leaf_organization_id_chain_id_chain_number"),
+        ),
+        sa.UniqueConstraint("organization_id", "leaf_id", name=op.f("uq_log_leaf_organization_id_leaf_id")),
+    )
+    op.create_table(
+        "log_tile",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("level", sa.Integer(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("hashes", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["log_state.organization_id"], name=op.f("fk_log_tile_organization_id_log_state")
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "level", "number", name=op.f("pk_log_tile")),
+    )
+    op.create_table(
+        "pending_leaf",
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("leaf_id", sa.String(length=32), nullable=False),
+        sa.Column("chain_id", sa.Text(), nullable=False),
+        sa.Column("chain_number", sa.BigInteger(), nullable=False),
+        sa.Column("record", sa.LargeBinary(), nullable=False),
+        sa.Column("commitment", sa.LargeBinary(), nullable=False),
+        sa.Column("salt_ciphertext", sa.LargeBinary(), nullable=False),
+        sa.Column("salt_storage_version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["log_state.organization_id"], name=op.f("fk_pending_leaf_organization_id_log_state")
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_pending_leaf")),
+        sa.UniqueConstraint(
+            "organization_id",
+            "chain_id",
+            "chain_number",
+            name=op.f("uq_pending_leaf_organization_id_chain_id_chain_number"),
+        ),
+        sa.UniqueConstraint("organization_id", "leaf_id", name=op.f("uq_pending_leaf_organization_id_leaf_id")),
+    )
+    op.create_index("ix_pending_leaf_order", "pending_leaf", ["organization_id", "number"], unique=False)
+    op.create_table(
+        "person",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("given_name", sa.Text(), nullable=False),
+        sa.Column("surname", sa.Text(), nullable=False),
+        sa.Column("display_name", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["organization.organization_id"], name=op.f("fk_person_organization_id_organization")
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_person")),
+    )
+    op.create_table(
+        "pooled_key",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("algorithm", sa.String(length=32), nullable=False),
+        sa.Column("storage_version", sa.Integer(), nullable=False),
+        sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
+        sa.Column("spki", sa.LargeBinary(), nullable=False),
+        sa.Column("created", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organization.organization_id"],
+            name=op.f("fk_pooled_key_organization_id_organization"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_pooled_key")),
+    )
+    op.create_table(
+        "release_policy",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("level", sa.Integer(), nullable=False),
+        sa.Column("export_key", sa.Boolean(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organization.organization_id"],
+            name=op.f("fk_release_policy_organization_id_organization"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", name=op.f("pk_release_policy")),
+    )
+    op.create_table(
+        "ca_certificate",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("issuer_id", sa.String(length=32), nullable=False),
+        sa.Column("serial_number", sa.String(length=40), nullable=False),
+        sa.Column("mailbox_id", sa.String(length=32), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("spki_sha256", sa.String(length=64), nullable=False),
+        sa.Column("request_key", sa.String(length=64), nullable=False),
+        sa.Column("renewal", sa.Integer(), nullable=False),
+        sa.Column("tbs_certificate", sa.LargeBinary(), nullable=False),
+        sa.Column("certificate", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("not_before", UtcDateTime(), nullable=False),
+        sa.Column("not_after", UtcDateTime(), nullable=False),
+        sa.Column("revocation_date", UtcDateTime(), nullable=True),
+        sa.Column("revocation_reason", sa.String(length=32), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "issuer_id"],
+            ["ca_issuer.organization_id", "ca_issuer.id"],
+            name=op.f("fk_ca_certificate_organization_id_ca_issuer"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_ca_certificate")),
+        sa.UniqueConstraint(
+            "organization_id",
+            "request_key",
+            "renewal",
+            name=op.f("uq_ca_certificate_organization_id_request_key_renewal"),
+        ),
+        sa.UniqueConstraint(
+            "organization_id", "serial_number", name=op.f("uq_ca_certificate_organization_id_serial_number")
+        ),
+    )
+    op.create_index(op.f("ix_ca_certificate_mailbox_id"), "ca_certificate", ["mailbox_id"], unique=False)
+    op.create_index(op.f("ix_ca_certificate_spki_sha256"), "ca_certificate", ["spki_sha256"], unique=False)
+    op.create_table(
+        "mailbox",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("created", UtcDateTime(), nullable=False),
+        sa.Column("withdrawn", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "person_id"],
+            ["person.organization_id", "person.id"],
+            name=op.f("fk_mailbox_organization_id_person"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_mailbox")),
+    )
+    op.create_table(
+        "address",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("mailbox_id", sa.String(length=32), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("is_primary", sa.Boolean(), nullable=False),
+        sa.Column("valid_from", UtcDateTime(), nullable=False),
+        sa.Column("valid_until", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "mailbox_id"],
+            ["mailbox.organization_id", "mailbox.id"],
+            name=op.f("fk_address_organization_id_mailbox"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_address")),
+    )
+    op.create_index("ix_address_mailbox", "address", ["organization_id", "mailbox_id"], unique=False)
+    op.create_index(
+        "uq_address_in_use",
+        "address",
+        ["organization_id", "address"],
+        unique=True,
+        sqlite_where=sa.text("valid_until IS NULL"),
+        postgresql_where=sa.text("valid_until IS NULL"),
+    )
+    op.create_table(
+        "device",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("mailbox_id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("authentication_key_spki", sa.LargeBinary(), nullable=False),
+        sa.Column("authentication_key_sha256", sa.String(length=64), nullable=False),
+        sa.Column("hpke_public_key", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(), nullable=False),
+        sa.Column("enrolled", UtcDateTime(), nullable=False),
+        sa.Column("sync_number", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "mailbox_id"],
+            ["mailbox.organization_id", "mailbox.id"],
+            name=op.f("fk_device_organization_id_mailbox"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_device")),
+        sa.UniqueConstraint("authentication_key_sha256", name=op.f("uq_device_authentication_key_sha256")),
+    )
+    op.create_index("ix_device_mailbox", "device", ["organization_id", "mailbox_id"], unique=False)
+    op.create_table(
+        "mailbox_key",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("mailbox_id", sa.String(length=32), nullable=False),
+        sa.Column("slot", sa.String(length=16), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("frozen", sa.Boolean(), nullable=False),
+        sa.Column("algorithm", sa.String(length=32), nullable=False),
+        sa.Column("storage_version", sa.Integer(), nullable=False),
+        sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
+        sa.Column("spki", sa.LargeBinary(), nullable=False),
+        sa.Column("created", UtcDateTime(), nullable=False),
+        sa.Column("deactivated", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "mailbox_id"],
+            ["mailbox.organization_id", "mailbox.id"],
+            name=op.f("fk_mailbox_key_organization_id_mailbox"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_mailbox_key")),
+        sa.UniqueConstraint(
+            "organization_id",
+            "mailbox_id",
+            "slot",
+            "generation",
+            name=op.f("uq_mailbox_key_organization_id_mailbox_id_slot_generation"),
+        ),
+    )
+    op.create_index(
+        "uq_mailbox_key_active",
+        "mailbox_key",
+        ["organization_id", "mailbox_id", "slot"],
+        unique=True,
+        sqlite_where=sa.text("state = 'ACTIVE'"),
+        postgresql_where=sa.text("state = 'ACTIVE'"),
+    )
+    op.create_table(
+        "access_token",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("device_id", sa.String(length=32), nullable=False),
+        sa.Column("token_sha256", sa.String(length=64), nullable=False),
+        sa.Column("expires", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "device_id"],
+            ["device.organization_id", "device.id"],
+            name=op.f("fk_access_token_organization_id_device"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_access_token")),
+        sa.UniqueConstraint("token_sha256", name=op.f("uq_access_token_token_sha256")),
+    )
+    op.create_index("ix_access_token_device", "access_token", ["organization_id", "device_id"], unique=False)
+    op.create_table(
+        "key_certificate",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.Column("certificate", sa.LargeBinary(), nullable=False),
+        sa.Column("certificate_sha256", sa.String(length=64), nullable=False),
+        sa.Column("chain", sa.LargeBinary(), nullable=False),
+        sa.Column("not_after", UtcDateTime(), nullable=False),
+        sa.Column("created", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "key_id"],
+            ["mailbox_key.organization_id", "mailbox_key.id"],
+            name=op.f("fk_key_certificate_organization_id_mailbox_key"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_key_certificate")),
+        sa.UniqueConstraint(
+            "organization_id",
+            "key_id",
+            "certificate_sha256",
+            name=op.f("uq_key_certificate_organization_id_key_id_certificate_sha256"),
+        ),
+    )
+    op.create_table(
+        "key_release",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("device_id", sa.String(length=32), nullable=False),
+        sa.Column("idempotency_key", sa.String(length=128), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("request_sha256", sa.String(length=64), nullable=False),
+        sa.Column("key_ids", sa.Text(), nullable=False),
+        sa.Column("leaf_id", sa.String(length=32), nullable=False),
+        sa.Column("created", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "device_id"],
+            ["device.organization_id", "device.id"],
+            name=op.f("fk_key_release_organization_id_device"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_key_release")),
+        sa.UniqueConstraint(
+            "organization_id",
+            "device_id",
+            "idempotency_key",
+            name=op.f("uq_key_release_organization_id_device_id_idempotency_key"),
+        ),
+    )
+    op.create_table(
+        "sync_item",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("device_id", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "device_id"],
+            ["device.organization_id", "device.id"],
+            name=op.f("fk_sync_item_organization_id_device"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_sync_item")),
+        sa.UniqueConstraint(
+            "organization_id", "device_id", "number", name=op.f("uq_sync_item_organization_id_device_id_number")
+        ),
+    )

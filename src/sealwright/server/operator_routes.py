@@ -1,0 +1,99 @@
+"""The operator's interface (`/local`): whoever may open the Unix socket is the operator."""
+
+from litestar import Controller, get, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+
+import sealwright
+from sealwright.errors import NotFoundError
+from sealwright.outbox.queue import count_waiting
+from sealwright.pkix.requests import check_certification_request
+from sealwright.server.init import make_sign_in_link
+from sealwright.server.wiring import Services
+from sealwright.tlog.checkpoint import open_note
+from sealwright.wire.operator import (
+    AddressRequest,
+    ExportPolicy,
+    InvitationAnswer,
+    PeopleImport,
+    PeopleImported,
+    PeopleList,
+    ServerStatus,
+    SignInLink,
+    TlsCertificate,
+    TlsCertificateRequest,
+)
+
+
+class OperatorController(Controller):
+    """Routes under `/local`."""
+
+    path = "/local"
+
+    @get("/status", sync_to_thread=True)
+    def status(self, services: NamedDependency[Services]) -> ServerStatus:
+        """Return the state of the server."""
+        organization_id, organization = services.organization_id, services.settings.organization
+        people = services.people.list_people(organization_id)
+        with services.storage.read(organization_id) as tx:
+            waiting = count_waiting(tx)
+        statement = services.statement_content
+        note = services.audit.checkpoint(organization_id)
+        return ServerStatus(
+            organization_name=organization.name,
+            domain=organization.domain,
+            version=sealwright.__version__,
+            state="open",
+            people=sum(person.state == "active" for person in people.people),
+            pool_ready=services.keys.pool_ready(organization_id),
+            log_size=open_note(note, statement.log_origin, statement.log_key).size,
+            outbox_pending=waiting,
+        )
+
+    @post("/people", sync_to_thread=True, status_code=200)
+    def import_people(self, data: JSONBody[PeopleImport], services: NamedDependency[Services]) -> PeopleImported:
+        """Import a staff list."""
+        return services.people.import_people(services.organization_id, data.people)
+
+    @get("/people", sync_to_thread=True)
+    def list_people(self, services: NamedDependency[Services]) -> PeopleList:
+        """List everybody."""
+        return services.people.list_people(services.organization_id)
+
+    @post("/people/remove", sync_to_thread=True, status_code=204)
+    def remove_person(self, data: JSONBody[AddressRequest], services: NamedDependency[Services]) -> None:
+        """End a tenure."""
+        services.people.remove_person(services.organization_id, data.address)
+
+    @post("/people/rotate", sync_to_thread=True, status_code=204)
+    def rotate_key(self, data: JSONBody[AddressRequest], services: NamedDependency[Services]) -> None:
+        """Give a mailbox its next key."""
+        mailbox = services.people.find_mailbox(services.organization_id, data.address)
+        if mailbox is None:
+            raise NotFoundError(f"nobody has the address {data.address}")
+        services.keys.rotate(services.organization_id, mailbox.mailbox_id)
+
+    @post("/policy/export-key", sync_to_thread=True, status_code=204)
+    def export_key(self, data: JSONBody[ExportPolicy], services: NamedDependency[Services]) -> None:
+        """Allow or deny the export of keys."""
+        services.policies.set_export_key(services.organization_id, data.allowed)
+
+    @post("/invitations", sync_to_thread=True, status_code=200)
+    def invite(self, services: NamedDependency[Services]) -> InvitationAnswer:
+        """Return the invitation file's content."""
+        return InvitationAnswer(invitation=services.statements.invitation())
+
+    @post("/sign-in-links", sync_to_thread=True, status_code=200)
+    def sign_in_link(self, services: NamedDependency[Services]) -> SignInLink:
+        """Make a one-time link to the console."""
+        url, expires = make_sign_in_link(services.storage, services.settings, services.clock)
+        return SignInLink(url=url, expires=expires)
+
+    @post("/tls-certificates", sync_to_thread=True, status_code=200)
+    def tls_certificate(
+        self, data: JSONBody[TlsCertificateRequest], services: NamedDependency[Services]
+    ) -> TlsCertificate:
+        """Issue a certificate for a server of the organization's own."""
+        public_key = check_certification_request(data.certification_request)
+        names = [name.lower() for name in data.names]
+        return TlsCertificate(chain=services.authority.issue_tls(services.organization_id, names, public_key))

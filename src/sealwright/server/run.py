@@ -1,0 +1,154 @@
+"""Serve: https for devices, http for status, a Unix socket for the operator, all in one event loop."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import ssl
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+import uvloop
+
+from sealwright.errors import ConfigurationError
+from sealwright.server.app import local_app, public_app
+from sealwright.server.event_log import configure_logging
+from sealwright.server.settings import Settings, split_listen
+from sealwright.server.status_app import StatusApp
+from sealwright.server.trunk import worker_threads
+from sealwright.server.wiring import Services, build
+
+LOG = structlog.get_logger("sealwright.server")
+GRACE_SECONDS = 10
+MAX_CONNECTIONS = 2048
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: three servers share one process, `_serve` stops them together."""
+        yield
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigurationError: If an address cannot be listened on, or the TLS certificate cannot be used.
+        SealedError: If the seal cannot be opened.
+    """
+    configure_logging(settings.log)
+    os.umask(0o077)
+    services = build(settings)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, services))
+    finally:
+        services.close()
+
+
+async def _serve(settings: Settings, services: Services) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(worker_threads(), thread_name_prefix="request"))
+    sockets = [
+        _tcp_socket(settings.server.listen, "[server] listen"),
+        _tcp_socket(settings.server.status_listen, "[server] status_listen"),
+        _operator_socket(settings.operator_socket),
+    ]
+    context = tls_context(settings)
+    servers = [
+        _Server(_config(public_app(services), ssl_context_factory=lambda *_: context)),
+        _Server(_config(StatusApp(services.authority))),
+        _Server(_config(local_app(services))),
+    ]
+
+    def stop() -> None:
+        for server in servers:
+            server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    services.start()
+    try:
+        LOG.info("server.start.done", https=settings.server.listen, status=settings.server.status_listen)
+        await asyncio.gather(
+            *(_until_end(server, opened, stop) for server, opened in zip(servers, sockets, strict=True))
+        )
+    finally:
+        await asyncio.to_thread(services.stop)
+        settings.operator_socket.unlink(missing_ok=True)
+        LOG.info("server.stop.done")
+
+
+async def _until_end(server: _Server, opened: socket.socket, stop: Any) -> None:
+    try:
+        await server.serve(sockets=[opened])
+    finally:
+        stop()
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext:
+    """Return the context of the https service: TLS 1.3 only.
+
+    Raises:
+        ConfigurationError: If certificate and key cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(f"the TLS certificate {settings.tls_certificate} cannot be used: {error}") from error
+    return context
+
+
+def _config(app: Any, **options: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        **options,
+    )
+
+
+def _tcp_socket(listen: str, name: str) -> socket.socket:
+    host, port = split_listen(listen, name)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        opened.bind((host, port))
+    except OSError as error:
+        opened.close()
+        raise ConfigurationError(f"{name}: {listen} cannot be listened on: {error.strerror}") from error
+    return opened
+
+
+def _operator_socket(path: Path) -> socket.socket:
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as probe:
+        if path.exists() and probe.connect_ex(str(path)) == 0:
+            raise ConfigurationError(f"another server runs on this data folder: {path} answers")
+    path.unlink(missing_ok=True)
+    opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        opened.bind(str(path))
+    except OSError as error:
+        opened.close()
+        raise ConfigurationError(f"{path} cannot be listened on: {error.strerror or error}") from error
+    path.chmod(0o600)
+    return opened

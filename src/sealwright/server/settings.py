@@ -1,0 +1,262 @@
+"""The server's settings: a TOML file in the data folder, and the environment over it.
+
+`SEALWRIGHT_SECTION__KEY` replaces `key` of `[section]`; lists are written with commas. Unknown sections and keys are
+refused, in the file and in the environment. Passwords belong into the environment or into files of their own.
+"""
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from sealwright.errors import ConfigurationError
+from sealwright.wire.statement import MailServer
+
+SETTINGS_FILE = "sealwright.toml"
+ENVIRONMENT_PREFIX = "SEALWRIGHT_"
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of sections."""
+
+
+class ServerSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the server is reached.
+
+    Attributes:
+        endpoints: Base URLs for devices, https, without a slash at the end.
+        listen: "host:port" of the https service.
+        status_url: Base URL of certificates' status, plain http, without a slash at the end.
+        status_listen: "host:port" of the status service.
+    """
+
+    endpoints: tuple[str, ...]
+    listen: str
+    status_url: str
+    status_listen: str
+
+
+class OrganizationSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The organization of this server; made at `init`."""
+
+    organization_id: str
+    name: str
+    domain: str
+
+
+class SealSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The keystore.
+
+    Attributes:
+        key_file: Root wrapping key; on a path that backups of the data folder leave out.
+        workers: Keystore processes.
+    """
+
+    key_file: str
+    workers: int = 2
+
+
+class DatabaseSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The database; empty means SQLite in the data folder."""
+
+    url: str = ""
+
+
+class MailSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the server hands over its own mails.
+
+    Attributes:
+        host: SMTP server.
+        port: TCP port.
+        sender: Address of the sender, the challenge mails come from it.
+        security: "tls", "starttls", or "none" on loopback only.
+        user: Or empty for no login.
+        password_file: File that holds the password, or empty.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 25
+    sender: str = ""
+    security: str = "none"
+    user: str = ""
+    password_file: str = ""
+
+
+class MailServerSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A mail server that clients use; an empty host means none."""
+
+    host: str = ""
+    port: int = 0
+    security: str = "tls"
+    authentication: tuple[str, ...] = ("password",)
+
+    def for_statement(self) -> MailServer | None:
+        """Return it as the domain statement says it, or None."""
+        if not self.host:
+            return None
+        return MailServer(host=self.host, port=self.port, security=self.security, authentication=self.authentication)
+
+
+class KeysSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Encryption keys.
+
+    Attributes:
+        algorithm: "rsa-3072", "rsa-4096", "rsa-2048", "p256" or "p384".
+        pool_size: Keys made in advance.
+    """
+
+    algorithm: str = "rsa-3072"
+    pool_size: int = 8
+
+
+class LogSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The server's own event log on standard error.
+
+    Attributes:
+        level: "debug", "info", "warning" or "error".
+        json: One JSON object a line instead of text.
+    """
+
+    level: str = "info"
+    json: bool = False
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings; `data_folder` is where the file lies and is not in it."""
+
+    server: ServerSection
+    organization: OrganizationSection
+    seal: SealSection
+    database: DatabaseSection = DatabaseSection()
+    mail: MailSection = MailSection()
+    imap: MailServerSection = MailServerSection()
+    submission: MailServerSection = MailServerSection()
+    keys: KeysSection = KeysSection()
+    log: LogSection = LogSection()
+    data_folder: Path = field(default=Path(), name="-data-folder")
+
+    @property
+    def database_url(self) -> str:
+        """Where the database is."""
+        return self.database.url or f"sqlite:///{self.data_folder / 'sealwright.db'}"
+
+    @property
+    def seal_file(self) -> Path:
+        """The seal's file."""
+        return self.data_folder / "seal" / "seal.json"
+
+    @property
+    def operator_socket(self) -> Path:
+        """The operator's Unix socket."""
+        return self.data_folder / "run" / "operator.sock"
+
+    @property
+    def tls_certificate(self) -> Path:
+        """Certificate chain of the https service, PEM."""
+        return self.data_folder / "tls" / "server.pem"
+
+    @property
+    def tls_key(self) -> Path:
+        """Private key of the https service, PEM, 0600."""
+        return self.data_folder / "tls" / "server.key"
+
+
+def load_settings(data_folder: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings of a data folder and check them.
+
+    Raises:
+        ConfigurationError: If the file is missing, or anything in file or environment is unknown or wrong.
+    """
+    data_folder = data_folder.resolve()
+    path = data_folder / SETTINGS_FILE
+    try:
+        document: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path} is missing: make the data folder with 'sealwright init'") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}") from error
+    document.pop("-data-folder", None)
+    _apply_environment(document, os.environ if environment is None else environment)
+    document["-data-folder"] = data_folder
+    try:
+        settings = msgspec.convert(document, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    check_settings(settings)
+    return settings
+
+
+def check_settings(settings: Settings) -> None:
+    """Check what the types cannot say.
+
+    Raises:
+        ConfigurationError: With the section and key that must change.
+    """
+    server = settings.server
+    if not server.endpoints or any(not url.startswith("https://") or url.endswith("/") for url in server.endpoints):
+        raise ConfigurationError("[server] endpoints: https URLs without a slash at the end")
+    if not server.status_url.startswith("http://") or server.status_url.endswith("/"):
+        raise ConfigurationError("[server] status_url: an http URL without a slash at the end")
+    for key, text in (("listen", server.listen), ("status_listen", server.status_listen)):
+        split_listen(text, f"[server] {key}")
+    if settings.mail.security not in ("tls", "starttls", "none"):
+        raise ConfigurationError("[mail] security: 'tls', 'starttls' or 'none'")
+    if settings.mail.security == "none" and settings.mail.host not in ("127.0.0.1", "::1", "localhost"):
+        raise ConfigurationError("[mail] security: 'none' is permitted on loopback only")
+    for name, section in (("imap", settings.imap), ("submission", settings.submission)):
+        if section.host and section.security not in ("tls", "starttls"):
+            raise ConfigurationError(f"[{name}] security: 'tls' or 'starttls'")
+    if settings.keys.pool_size < 0 or settings.seal.workers < 1:
+        raise ConfigurationError("[keys] pool_size is at least 0 and [seal] workers at least 1")
+    if settings.log.level not in ("debug", "info", "warning", "error"):
+        raise ConfigurationError("[log] level: 'debug', 'info', 'warning' or 'error'")
+
+
+def split_listen(text: str, name: str) -> tuple[str, int]:
+    """Split "host:port"; an IPv6 address stands in brackets.
+
+    Raises:
+        ConfigurationError: If it is something else.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ConfigurationError(f"{name}: an address and a port such as 127.0.0.1:8443")
+    return host.strip("[]"), int(port)
+
+
+def render_settings(settings: Settings) -> str:
+    """Return the settings file's text, with every key, so that an administrator sees what there is."""
+    lines = ["# Settings of a Sealwright server. SEALWRIGHT_SECTION__KEY in the environment replaces a key.", ""]
+    for name in settings.__struct_fields__:
+        section = getattr(settings, name)
+        if not isinstance(section, Section):
+            continue
+        lines.append(f"[{name}]")
+        lines += [f"{key} = {_toml(getattr(section, key))}" for key in section.__struct_fields__]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _toml(value: object) -> str:
+    # a JSON string, number, boolean or list of strings is one in TOML too
+    return json.dumps(list(value) if isinstance(value, tuple) else value).replace("\x7f", "\\u007f")
+
+
+def _apply_environment(document: dict[str, Any], environment: Mapping[str, str]) -> None:
+    kinds = msgspec.structs.fields(Settings)
+    sections = {field_.name: field_.type for field_ in kinds if field_.name != "data_folder"}
+    for name, value in sorted(environment.items()):
+        section_name, separator, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
+        if not name.startswith(ENVIRONMENT_PREFIX) or not separator:
+            continue
+        if section_name not in sections or key not in sections[section_name].__struct_fields__:
+            raise ConfigurationError(f"{name}: there is no such setting")
+        default = {known.name: known.type for known in msgspec.structs.fields(sections[section_name])}[key]
+        is_list = default == tuple[str, ...]
+        section = document.setdefault(section_name, {})
+        section[key] = [part.strip() for part in value.split(",") if part.strip()] if is_list else value

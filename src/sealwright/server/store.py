@@ -1,0 +1,119 @@
+"""The SQL of the composition root."""
+
+from datetime import datetime
+
+from sqlalchemy import insert, select, update
+
+from sealwright.errors import ConfigurationError
+from sealwright.keystore.model import RecordIdentity, SealedRecord
+from sealwright.server.tables import domain_statement, service_key, sign_in_link, statement_delegation
+from sealwright.storage.engine import Transaction
+from sealwright.storage.schema import new_id
+from sealwright.wire.encoding import sha256
+from sealwright.wire.statement import SignedStatement
+
+
+def add_service_key(tx: Transaction, key: SealedRecord) -> None:
+    """Store the sealed record of a service key under its purpose.
+
+    Raises:
+        ConflictError: If the organization has a key for this purpose.
+    """
+    tx.execute(
+        insert(service_key).values(
+            organization_id=key.identity.organization_id,
+            purpose=key.identity.owner,
+            record_id=key.identity.record_id,
+            algorithm=key.algorithm,
+            storage_key_version=key.storage_key_version,
+            ciphertext=key.ciphertext,
+            spki=key.spki,
+        )
+    )
+
+
+def load_service_key(tx: Transaction, organization_id: str, purpose: str) -> SealedRecord:
+    """Return the sealed record of a service key.
+
+    Raises:
+        ConfigurationError: If there is none: database and data folder do not belong together.
+    """
+    row = tx.fetch_one(
+        select(service_key).where(service_key.c.organization_id == organization_id, service_key.c.purpose == purpose)
+    )
+    if row is None:
+        raise ConfigurationError(f"the database has no {purpose} key of this organization: is it the right database?")
+    identity = RecordIdentity("service-key", organization_id, row.record_id, purpose)
+    return SealedRecord(identity, row.algorithm, row.storage_key_version, row.ciphertext, row.spki)
+
+
+def add_delegation(
+    tx: Transaction, organization_id: str, not_after: datetime, payload: bytes, signature: bytes, root_key: bytes
+) -> None:
+    """Store a delegation of the statement key."""
+    tx.execute(
+        insert(statement_delegation).values(
+            organization_id=organization_id,
+            not_after=not_after,
+            payload=payload,
+            signature=signature,
+            root_key=root_key,
+        )
+    )
+
+
+def newest_delegation(tx: Transaction, organization_id: str) -> tuple[bytes, bytes, bytes, datetime] | None:
+    """Return payload, signature, root key and end of the newest delegation."""
+    table = statement_delegation
+    statement = select(table).where(table.c.organization_id == organization_id).order_by(table.c.not_after.desc())
+    row = tx.fetch_one(statement.limit(1))
+    return None if row is None else (row.payload, row.signature, row.root_key, row.not_after)
+
+
+def newest_statement(tx: Transaction, organization_id: str) -> tuple[int, bytes, bytes] | None:
+    """Return sequence, payload and signature of the newest domain statement."""
+    table = domain_statement
+    statement = select(table).where(table.c.organization_id == organization_id).order_by(table.c.sequence.desc())
+    row = tx.fetch_one(statement.limit(1))
+    return None if row is None else (row.sequence, row.payload, row.signature)
+
+
+def add_statement(
+    tx: Transaction, organization_id: str, sequence: int, expires: datetime, signed: SignedStatement
+) -> None:
+    """Store a domain statement.
+
+    Raises:
+        ConflictError: If somebody else issued this sequence number.
+    """
+    tx.execute(
+        insert(domain_statement).values(
+            organization_id=organization_id,
+            sequence=sequence,
+            expires=expires,
+            payload=signed.payload,
+            signature=signed.signature,
+        )
+    )
+
+
+def add_sign_in_link(tx: Transaction, organization_id: str, token: bytes, expires: datetime) -> None:
+    """Store the hash of a sign-in link's token."""
+    tx.execute(
+        insert(sign_in_link).values(
+            organization_id=organization_id, id=new_id(), token_sha256=sha256(token).hex(), expires=expires, used=None
+        )
+    )
+
+
+def use_sign_in_link(tx: Transaction, token: bytes, now: datetime) -> None:
+    """Use a sign-in link up.
+
+    Raises:
+        ConflictError: If there is none, it has expired or was used.
+    """
+    table = sign_in_link
+    unused = (table.c.token_sha256 == sha256(token).hex()) & table.c.used.is_(None) & (table.c.expires > now)
+    tx.change_one(
+        update(table).where(unused).values(used=now), "the sign-in link was used or has expired: make another"
+    )

@@ -1,0 +1,224 @@
+"""The only place where rooms meet: makes every service and hands each what its ports ask for."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sealwright.audit.log import AuditLog
+from sealwright.ca.model import ISSUERS, ROOT
+from sealwright.ca.service import CertificateAuthority
+from sealwright.clock import Clock, SystemClock
+from sealwright.directory.service import Directory
+from sealwright.identity.devices import DeviceService
+from sealwright.identity.enrolment import EnrolmentService
+from sealwright.identity.freshness import NonceIssuer
+from sealwright.identity.people import PeopleService
+from sealwright.identity.policy import PolicyService
+from sealwright.identity.requests import RequestVerifier
+from sealwright.identity.tokens import TokenService
+from sealwright.keystore.model import Keystore
+from sealwright.keystore.pool import open_keystore
+from sealwright.kms.service import KeyService
+from sealwright.outbox.queue import put
+from sealwright.outbox.worker import OutboxWorker
+from sealwright.server import metrics, store
+from sealwright.server.backup import check_quarantine
+from sealwright.server.handlers import Handlers
+from sealwright.server.health import Readiness, check_database
+from sealwright.server.jobs import Job, JobRunner
+from sealwright.server.mail import Mailer
+from sealwright.server.schema import check_schema
+from sealwright.server.settings import Settings
+from sealwright.server.statement import StatementContent, StatementIssuer
+from sealwright.server.trunk import Subjects, Trunk, log_key_purpose, log_origin, worker_threads
+from sealwright.storage.engine import Storage, open_storage
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that the applications serve."""
+
+    settings: Settings
+    clock: Clock
+    storage: Storage
+    keystore: Keystore
+    audit: AuditLog
+    authority: CertificateAuthority
+    subjects: Subjects
+    directory: Directory
+    statements: StatementIssuer
+    statement_content: StatementContent
+    requests: RequestVerifier
+    tokens: TokenService
+    devices: DeviceService
+    enrolments: EnrolmentService
+    people: PeopleService
+    policies: PolicyService
+    keys: KeyService
+    readiness: Readiness
+    _worker: OutboxWorker = field(repr=False)
+    _jobs: JobRunner = field(repr=False)
+
+    @property
+    def organization_id(self) -> str:
+        """The organization of this server, 32 hex digits."""
+        return self.settings.organization.organization_id
+
+    def start(self) -> None:
+        """Start the sequencer, the outbox worker and the jobs."""
+        self.audit.start()
+        self._worker.start()
+        self._jobs.start()
+
+    def stop(self) -> None:
+        """Stop what `start` started."""
+        self._jobs.stop()
+        self._worker.stop()
+        self.audit.stop()
+
+    def check(self) -> None:
+        """Check database, keystore and statement once.
+
+        Raises:
+            SealwrightError: What does not hold.
+        """
+        for check in self.readiness.checks.values():
+            check()
+
+    def close(self) -> None:
+        """End the keystore's processes and close the database."""
+        self.keystore.close()
+        self.storage.close()
+
+
+def build(settings: Settings, clock: Clock | None = None) -> Services:
+    """Open database and keystore and make every service; nothing runs yet.
+
+    Raises:
+        ConfigurationError: If the settings do not fit the database.
+        SealedError: If the seal cannot be opened, or the data folder is in quarantine.
+    """
+    check_quarantine(settings.data_folder)
+    clock = clock or SystemClock()
+    storage = open_storage(settings.database_url, worker_threads())
+    try:
+        check_schema(storage)
+        keystore = open_keystore(Path(settings.seal.key_file), settings.seal_file, settings.seal.workers)
+    except BaseException:
+        storage.close()
+        raise
+    try:
+        return _services(Trunk(settings, storage, keystore, clock))
+    except BaseException:
+        keystore.close()
+        storage.close()
+        raise
+
+
+def _services(trunk: Trunk) -> Services:
+    settings, storage, keystore, clock, audit = (
+        trunk.settings,
+        trunk.storage,
+        trunk.keystore,
+        trunk.clock,
+        trunk.audit,
+    )
+    organization_id = settings.organization.organization_id
+    # 1 Keys and anchors of the organization.
+    with storage.read(organization_id) as tx:
+        log_key = store.load_service_key(tx, organization_id, log_key_purpose(settings))
+        statement_key = store.load_service_key(tx, organization_id, "statement")
+        release_key = store.load_service_key(tx, organization_id, "release")
+    root = trunk.authority.issuer_certificate(organization_id, ROOT)
+    content = _statement_content(settings, root, release_key.spki[-32:], log_key.spki[-32:])
+    statements = StatementIssuer(storage, keystore, clock, statement_key, content)
+    # 2 Identity.
+    requests = RequestVerifier(NonceIssuer(keystore, clock, organization_id), settings.server.endpoints)
+    tokens = TokenService(storage, trunk.device_store, trunk.people_store, requests, clock)
+    enrolments = EnrolmentService(
+        storage,
+        trunk.device_store,
+        trunk.people_store,
+        keystore,
+        audit,
+        clock,
+        requests=requests,
+        tokens=tokens,
+        devices=trunk.devices,
+        put_outbox=put,
+    )
+    # 3 Roles.
+    people = PeopleService(
+        storage, trunk.people_store, audit, clock, devices=trunk.devices, keys=trunk.keys, put_outbox=put
+    )
+    # 4 What runs by itself.
+    handlers = Handlers(trunk, enrolments, Mailer(settings.mail, (root,)))
+    worker = OutboxWorker(
+        storage,
+        clock,
+        {
+            "mailbox.provision": handlers.provision,
+            "mailbox.withdraw": handlers.withdraw,
+            "challenge.mail": handlers.mail_challenge,
+            "certificate.published": handlers.settle,
+            "certificate.revoked": handlers.unpublish,
+        },
+    )
+    jobs = JobRunner(
+        (
+            Job("pool.refill", 20.0, lambda: trunk.keys.refill_pool(organization_id)),
+            Job("certificate.renew", 3600.0, lambda: trunk.keys.renew_due(organization_id)),
+            Job("crl.refresh", 600.0, lambda: [trunk.authority.crl(organization_id, name) for name in ISSUERS]),
+            Job("statement.refresh", 3600.0, lambda: _refresh_statement(statements)),
+            Job("enrolment.purge", 3600.0, lambda: enrolments.purge(organization_id)),
+        )
+    )
+    readiness = Readiness(
+        {
+            "database": lambda: check_database(storage),
+            "keystore": lambda: keystore.derive_secret(organization_id, "readiness"),
+            "statement": statements.current,
+        }
+    )
+    return Services(
+        settings=settings,
+        clock=clock,
+        storage=storage,
+        keystore=keystore,
+        audit=audit,
+        authority=trunk.authority,
+        subjects=trunk.subjects,
+        directory=trunk.directory,
+        statements=statements,
+        statement_content=content,
+        requests=requests,
+        tokens=tokens,
+        devices=trunk.devices,
+        enrolments=enrolments,
+        people=people,
+        policies=trunk.policies,
+        keys=trunk.keys,
+        readiness=readiness,
+        _worker=worker,
+        _jobs=jobs,
+    )
+
+
+def _statement_content(settings: Settings, root: bytes, release_key: bytes, log_key: bytes) -> StatementContent:
+    return StatementContent(
+        domain=settings.organization.domain,
+        organization_id=settings.organization.organization_id,
+        organization_name=settings.organization.name,
+        endpoints=settings.server.endpoints,
+        tls_anchors=(root,),
+        smime_anchors=(root,),
+        release_key=release_key,
+        log_origin=log_origin(settings),
+        log_key=log_key,
+        imap=settings.imap.for_statement(),
+        submission=settings.submission.for_statement(),
+    )
+
+
+def _refresh_statement(statements: StatementIssuer) -> None:
+    statements.current()
+    metrics.DELEGATION_ENDS.set(statements.delegation_ends().timestamp())
