@@ -25,6 +25,7 @@ from sealwright.kms.policy import check_release
 from sealwright.kms.routes import kms_router
 from sealwright.kms.tables import mailbox_key
 from sealwright.storage.schema import metadata
+from sealwright.tlog.leaf import decode_leaf_record
 from sealwright.wire.api import (
     AccessToken,
     EnrolledAnswer,
@@ -84,6 +85,25 @@ def test_a_crash_before_the_certificate_is_made_good_on_the_same_key(world):
     world.keys.provision(ORGANIZATION, world.alice.mailbox_id)
     assert len(rows(world)) == 1
     assert world.issuer.statements[0].spki == bytes(rows(world)[0].spki)
+
+
+def test_whoever_certifies_second_finds_it_done(world):
+    issue, issued = world.issuer.issue_encryption, []
+
+    def issue_once_while_another_worker_is_faster(payload, signature):
+        if issued:
+            return issued[0]  # the CA is idempotent by SPKI
+        issued.append(issue(payload, signature))
+        world.keys.provision(ORGANIZATION, world.alice.mailbox_id)
+        return issued[0]
+
+    world.issuer.issue_encryption = issue_once_while_another_worker_is_faster
+    world.keys.provision(ORGANIZATION, world.alice.mailbox_id)
+    assert len(rows(world)) == 1
+    assert world.directory.published["alice@example.test"] == issued[0].certificate
+    chain = world.audit.chain(ORGANIZATION, world.alice.mailbox_id)
+    kinds = [decode_leaf_record(leaf.record).kind for leaf in chain.leaves]
+    assert kinds.count("key.certify") == 1
 
 
 def test_a_certificate_is_renewed_on_the_same_key(world):
