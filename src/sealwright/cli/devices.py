@@ -44,4 +44,7 @@ def remove_command(options: ClientOptions, device: str) -> None:
     """Remove a device, by id, fingerprint or name."""
     with options.open() as context:
         removed = remove_device(context.session, device)
+    if options.as_json:
+        print_json(removed)
+        return
     click.echo(f"{one_line(removed.name)} is removed.")

@@ -28,7 +28,7 @@ def document() -> None:
 def encrypt(options: ClientOptions, file: Path, output: Path, recipients: tuple[str, ...]) -> None:
     """Encrypt FILE to addresses and yourself."""
     with options.open() as context:
-        write_atomically(output, encrypt_document(context, file.read_bytes(), recipients))
+        _write(options, output, encrypt_document(context, file.read_bytes(), recipients))
 
 
 @document.command("decrypt")
@@ -38,7 +38,7 @@ def encrypt(options: ClientOptions, file: Path, output: Path, recipients: tuple[
 def decrypt(options: ClientOptions, file: Path, output: Path) -> None:
     """Decrypt FILE."""
     with options.open() as context:
-        write_atomically(output, decrypt_document(context, file.read_bytes()))
+        _write(options, output, decrypt_document(context, file.read_bytes()))
 
 
 @document.command("sign")
@@ -49,7 +49,7 @@ def decrypt(options: ClientOptions, file: Path, output: Path) -> None:
 def sign(options: ClientOptions, file: Path, output: Path, detached: bool) -> None:
     """Sign FILE with this device's key."""
     with options.open() as context:
-        write_atomically(output, sign_document(context, file.read_bytes(), detached=detached))
+        _write(options, output, sign_document(context, file.read_bytes(), detached=detached))
 
 
 @document.command("verify")
@@ -68,3 +68,9 @@ def verify(options: ClientOptions, file: Path, content: Path | None, output: Pat
         print_json(view)
     else:
         click.echo(one_line(f"signed by {', '.join(view.signer)} ({view.identity_level}), {view.signing_time}"))
+
+
+def _write(options: ClientOptions, output: Path, content: bytes) -> None:
+    write_atomically(output, content)
+    if options.as_json:
+        print_json({"output": str(output), "size_bytes": len(content)})

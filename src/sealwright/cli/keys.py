@@ -44,9 +44,10 @@ def list_command(options: ClientOptions) -> None:
 @click.option("-o", "--output", type=OUTPUT_FILE, required=True, help="PKCS#12 file to write.")
 @click.option("--key", "chosen", help="Key id or generation; the active key without.")
 @click.option("--export-passphrase-file", type=EXISTING_FILE, help="First line protects the file; asked for without.")
+@click.option("--legacy", is_flag=True, help="Protect it with 3DES and SHA-1 for old programs (gpgsm 2.2); weak.")
 @client_options
 def export_command(
-    options: ClientOptions, output: Path, chosen: str | None, export_passphrase_file: Path | None
+    options: ClientOptions, output: Path, chosen: str | None, export_passphrase_file: Path | None, legacy: bool
 ) -> None:
     """Write a key to a PKCS#12 file, if the organization permits it; the log shows it."""
     if export_passphrase_file is not None:
@@ -54,6 +55,10 @@ def export_command(
     else:
         passphrase = click.prompt("Passphrase of the file", hide_input=True, confirmation_prompt=True, err=True)
     with options.open() as context:
-        content = export_key(context, find_mailbox_key(context, chosen), passphrase)
+        key = find_mailbox_key(context, chosen)
+        content = export_key(context, key, passphrase, legacy=legacy)
     write_atomically(output, content)
+    if options.as_json:
+        print_json({"output": str(output), "key_id": key.key_id, "generation": key.generation})
+        return
     click.echo(f"{output} written.")

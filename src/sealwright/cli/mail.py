@@ -83,7 +83,7 @@ def list_held(options: ClientOptions) -> None:
 @click.argument("held_id")
 @client_options
 def retry_held(options: ClientOptions, held_id: str) -> None:
-    """Send a mail that was kept back, now that its recipients may have certificates."""
+    """Send the mail HELD_ID of `held list`, now that its recipients may have certificates."""
     with options.open() as context:
         content = context.store.read_held(held_id)
         known = set(context.store.held_mails())
@@ -94,6 +94,9 @@ def retry_held(options: ClientOptions, held_id: str) -> None:
                 context.store.drop_held(again)
             raise
         context.store.drop_held(held_id)
+    if options.as_json:
+        print_json(report)
+        return
     click.echo(f"sent encrypted to {', '.join(report.recipients)}")
 
 
@@ -101,9 +104,11 @@ def retry_held(options: ClientOptions, held_id: str) -> None:
 @click.argument("held_id")
 @client_options
 def drop_held(options: ClientOptions, held_id: str) -> None:
-    """Forget a mail that was kept back."""
+    """Forget the mail HELD_ID for good; nobody gets it."""
     with options.open() as context:
         context.store.drop_held(held_id)
+    if options.as_json:
+        print_json({"dropped": held_id})
 
 
 def message_document(mail: ReadMessage) -> dict[str, object]:

@@ -22,7 +22,8 @@ def message() -> None:
 def encrypt(options: ClientOptions) -> None:
     """Sign the message and encrypt it to its recipients and yourself."""
     with options.open() as context:
-        _write(encrypt_message(context, sys.stdin.buffer.read()))
+        content = encrypt_message(context, sys.stdin.buffer.read())
+    _write(options, content)
 
 
 @message.command("sign")
@@ -30,7 +31,8 @@ def encrypt(options: ClientOptions) -> None:
 def sign(options: ClientOptions) -> None:
     """Sign the message, without encrypting it."""
     with options.open() as context:
-        _write(protect_for(context, sys.stdin.buffer.read(), (), None))
+        content = protect_for(context, sys.stdin.buffer.read(), (), None)
+    _write(options, content)
 
 
 @message.command("decrypt")
@@ -44,7 +46,7 @@ def decrypt(options: ClientOptions) -> None:
         print_json(message_document(opened))
         return
     click.echo(f"sealwright: {signature_line(opened)}", err=True)
-    _write(opened.entity)
+    _write(options, opened.entity)
 
 
 @message.command("verify")
@@ -62,6 +64,9 @@ def verify(options: ClientOptions) -> None:
         raise InvalidSignatureError("the message has no valid signature of its sender")
 
 
-def _write(content: bytes) -> None:
+def _write(options: ClientOptions, content: bytes) -> None:
+    if options.as_json:
+        print_json({"message": content})
+        return
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()

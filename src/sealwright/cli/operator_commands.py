@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from rich.console import Console
 from rich.table import Column, Table
 
+from sealwright.cli.output import print_json
 from sealwright.errors import ConflictError, DecodingError, InputError
 from sealwright.net.unix_http import unix_request
 from sealwright.wire.operator import (
@@ -40,6 +41,7 @@ DATA = click.option(
     required=True,
     help="Data folder of the running server; or SEALWRIGHT_DATA.",
 )
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
 def _ask(data: Path, method: str, path: str, request: msgspec.Struct | None, answer_type: type[T]) -> T:
@@ -67,14 +69,18 @@ def people() -> None:
 @people.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @DATA
-def import_people(file: Path, data: Path) -> None:
+@JSON
+def import_people(file: Path, data: Path, as_json: bool) -> None:
     """Import the staff list FILE: CSV with the columns address, given_name, surname, display_name."""
     answer = _ask(data, "POST", "/local/people", PeopleImport(people=read_staff_list(file)), PeopleImported)
+    if as_json:
+        print_json(answer)
     for row in answer.refused:
         click.echo(f"row {row.row}: {row.address}: {row.reason}", err=True)
     if answer.refused:
         raise InputError(f"nothing was imported: {len(answer.refused)} rows of {file} cannot be used")
-    click.echo(f"{answer.created} imported, {answer.existing} there already. Their keys are being made.")
+    if not as_json:
+        click.echo(f"{answer.created} imported, {answer.existing} there already. Their keys are being made.")
 
 
 def read_staff_list(file: Path) -> tuple[PersonRow, ...]:
@@ -107,9 +113,13 @@ def read_staff_list(file: Path) -> tuple[PersonRow, ...]:
 
 @people.command("list")
 @DATA
-def list_people(data: Path) -> None:
+@JSON
+def list_people(data: Path, as_json: bool) -> None:
     """List everybody with key, certificate and devices."""
     answer = _ask(data, "GET", "/local/people", None, PeopleList)
+    if as_json:
+        print_json(answer)
+        return
     table = Table(Column("Address", overflow="fold"), "Name", "State", "Key", "Certificate until", "Devices")
     for person in answer.people:
         until = f"{person.certificate_not_after:%Y-%m-%d}" if person.certificate_not_after else "-"
@@ -138,7 +148,7 @@ def rotate_key(address: str, data: Path) -> None:
 
 
 @click.command("invite")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write.")
 @DATA
 def invite(output: Path, data: Path) -> None:
     """Write the invitation file that devices of the organization are set up with."""
@@ -149,7 +159,13 @@ def invite(output: Path, data: Path) -> None:
 
 @click.command("tls-certificate")
 @click.argument("names", nargs=-1, required=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), required=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder for server.key and server.pem.",
+)
 @DATA
 def tls_certificate(names: tuple[str, ...], output: Path, data: Path) -> None:
     """Make a key here and get a certificate for a server of the organization's own with the DNS names or IP addresses NAMES."""
@@ -175,18 +191,26 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
 
 @click.command("sign-in-link")
 @DATA
-def sign_in_link(data: Path) -> None:
+@JSON
+def sign_in_link(data: Path, as_json: bool) -> None:
     """Make a one-time link to the console for the first administrator."""
     answer = _ask(data, "POST", "/local/sign-in-links", None, SignInLink)
+    if as_json:
+        print_json(answer)
+        return
     click.echo(answer.url)
     click.echo(f"Valid once, until {answer.expires:%Y-%m-%d %H:%M} UTC.", err=True)
 
 
 @click.command("status")
 @DATA
-def status(data: Path) -> None:
+@JSON
+def status(data: Path, as_json: bool) -> None:
     """Show the state of the running server."""
     answer = _ask(data, "GET", "/local/status", None, ServerStatus)
+    if as_json:
+        print_json(answer)
+        return
     for name in ServerStatus.__struct_fields__:
         click.echo(f"{name.replace('_', ' '):18} {getattr(answer, name)}")
 

@@ -9,6 +9,9 @@ from sealwright.clock import SystemClock
 DATA = click.argument("data", type=click.Path(path_type=Path, file_okay=False))
 
 
+SECURITY = click.Choice(["tls", "starttls"])
+
+
 @click.command("init")
 @DATA
 @click.option("--organization", required=True, help="Legal name of the organization.")
@@ -20,14 +23,20 @@ DATA = click.argument("data", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--status-url", required=True, help="http URL of revocation lists; stands in every certificate.")
 @click.option("--status-listen", help="Address and port of the status service; from --status-url if left out.")
 @click.option("--imap-host", default="", help="Where people read their mail.")
-@click.option("--imap-port", default=993, show_default=True)
-@click.option("--imap-security", type=click.Choice(["tls", "starttls"]), default="tls", show_default=True)
+@click.option("--imap-port", default=993, show_default=True, help="Its TCP port.")
+@click.option("--imap-security", type=SECURITY, default="tls", show_default=True, help="How it is secured.")
 @click.option("--submission-host", default="", help="Where people submit their mail.")
-@click.option("--submission-port", default=465, show_default=True)
-@click.option("--submission-security", type=click.Choice(["tls", "starttls"]), default="tls", show_default=True)
+@click.option("--submission-port", default=465, show_default=True, help="Its TCP port.")
+@click.option("--submission-security", type=SECURITY, default="tls", show_default=True, help="How it is secured.")
 @click.option("--mail-host", default="127.0.0.1", show_default=True, help="Where the server submits its own mails.")
-@click.option("--mail-port", default=25, show_default=True)
-@click.option("--mail-security", type=click.Choice(["tls", "starttls", "none"]), default="none", show_default=True)
+@click.option("--mail-port", default=25, show_default=True, help="Its TCP port.")
+@click.option(
+    "--mail-security",
+    type=click.Choice(["tls", "starttls", "none"]),
+    default="none",
+    show_default=True,
+    help="How it is secured; none on loopback only.",
+)
 @click.option("--mail-from", default="", help="Sender of the server's mails; sealwright@DOMAIN if left out.")
 @click.option("--key-algorithm", default="rsa-3072", show_default=True, help="Of new encryption keys.")
 @click.option("--pool-size", default=8, show_default=True, help="Encryption keys made in advance.")
@@ -91,8 +100,13 @@ def check_config(data: Path) -> None:
 
 @click.command("renew-statement-key")
 @DATA
-@click.option("--root", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True)
-@click.option("--passphrase", prompt=True, hide_input=True)
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    required=True,
+    help="The offline statement root, statement-root.pem.",
+)
+@click.option("--passphrase", prompt=True, hide_input=True, help="Of the root; asked for without.")
 def renew_statement_key(data: Path, root: Path, passphrase: str) -> None:
     """Delegate the online statement key of DATA for another 90 days with the offline root."""
     from sealwright.server.init import renew_delegation
@@ -104,7 +118,7 @@ def renew_statement_key(data: Path, root: Path, passphrase: str) -> None:
 
 @click.command("backup")
 @DATA
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write, a tar.gz.")
 def backup(data: Path, output: Path) -> None:
     """Write a backup of DATA; root wrapping key and offline root stay out."""
     from sealwright.server.backup import back_up

@@ -1,6 +1,12 @@
 """Writing keys of the mailbox to a PKCS#12 file, for mail clients that want one; needs the organization's permission."""
 
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    KeySerializationEncryption,
+    PrivateFormat,
+    pkcs12,
+)
 
 from sealwright.client.checkpoints import remember_checkpoint
 from sealwright.client.context import ClientContext
@@ -11,6 +17,7 @@ from sealwright.wire.api import ExportAnswer, ExportRequest
 from sealwright.wire.leaf_check import check_leaf
 
 MIN_PASSPHRASE_CHARACTERS = 8
+LEGACY_ROUNDS = 600_000
 
 
 def find_mailbox_key(context: ClientContext, chosen: str | None) -> MailboxKey:
@@ -25,8 +32,14 @@ def find_mailbox_key(context: ClientContext, chosen: str | None) -> MailboxKey:
     raise NotFoundError("the mailbox has no such key")
 
 
-def export_key(context: ClientContext, key: MailboxKey, passphrase: str) -> bytes:
+def export_key(context: ClientContext, key: MailboxKey, passphrase: str, *, legacy: bool = False) -> bytes:
     """Ask for permission, check that the log shows it, and return a PKCS#12 file.
+
+    Args:
+        context: The mailbox.
+        key: One of its keys.
+        passphrase: Protects the file.
+        legacy: See `pkcs12_file`.
 
     Raises:
         PermissionDeniedError: If the organization does not allow it.
@@ -42,10 +55,30 @@ def export_key(context: ClientContext, key: MailboxKey, passphrase: str) -> byte
     if record.kind != "key.export" or record.chain_id != context.enrolled.mailbox_id:
         raise LogVerificationError("the log's leaf is not about this export")
     remember_checkpoint(answer.checkpoint, context.store, context.session, context.statement)
+    return pkcs12_file(context.store.state.address, key, passphrase, legacy=legacy)
+
+
+def pkcs12_file(name: str, key: MailboxKey, passphrase: str, *, legacy: bool = False) -> bytes:
+    """Return a PKCS#12 file with a key, its newest certificate and the chain.
+
+    Args:
+        name: The friendly name.
+        key: Has a certificate.
+        passphrase: Protects the file.
+        legacy: 3DES and SHA-1 for programs that read nothing else, such as gpgsm 2.2; else AES-256 and SHA-256.
+    """
     return pkcs12.serialize_key_and_certificates(
-        context.store.state.address.encode("utf-8"),
+        name.encode("utf-8"),
         load_decryption_key(key),
         load_certificates(key.certificates)[0],
         load_certificates(key.chain),
-        BestAvailableEncryption(passphrase.encode("utf-8")),
+        _protection(passphrase.encode("utf-8"), legacy=legacy),
     )
+
+
+def _protection(passphrase: bytes, *, legacy: bool) -> KeySerializationEncryption:
+    if not legacy:
+        return BestAvailableEncryption(passphrase)
+    builder = PrivateFormat.PKCS12.encryption_builder().kdf_rounds(LEGACY_ROUNDS)
+    builder = builder.key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC)
+    return builder.hmac_hash(hashes.SHA1()).build(passphrase)  # noqa: S303 - what old programs read
