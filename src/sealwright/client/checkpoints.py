@@ -2,7 +2,7 @@
 
 from sealwright.client.session import ServerSession
 from sealwright.client.store import ClientStore
-from sealwright.errors import LogVerificationError
+from sealwright.errors import LogVerificationError, NotFoundError
 from sealwright.tlog.checkpoint import Checkpoint, open_note
 from sealwright.tlog.tree import verify_consistency
 from sealwright.wire.api import ConsistencyAnswer
@@ -30,7 +30,12 @@ def remember_checkpoint(
         return newer
     if small.size > 0:
         path = f"/v1/log/consistency?first={small.size}&second={large.size}"
-        proof = session.get(path, ConsistencyAnswer).proof
+        try:
+            proof = session.get(path, ConsistencyAnswer).proof
+        except NotFoundError as error:
+            raise LogVerificationError(
+                "the log is shorter than this device has seen it: it was rolled back, or restored from an old backup"
+            ) from error
         verify_consistency(small.size, large.size, proof, small.root, large.root)
     if newer is large:
         store.update({"checkpoint": note})

@@ -20,7 +20,7 @@ QUARANTINE = Path("node") / "quarantine.json"
 PARTS = ("sealwright.toml", "seal", "tls")
 """Not `node`: this node's own checkpoints are never replicated, and not `offline`."""
 NUMBER_LEAP = 1000
-"""More lists and statements than are made between two backups."""
+"""More lists, statements and notices than are made between two backups."""
 
 
 def back_up(data_folder: Path, target: Path) -> None:
@@ -78,6 +78,8 @@ def restore(source: Path, data_folder: Path, now: datetime) -> None:
         folder.chmod(0o700)
     with closing(sqlite3.connect(data_folder / DATABASE)) as connection, connection:
         connection.execute("UPDATE ca_issuer SET crl_number = crl_number + ?, crl_next_update = NULL", (NUMBER_LEAP,))
+        # devices have read further in their feeds than the backup goes: what is new must come after that
+        connection.execute("UPDATE device SET sync_number = sync_number + ?", (NUMBER_LEAP,))
         connection.execute(
             "UPDATE domain_statement SET sequence = sequence + ? WHERE (organization_id, sequence) IN"
             " (SELECT organization_id, MAX(sequence) FROM domain_statement GROUP BY organization_id)",
