@@ -145,7 +145,7 @@ def test_files_that_the_pages_name_exist():
 
 
 NAMED_COMMAND = re.compile(
-    r"(?:^ {4}(?:sudo -u \S+ )?(?:\S*/)?|`)sealwright ((?:[a-z][a-z-]*)(?: [a-z][a-z-]+)?)", re.MULTILINE
+    r"(?:^ {4}(?:runuser -u \S+ -- )?(?:\S*/)?|`)sealwright ((?:[a-z][a-z-]*)(?: [a-z][a-z-]+)?)", re.MULTILINE
 )
 
 
