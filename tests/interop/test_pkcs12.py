@@ -69,17 +69,14 @@ def test_nss_opens_it(tmp_path, mailbox_keys, kind, legacy):
 
 @pytest.mark.skipif(shutil.which("gpgsm") is None, reason="gpgsm is not installed")
 @pytest.mark.parametrize("legacy", [False, True])
-def test_gpgsm_opens_the_legacy_form_only(passable_folder, mailbox_keys, people, legacy):
+def test_gpgsm_opens_the_legacy_form(passable_folder, mailbox_keys, people, legacy):
     folder = passable_folder / f"gnupg{legacy}"
     folder.mkdir()
     gpgsm = Gpgsm(folder, root=people.root)
     try:
         (folder / "k.p12").write_bytes(pkcs12_file("bob@example.com", mailbox_keys["rsa"][1], PASSWORD, legacy=legacy))
         done = gpgsm.run("--import", "k.p12", may_fail=True)
-        assert (b"secret keys imported: 1" in done.stderr) is legacy
+        imported = b"secret keys imported: 1" in done.stderr
+        assert imported or not legacy  # gpgsm 2.2.40 does not read the other form, newer ones may
     finally:
         gpgsm.close()
-
-
-def test_gpgsm_opens_p256():
-    pytest.skip("gpgsm 2.2.40 crashes when it imports any PKCS#12 file with a P-256 key")
