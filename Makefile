@@ -4,9 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test lint bench
+.PHONY: test-packages demo-packages install demo test lint bench
 
 install: $(STAMP)
+
+# What Debian brings: installed when run as root, named in one line otherwise.
+test-packages:
+	@$(PYTHON) packaging/system_packages.py
+
+demo-packages:
+	@$(PYTHON) packaging/system_packages.py demo
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) packaging/check_python.py
@@ -15,16 +22,14 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
-test: install
-	$(PYTHON) packaging/system_packages.py
+test: test-packages install
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 tests
 
-demo: install
-	$(PYTHON) packaging/system_packages.py
+demo: demo-packages install
 	$(BIN)/python -m demo.run
 
 lint: install

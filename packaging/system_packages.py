@@ -11,25 +11,24 @@ import subprocess
 import sys
 from pathlib import Path
 
-PROGRAMS = {
-    "openssl": "openssl",
+DEMO_PROGRAMS = {"openssl": "openssl", "dovecot": "dovecot-core", "postfix": "postfix"}
+"""Program that must be on the path -> Debian package that holds it; what the demo drives."""
+
+TEST_PROGRAMS = {
     "gpgsm": "gpgsm",
     "certutil": "libnss3-tools",
     "softhsm2-util": "softhsm2",
     "ldapsearch": "ldap-utils",
-    "dovecot": "dovecot-core",
-    "postfix": "postfix",
     "chromium": "chromium",
     "thunderbird": "thunderbird",
 }
-"""Program that must be on the path -> Debian package that holds it."""
+"""The same for what only tests drive."""
 
-FILES = {
-    "dovecot/imap": "dovecot-imapd",
-    "dovecot/lmtp": "dovecot-lmtpd",
-    "postgresql/*/bin/initdb": "postgresql",
-}
+DEMO_FILES = {"dovecot/imap": "dovecot-imapd", "dovecot/lmtp": "dovecot-lmtpd"}
 """Pattern of a file under /usr/lib, off the path, -> Debian package that holds it."""
+
+TEST_FILES = {"postgresql/*/bin/initdb": "postgresql"}
+"""The same for what only tests drive."""
 
 SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"))
 """Mail servers lie where an ordinary user's path does not lead."""
@@ -38,10 +37,12 @@ ANSWERS = "postfix postfix/main_mailer_type select No configuration\n"
 """What debconf would ask: this machine's own mail is left alone."""
 
 
-def missing_packages() -> list[str]:
-    """Return the Debian packages that are not there, sorted."""
-    missing = [package for program, package in PROGRAMS.items() if shutil.which(program, path=SEARCH_PATH) is None]
-    missing += [package for pattern, package in FILES.items() if not any(Path("/usr/lib").glob(pattern))]
+def missing_packages(*, tests: bool) -> list[str]:
+    """Return the Debian packages that are not there, sorted; those that only tests drive if asked for."""
+    programs = {**DEMO_PROGRAMS, **TEST_PROGRAMS} if tests else DEMO_PROGRAMS
+    files = {**DEMO_FILES, **TEST_FILES} if tests else DEMO_FILES
+    missing = [package for program, package in programs.items() if shutil.which(program, path=SEARCH_PATH) is None]
+    missing += [package for pattern, package in files.items() if not any(Path("/usr/lib").glob(pattern))]
     if importlib.util.find_spec("ensurepip") is None:
         missing.append("python3-venv")
     return sorted(missing)
@@ -64,7 +65,7 @@ def install(packages: list[str]) -> None:
 
 def main() -> None:
     """Look for each package; install or name what is missing."""
-    missing = missing_packages()
+    missing = missing_packages(tests="demo" not in sys.argv[1:])
     if not missing:
         return
     if os.geteuid() == 0 and shutil.which("apt-get"):
