@@ -1,7 +1,5 @@
 """The life of a mailbox's keys: pool, first key, certificate, rotation, end of the tenure. Every step can be repeated."""
 
-from contextlib import suppress
-
 import msgspec
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -98,8 +96,7 @@ class Provisioner:
         if old is None:
             raise NotFoundError("the mailbox has no active key yet")
         self._new_generation(organization_id, mailbox_id, old=old)
-        with suppress(ConflictError):  # the order stands in the outbox too, and its worker may be faster
-            self.provision(organization_id, mailbox_id)
+        self.provision(organization_id, mailbox_id)
 
     def withdraw(self, organization_id: str, mailbox_id: str) -> None:
         """Deactivate and freeze the keys of an ended tenure, and withdraw its certificates."""

@@ -49,3 +49,34 @@ def test_unknown_device_is_one_line_and_a_code(tmp_path):
 def test_text_from_outside_cannot_steer_the_terminal():
     assert "\x1b" not in clean("a\x1b[2J")
     assert one_line("a\r\nb") == "a b"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["no-such-command"], 2),
+        (["people", "import"], 2),
+        (["certificate", "show", "{folder}/not-a-certificate"], 2),
+        (["keys", "list"], 4),
+        (["backup", "{folder}/data", "-o", "{folder}/there"], 5),
+        (["status", "--data", "{folder}"], 9),
+        (["check-config", "{folder}"], 10),
+        (["lift-quarantine", "--yes", "{folder}"], 5),
+        (["--help"], 0),
+    ],
+)
+def test_exit_codes_of_the_program(tmp_path, arguments, code):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "sealwright.db").touch()
+    for name in ("there", "not-a-certificate"):
+        (tmp_path / name).write_text("x")
+    done = subprocess.run(
+        [sys.executable, "-m", "sealwright.cli.main", *(each.format(folder=tmp_path) for each in arguments)],
+        env={"SEALWRIGHT_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert bool(done.stdout) is (code == 0)

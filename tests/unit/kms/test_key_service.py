@@ -289,19 +289,3 @@ def test_a_device_is_set_up_over_http(world):
         assert removed.status_code == 204, removed.text
         path = "/v1/devices"
         assert http.get(path, headers=world.headers(device, token, "GET", path)).status_code == 401
-
-
-def test_a_rotation_is_done_also_when_the_worker_certifies_first(world, monkeypatch):
-    world.keys.provision(ORGANIZATION, world.alice.mailbox_id)
-    old = world.directory.published["alice@example.test"]
-    provisioner = world.keys._provisioner
-    provision = provisioner.provision
-
-    def lose(organization_id, mailbox_id):
-        provision(organization_id, mailbox_id)
-        raise ConflictError("the same thing exists already")
-
-    monkeypatch.setattr(provisioner, "provision", lose)
-    world.keys.rotate(ORGANIZATION, world.alice.mailbox_id)
-    assert world.directory.published["alice@example.test"] != old
-    assert [(row.generation, row.state) for row in rows(world)] == [(1, "DEACTIVATED"), (2, "ACTIVE")]
