@@ -13,9 +13,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import select
+from support.lint import certificate_findings
 from support.memory_keystore import MemoryKeystore
 
 from sealwright.ca.fronts.status import StatusFront
+from sealwright.ca.lint import PRIVATE_CA_FINDINGS
 from sealwright.ca.model import Organization, Subject
 from sealwright.ca.policy import CaSettings
 from sealwright.ca.service import CertificateAuthority
@@ -98,12 +101,22 @@ class House:
         payload = msgspec.json.encode(msgspec.structs.replace(statement, **changes))
         return payload, self.keystore.sign(self.kms_key, "ed25519", escrow_signature_input(payload))
 
+    def findings(self) -> list[str]:
+        """Lint everything that was signed, when it is finished; what an intranet's names cause does not count."""
+        with self.storage.read(ORGANIZATION_ID) as tx:
+            rows = [*tx.fetch_all(select(ca_certificate.c.certificate)), *tx.fetch_all(select(ca_issuer.c.certificate))]
+        signed = {der for row in rows for der in row if der}
+        found = [finding for der in signed for finding in certificate_findings(x509.load_der_x509_certificate(der))]
+        return [finding for finding in found if finding.partition(":")[0] not in PRIVATE_CA_FINDINGS]
+
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     built = House(tmp_path)
     yield built
+    findings = built.findings()
     built.storage.close()
+    assert findings == []
 
 
 def make_request() -> bytes:
