@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from email.message import EmailMessage
+from email import message_from_bytes
 from pathlib import Path
 
 import msgspec
@@ -22,9 +22,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from rich.console import Console
 from rich.markup import escape
 
+from demo.letters import ATTACHMENT_NAME, raw_lines, read_newest, send
 from demo.mail_system import MailSystem, MailSystemError
 from demo.programs import PROGRAM as SEALWRIGHT
-from demo.programs import Device, Outcome, ProgramError, Server, free_port, openssl, run
+from demo.programs import Device, ProgramError, Server, free_port, openssl, run
 from sealwright.errors import SealwrightError
 from sealwright.net.http import HttpClient
 from sealwright.net.smtp import submit_mail
@@ -37,7 +38,8 @@ PEOPLE = "address,given_name,surname\n" + "".join(
     f"{each},{each[0].upper()}{each[1:-13]},Example\n" for each in (ALICE, BOB, CAROL)
 )
 SUBJECT, TEXT = "Quarterly figures", "The figures are attached. For Bob alone."
-ATTACHMENT_NAME, ATTACHMENT = "figures.csv", "quarter,result\n3,1234567\n"
+REPLY = "Thank you, Alice. I have read them."
+ATTACHMENT = "quarter,result\n3,1234567\n"
 SERVER_ADDRESS = "sealwright@example.test"
 KEYS_TIMEOUT_SECONDS = 120.0
 TELL = Console(highlight=False, soft_wrap=True)
@@ -143,7 +145,22 @@ class Story:
         read = read_newest(bob)
         check(SUBJECT in read and TEXT in read and ATTACHMENT_NAME in read, "Bob reads subject, text and attachment")
         check(ALICE in read, "and sees whose signature it is")
+        TELL.print("  The mail as it lies on the mail server's disk, where it begins and where its content begins:")
+        for line in raw_lines(raw):
+            TELL.print(f"    [dim]{escape(line)}[/dim]")
         return alice, bob
+
+    def answer(self, alice: Device, bob: Device) -> None:
+        """Let Bob answer Alice's mail."""
+        chapter("Bob answers Alice")
+        asked = str(message_from_bytes(self.mail.raw_messages(BOB)[-1])["Message-ID"])
+        before = len(self.mail.raw_messages(ALICE))
+        send(bob, ALICE, f"Re: {SUBJECT}", REPLY, in_reply_to=asked)
+        raw = self.mail.wait_for_messages(ALICE, before + 1)[-1]
+        check(REPLY.encode() not in raw and SUBJECT.encode() not in raw, "his answer lies there as ciphertext, too")
+        check(message_from_bytes(raw)["In-Reply-To"] == asked, "and says which mail it answers")
+        read = read_newest(alice)
+        check(f"Re: {SUBJECT}" in read and REPLY in read and BOB in read, "Alice reads it, signed by Bob")
 
     def more_devices(self, bob: Device) -> None:
         """Add a second device, rotate the key, add a third."""
@@ -212,25 +229,11 @@ class Story:
         return entry.certificates[0].certificate
 
 
-def send(device: Device, to: str, subject: str, text: str, table: str = "", *, may_fail: bool = False) -> Outcome:
-    """Send a mail from a device, with a table attached if one is given."""
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = device.address, to, subject
-    message.set_content(text + "\n")
-    if table:
-        message.add_attachment(table, subtype="csv", filename=ATTACHMENT_NAME)
-    return device.run("send", given=message.as_string(), may_fail=may_fail)
-
-
-def read_newest(device: Device) -> str:
-    """Return what a device shows of the newest mail."""
-    return device.run("read", "1").output
-
-
 def tell(story: Story, running: ExitStack) -> None:
     """Tell everything in its order."""
     story.machine_room(running)
     alice, bob = story.first_mail()
+    story.answer(alice, bob)
     story.more_devices(bob)
     story.held(alice)
     story.log(bob)
