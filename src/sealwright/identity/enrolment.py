@@ -43,7 +43,7 @@ CHALLENGE_TOPIC = "challenge.mail"
 CHALLENGE_PURPOSE = "challenge"
 MAX_NAME_CHARACTERS = 100
 MAX_PLATFORM_CHARACTERS = 40
-_REFUSED = "the mailbox proof is not right or came too late: start again"
+_REFUSED = "the mailbox proof is not right or came too late: start the set-up again"
 
 
 class EnrolmentService:

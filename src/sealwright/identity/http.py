@@ -61,19 +61,29 @@ def request_headers(request: Request[Any, Any, Any]) -> dict[str, str]:
     return headers
 
 
-def decode_request(body: bytes, kind: type[T]) -> T:
+def decode_request(body: bytes, kind: type[T], max_bytes: int = MAX_BODY_BYTES) -> T:
     """Decode a JSON request.
 
     Raises:
         DecodingError: If it is not one of this kind.
         InputError: If it is too large.
     """
-    if len(body) > MAX_BODY_BYTES:
+    if len(body) > max_bytes:
         raise InputError("the request is too large")
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DecodingError(f"not a {kind.__name__}") from error
+
+
+def check_empty(body: bytes) -> None:
+    """Check that a request has no body where it needs none.
+
+    Raises:
+        InputError: If it has one.
+    """
+    if body:
+        raise InputError("this request has no body")
 
 
 def answer(value: object, token_service: TokenService, status_code: int = 200) -> Response[bytes]:

@@ -12,7 +12,7 @@ from litestar.params import FromPath, RawBody
 from sealwright.errors import InputError
 from sealwright.identity.devices import DeviceService
 from sealwright.identity.enrolment import EnrolmentService
-from sealwright.identity.http import answer, authenticate, decode_request, no_content, signed_evidence
+from sealwright.identity.http import answer, authenticate, check_empty, decode_request, no_content, signed_evidence
 from sealwright.identity.tokens import TokenService
 from sealwright.wire.api import EnrolmentRequest, ProofRequest
 
@@ -49,6 +49,7 @@ def prove_mailbox(
 @post("/v1/token", status_code=200, sync_to_thread=True)
 def renew_token(request: AnyRequest, body: RawBody, token_service: NamedDependency[TokenService]) -> Response[bytes]:
     """Renew the access token with a signed request: 200 AccessToken."""
+    check_empty(body)
     return answer(token_service.renew(signed_evidence(request, body)), token_service)
 
 
@@ -76,6 +77,7 @@ def remove_device(
     token_service: NamedDependency[TokenService],
 ) -> Response[None]:
     """Remove a device of the mailbox: 204."""
+    check_empty(body)
     asking = authenticate(request, token_service, state_changing=True, body=body)
     device_service.remove(asking, device_id)
     return no_content(token_service)

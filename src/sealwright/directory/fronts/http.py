@@ -16,14 +16,17 @@ from urllib.parse import parse_qs
 import msgspec
 from litestar import Controller, Request, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody
+from litestar.params import RawBody
 
 from sealwright.directory.service import Directory
 from sealwright.errors import InputError, RateLimitedError, SealwrightError
+from sealwright.identity.http import decode_request
 from sealwright.wire.api import DirectoryAnswer, DirectoryQuery
 from sealwright.wire.problems import problem_for
 
 CACHE_SECONDS = 1.0
+MAX_QUERY_BYTES = 256 * 1024
+"""500 addresses of 320 octets stay below."""
 MAX_CACHED = 20_000
 ADDRESSES_PER_MINUTE = 3000
 """What one source may look up; a busy mail gateway stays below, a harvester does not."""
@@ -66,14 +69,15 @@ class DirectoryController(Controller):
     @post("/search", sync_to_thread=True, status_code=200)
     def search(
         self,
-        data: JSONBody[DirectoryQuery],
+        body: RawBody,
         directory: NamedDependency[Directory],
         lookup_quota: NamedDependency[LookupQuota],
         request: Request[Any, Any, Any],
     ) -> DirectoryAnswer:
         """Look up the recipients of one mail."""
-        lookup_quota.spend(request.client.host if request.client else "", max(1, len(data.addresses)))
-        return DirectoryAnswer(entries=directory.search(data.addresses))
+        query = decode_request(body, DirectoryQuery, MAX_QUERY_BYTES)
+        lookup_quota.spend(request.client.host if request.client else "", max(1, len(query.addresses)))
+        return DirectoryAnswer(entries=directory.search(query.addresses))
 
 
 class LookupFront:
