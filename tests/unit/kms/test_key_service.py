@@ -259,7 +259,7 @@ def test_a_device_is_set_up_over_http(world):
     with TestClient(app, base_url=ORIGIN) as http:
 
         def post(path, request, token=None, key="k"):
-            body = msgspec.json.encode(request)
+            body = b"" if request is None else msgspec.json.encode(request)
             headers = dict(world.signed(device, "POST", path, body, nonce=nonce, key=key).headers)
             if token is not None:
                 headers = world.headers(device, token, "POST", path, body, key=key, nonce=nonce)
@@ -275,7 +275,7 @@ def test_a_device_is_set_up_over_http(world):
         proof = ProofRequest(answer=world.answer(device, begun))
         answered = post(f"/v1/enrolments/{begun.enrolment_id}/proof", proof)
         enrolled = msgspec.json.decode(answered.content, type=EnrolledAnswer)
-        token = msgspec.json.decode(post("/v1/token", {}).content, type=AccessToken).access_token
+        token = msgspec.json.decode(post("/v1/token", None).content, type=AccessToken).access_token
         request = ReleaseRequest(request_nonce=NONCE)
         assert post("/v1/releases", request).status_code == 401
         answered = post("/v1/releases", request, token)
