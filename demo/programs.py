@@ -119,6 +119,13 @@ class Server:
                 self._process.wait()
             self._process = None
 
+    def kill(self) -> None:
+        """End it at once, in the middle of whatever it does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
     def operate(self, *arguments: str, may_fail: bool = False) -> Outcome:
         """Run an operator's command."""
         return run([str(PROGRAM), *arguments], env={"SEALWRIGHT_DATA": str(self.data)}, may_fail=may_fail)

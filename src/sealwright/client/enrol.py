@@ -62,7 +62,8 @@ def prove_mailbox(
         store.update({"enrolment": running})
     transcript = proof_transcript(domain, store.state.address, thumbprint, running.answer.server_nonce)
     proof = ProofRequest(answer=proof_answer(running.part1, running.answer.part2, transcript))
-    leftover = (*store.state.leftover_challenges, running.answer.enrolment_id)
+    # by fingerprint, too: a challenge whose answer never reached this device has a mail all the same
+    leftover = (*store.state.leftover_challenges, running.answer.enrolment_id, thumbprint.hex())
     try:
         answer = session.post_signed(
             f"/v1/enrolments/{running.answer.enrolment_id}/proof",
@@ -92,8 +93,8 @@ def remove_leftover_challenges(store: ClientStore, open_mailbox: OpenMailbox) ->
         return True
     try:
         with open_mailbox() as mailbox:
-            for enrolment_id in store.state.leftover_challenges:
-                remove_challenge(mailbox, enrolment_id)
+            for named in store.state.leftover_challenges:
+                remove_challenge(mailbox, named)
     except SealwrightError:
         return False
     store.update({"leftover_challenges": ()})

@@ -105,8 +105,8 @@ def await_challenge(
         sleep(POLL_SECONDS)
 
 
-def remove_challenge(mailbox: Mailbox, enrolment_id: str) -> None:
-    """Remove the challenge mails of an enrolment, wherever they are."""
+def remove_challenge(mailbox: Mailbox, named: str) -> None:
+    """Remove the challenge mails that name an enrolment or a device's fingerprint (hex), wherever they are."""
     for folder in mailbox.inbox_and_junk():
-        for uid in mailbox.find_by_header(folder, CHALLENGE_HEADER, enrolment_id):
+        for uid in mailbox.find_by_header(folder, CHALLENGE_HEADER, named):
             mailbox.remove(folder, uid)

@@ -159,7 +159,8 @@ def _open_or_create(
         changes["invitation"] = invitation
     if mail_password is not None:
         changes["mail_password"] = mail_password
-    store.update(changes)
+    if changes:
+        store.update(changes)
     return store
 
 

@@ -100,7 +100,7 @@ class ClientState(_Secret, frozen=True, kw_only=True):
         statement_sequence: The highest ever seen.
         device_keys: Made in step 2 of set-up.
         enrolment: Step 3 under way.
-        leftover_challenges: Ids of answered challenges whose mails are still to be removed.
+        leftover_challenges: Ids and device fingerprints of answered challenges whose mails are still to be removed.
         enrolled: Step 3 done.
         token: Newest access token.
         mailbox_keys: Step 5 done once there is one; ordered by slot and generation.

@@ -149,9 +149,18 @@ class OutboxWorker:
             if not done:  # put again meanwhile: once more, at once
                 tx.execute(update(outbox_item).where(claimed).values(due=DUE_AT_ONCE, attempts=0))
 
+    def _end_claims(self) -> None:
+        """Make due what a worker that was killed held; SQLite serves one process only, so no other worker lives."""
+        with self._storage.transaction(None) as tx:
+            tx.execute(update(outbox_item).where(outbox_item.c.claim != "").values(due=DUE_AT_ONCE, claim=""))
+
     def _run(self) -> None:
+        has_old_claims = self._storage.dialect == "sqlite"
         while not self._stopping.is_set():
             try:
+                if has_old_claims:
+                    self._end_claims()
+                    has_old_claims = False
                 worked = self.run_once()
             except SealwrightError as error:
                 _logger.warning("outbox.run.failed error=%s", type(error).__name__)

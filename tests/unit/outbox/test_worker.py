@@ -50,3 +50,20 @@ def test_a_database_that_fails_does_not_end_the_thread(storage):
     assert done.wait(5)
     worker.stop()
     worker.stop()
+
+
+def test_what_a_killed_worker_held_is_done_at_once_after_a_restart(storage):
+    done = threading.Event()
+
+    def die(item):
+        raise SystemExit
+
+    with storage.transaction(None) as tx:
+        put(tx, new_id(), "work", {})
+    with pytest.raises(SystemExit):
+        OutboxWorker(storage, SystemClock(), {"work": die}).run_once()
+    assert OutboxWorker(storage, SystemClock(), {"work": lambda item: done.set()}).run_once() == 0
+    restarted = OutboxWorker(storage, SystemClock(), {"work": lambda item: done.set()})
+    restarted.start()
+    assert done.wait(5)
+    restarted.stop()
