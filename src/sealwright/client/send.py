@@ -13,7 +13,7 @@ from sealwright.client.context import ClientContext
 from sealwright.client.decision import RecipientState, decide
 from sealwright.client.directory import RecipientCertificate, find_recipients
 from sealwright.client.keys import load_signer
-from sealwright.errors import InputError, MailHeldError, PathValidationError, UnavailableError
+from sealwright.errors import InputError, MailHeldError, PathValidationError, SealwrightError, UnavailableError
 from sealwright.pkix.names import canonical_address
 from sealwright.smime.compose import protect
 
@@ -50,10 +50,11 @@ def send_message(context: ClientContext, message: bytes) -> SendReport:
 
     Raises:
         InputError: If the message cannot be sent as it is.
-        MailHeldError: If a recipient has no usable certificate, or the directory does not answer; the message is kept
-            sealed and nothing was sent.
+        MailHeldError: If a recipient has no usable certificate, the directory does not answer or the mail server does not
+            take the message; it is kept sealed and nothing was sent.
         PathValidationError: If a recipient's certificate must not be used; nothing was sent.
-        UnavailableError: If the mail server does not answer.
+        SealwrightError: What the mail server's refusal means, if it took the message for some recipients only; the error
+            names both.
     """
     # 1 parse
     parsed = _parse(message)
@@ -78,10 +79,23 @@ def send_message(context: ClientContext, message: bytes) -> SendReport:
     groups = [group for group in (envelope.visible, *((hidden,) for hidden in envelope.hidden)) if group]
     protected = [(group, protect_for(context, message, [certificates[one] for one in group], own)) for group in groups]
     # 5 relay
-    for group, content in protected:
-        context.submit(group, content)
+    _relay(context, protected, message)
     warnings = tuple(dict.fromkeys(warning for recipient in found for warning in recipient.warnings))
     return SendReport(everybody, decision.action == "encrypt", warnings)
+
+
+def _relay(context: ClientContext, protected: Sequence[tuple[tuple[str, ...], bytes]], message: bytes) -> None:
+    done: list[str] = []
+    for group, content in protected:
+        try:
+            context.submit(group, content)
+        except SealwrightError as error:
+            if done:
+                reached, missed = ", ".join(done), ", ".join(to for one, _ in protected for to in one if to not in done)
+                raise type(error)(f"sent to {reached}, but not to {missed}: {error.message}") from error
+            held_id = context.store.hold_mail(message)
+            raise MailHeldError(f"held as {held_id}, nothing was sent: {error.message}") from error
+        done += group
 
 
 def protect_for(

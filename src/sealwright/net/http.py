@@ -8,7 +8,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, SSLError
 
 from sealwright.errors import InputError, UnavailableError, VerificationError
-from sealwright.net.tls import client_context
+from sealwright.net.tls import client_context, why_not_valid
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 CONNECT_TIMEOUT_SECONDS = 10.0
@@ -83,7 +83,7 @@ class HttpClient:
                 answer.release_conn()
         except (SSLError, ssl.SSLError) as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error) or "doesn't match" in str(error):
-                raise VerificationError(f"the TLS certificate of {host} is not valid; nothing was sent") from error
+                raise VerificationError(f"{why_not_valid(host, error)}; nothing was sent") from error
             raise UnavailableError(f"the TLS connection to {host} failed") from error
         except (HTTPError, OSError) as error:
             raise UnavailableError(f"{host} does not answer") from error

@@ -9,7 +9,7 @@ from imapclient.exceptions import IMAPClientError, LoginError
 
 from sealwright.errors import AuthenticationError, ConfigurationError, UnavailableError, VerificationError
 from sealwright.net.smtp import MailCredentials
-from sealwright.net.tls import client_context, is_loopback
+from sealwright.net.tls import client_context, is_loopback, why_not_valid
 from sealwright.wire.statement import MailServer
 
 TIMEOUT_SECONDS = 60.0
@@ -127,7 +127,7 @@ def _mapped(host: str = "the mail server") -> Iterator[None]:
     except LoginError as error:
         raise AuthenticationError(f"{host} refuses the mail password") from error
     except ssl.SSLCertVerificationError as error:
-        raise VerificationError(f"the TLS certificate of {host} is not valid; no password was sent") from error
+        raise VerificationError(f"{why_not_valid(host, error)}; no password was sent") from error
     except (IMAPClientError, OSError) as error:
         raise UnavailableError(f"{host} does not answer, or broke off") from error
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sealwright.errors import AuthenticationError, ConfigurationError, InputError, UnavailableError, VerificationError
-from sealwright.net.tls import client_context, is_loopback
+from sealwright.net.tls import client_context, is_loopback, why_not_valid
 from sealwright.wire.statement import MailServer
 
 TIMEOUT_SECONDS = 60.0
@@ -69,7 +69,7 @@ def submit_mail(
     except smtplib.SMTPAuthenticationError as error:
         raise AuthenticationError(f"{host} refuses the mail password of {credentials and credentials.user}") from error
     except ssl.SSLCertVerificationError as error:
-        raise VerificationError(f"the TLS certificate of {host} is not valid; no password was sent") from error
+        raise VerificationError(f"{why_not_valid(host, error)}; no password was sent") from error
     except smtplib.SMTPNotSupportedError as error:
         raise ConfigurationError(f"{host} does not offer what is needed: {error}") from error
     except (OSError, smtplib.SMTPException) as error:

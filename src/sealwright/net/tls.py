@@ -26,6 +26,15 @@ def client_context(anchors: Sequence[bytes] = ()) -> ssl.SSLContext:
     return context
 
 
+def why_not_valid(host: str, error: Exception) -> str:
+    """Say in one sentence for people why a server's certificate was refused; a wrong clock is the device's own matter."""
+    text = str(error)
+    if "certificate is not yet valid" in text or "certificate has expired" in text:
+        when = "not yet" if "not yet" in text else "no longer"
+        return f"the TLS certificate of {host} is {when} valid by this device's clock: check the clock first"
+    return f"the TLS certificate of {host} is not valid"
+
+
 def is_loopback(host: str) -> bool:
     """Say whether a host is this machine: a loopback address, or `localhost`."""
     if host == "localhost":
