@@ -172,3 +172,71 @@ class KeySummary:
 
     generation: int
     certificate_not_after: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Administrator:
+    """Somebody who may use the console.
+
+    Attributes:
+        administrator_id: 32 hex digits.
+        name: Of `[a-z0-9._@-]`, unique.
+        has_password: Whether a password signs in.
+        created: Aware UTC.
+        password_hash: Argon2id, encoded; None without a password.
+    """
+
+    administrator_id: str
+    name: str
+    has_password: bool
+    created: datetime
+    password_hash: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """A WebAuthn credential.
+
+    Attributes:
+        passkey_id: 32 hex digits.
+        administrator_id: Whose.
+        credential_id: As the authenticator named it.
+        public_key: COSE.
+        sign_count: As last seen.
+        created: Aware UTC.
+    """
+
+    passkey_id: str
+    administrator_id: str
+    credential_id: bytes
+    public_key: bytes = field(repr=False)
+    sign_count: int
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleSession:
+    """A browser that is signed in.
+
+    Attributes:
+        session_id: 32 hex digits.
+        administrator: None while it only sets an administrator up.
+        expires: Aware UTC.
+    """
+
+    session_id: str
+    administrator: Administrator | None
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """What the browser is given.
+
+    Attributes:
+        token: 43 characters of base64url.
+        expires: Aware UTC.
+    """
+
+    token: str = field(repr=False)
+    expires: datetime

@@ -1,5 +1,6 @@
 """What identity needs from elsewhere; the composition root satisfies it."""
 
+from datetime import datetime
 from typing import Any, Protocol
 
 from sealwright.identity.model import KeySummary
@@ -21,4 +22,12 @@ class KeySummaryReader(Protocol):
 
     def summaries(self, organization_id: str) -> dict[str, KeySummary]:
         """Return the summary of each mailbox that has an active key, by mailbox id."""
+        ...
+
+
+class UseSignInLink(Protocol):
+    """Uses a sign-in link up within the caller's transaction (`server.store.use_sign_in_link`)."""
+
+    def __call__(self, tx: Transaction, token: bytes, now: datetime) -> None:
+        """Mark the link used; ConflictError if there is none, it was used or has expired."""
         ...

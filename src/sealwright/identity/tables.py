@@ -1,4 +1,4 @@
-"""The tables of people, mailboxes, devices, enrolments, tokens and release policies."""
+"""The tables of people, mailboxes, devices, enrolments, tokens, release policies and administrators."""
 
 from sqlalchemy import (
     BigInteger,
@@ -162,3 +162,63 @@ release_policy = Table(
     Column("mac", LargeBinary, nullable=False),
     ForeignKeyConstraint(["organization_id"], ["organization.organization_id"]),
 )
+
+administrator = Table(
+    "administrator",
+    metadata,
+    id_column("organization_id"),
+    id_column("id"),
+    Column("name", String(64), nullable=False),
+    Column("password_hash", Text),
+    Column("created", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("organization_id", "id"),
+    UniqueConstraint("organization_id", "name"),
+    ForeignKeyConstraint(["organization_id"], ["organization.organization_id"]),
+)
+
+administrator_passkey = Table(
+    "administrator_passkey",
+    metadata,
+    id_column("organization_id"),
+    id_column("id"),
+    id_column("administrator_id"),
+    Column("credential_id", LargeBinary, nullable=False),
+    Column("credential_sha256", String(64), nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("organization_id", "id"),
+    UniqueConstraint("organization_id", "credential_sha256"),
+    ForeignKeyConstraint(
+        ["organization_id", "administrator_id"], ["administrator.organization_id", "administrator.id"]
+    ),
+)
+
+administrator_session = Table(
+    "administrator_session",
+    metadata,
+    id_column("organization_id"),
+    id_column("id"),
+    id_column("administrator_id", nullable=True),  # none while the session only sets an administrator up
+    Column("token_sha256", String(64), nullable=False, unique=True),
+    Column("created", UtcDateTime, nullable=False),
+    Column("expires", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("organization_id", "id"),
+    ForeignKeyConstraint(
+        ["organization_id", "administrator_id"], ["administrator.organization_id", "administrator.id"]
+    ),
+)
+
+passkey_challenge = Table(
+    "passkey_challenge",
+    metadata,
+    id_column("organization_id"),
+    id_column("id"),
+    id_column("session_id", nullable=True),  # of a registration; none for a sign-in
+    Column("challenge", LargeBinary, nullable=False),
+    Column("user_handle", LargeBinary, nullable=False),
+    Column("expires", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("organization_id", "id"),
+    ForeignKeyConstraint(["organization_id"], ["organization.organization_id"]),
+)
+"""Each is taken away by the answer to it."""
