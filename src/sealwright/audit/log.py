@@ -13,7 +13,7 @@ from sqlalchemy import Row
 
 from sealwright.audit import store
 from sealwright.audit.memory import CheckpointMemory
-from sealwright.audit.model import Act, ChainView, IncludedLeaf, LeafSalt, PendingLeaf
+from sealwright.audit.model import Act, ChainView, IncludedLeaf, LeafSalt, LoggedRecord, PendingLeaf
 from sealwright.audit.sequencer import CHANNEL, POLL_SECONDS, Sequencer
 from sealwright.clock import Clock
 from sealwright.errors import InputError, NotFoundError, UnavailableError
@@ -25,10 +25,12 @@ from sealwright.tlog.leaf import MAX_RECORD_BYTES, SALT_BYTES, LeafRecord, commi
 from sealwright.tlog.tiles import TILE_WIDTH
 from sealwright.tlog.tree import EMPTY_ROOT, HASH_BYTES, consistency_proof, inclusion_proof, leaf_hash
 
-__all__ = ["Act", "AuditLog", "ChainView", "IncludedLeaf", "LeafSalt", "PendingLeaf"]
+__all__ = ["Act", "AuditLog", "ChainView", "IncludedLeaf", "LeafSalt", "LoggedRecord", "PendingLeaf"]
 
 MAX_CHAIN = 1000
 """Leaves in one `ChainView`."""
+MAX_NUMBER = 2**63 - 1
+"""No chain comes so far."""
 
 
 class AuditLog:
@@ -168,6 +170,14 @@ class AuditLog:
             proofs = [inclusion_proof(leaf.leaf_index, state.size, read) for leaf in leaves]
         included = [self._open(leaf, state, proof) for leaf, proof in zip(leaves, proofs, strict=True)]
         return ChainView(included, number, head)
+
+    def newest(
+        self, organization_id: str, chain_id: str, before: int = MAX_NUMBER, limit: int = 50
+    ) -> list[LoggedRecord]:
+        """Return the newest numbered records of a chain before number `before`, newest first, without proofs."""
+        with self._storage.read(organization_id) as tx:
+            leaves = store.newest_leaves(tx, organization_id, chain_id, before, min(limit, MAX_CHAIN))
+        return [LoggedRecord(leaf.leaf_index, leaf.record) for leaf in leaves]
 
     def checkpoint(self, organization_id: str) -> str:
         """Return the newest signed checkpoint.

@@ -92,3 +92,16 @@ class ChainView:
     leaves: list[IncludedLeaf]
     head_number: int
     head_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRecord:
+    """A numbered leaf's record, without its proof.
+
+    Attributes:
+        index: Position in the log.
+        record: Canonical record.
+    """
+
+    index: int
+    record: bytes

@@ -137,6 +137,13 @@ def chain_leaves(tx: Transaction, organization_id: str, chain_id: str, after: in
     return tx.fetch_all(select(log_leaf).where(newer).order_by(log_leaf.c.chain_number).limit(limit))
 
 
+def newest_leaves(tx: Transaction, organization_id: str, chain_id: str, before: int, limit: int) -> Sequence[Row[Any]]:
+    """Return the numbered leaves of a chain before a number, newest first."""
+    of_chain = (log_leaf.c.organization_id == organization_id) & (log_leaf.c.chain_id == chain_id)
+    chosen = select(log_leaf.c.leaf_index, log_leaf.c.record).where(of_chain, log_leaf.c.chain_number < before)
+    return tx.fetch_all(chosen.order_by(log_leaf.c.chain_number.desc()).limit(limit))
+
+
 def included_head(tx: Transaction, organization_id: str, chain_id: str) -> tuple[int, bytes]:
     """Return number and commitment of a chain's newest numbered leaf; NotFoundError if there is no such chain."""
     of_chain = (log_leaf.c.organization_id == organization_id) & (log_leaf.c.chain_id == chain_id)

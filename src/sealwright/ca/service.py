@@ -12,6 +12,7 @@ from sealwright.ca.issuance import Issuance, issued_certificate
 from sealwright.ca.model import (
     ENCRYPTION,
     INTERMEDIATES,
+    ISSUERS,
     ROOT,
     SIGNING,
     TLS,
@@ -203,6 +204,11 @@ class CertificateAuthority:
         """
         with self._storage.read(organization_id) as tx:
             return self._store.issuer(tx, organization_id, issuer_name).certificate
+
+    def issuer_names(self, organization_id: str) -> dict[str, str]:
+        """Return which of `ISSUERS` an issuer is, by its identifier."""
+        with self._storage.read(organization_id) as tx:
+            return {self._store.issuer(tx, organization_id, name).issuer_id: name for name in ISSUERS}
 
     def certificate(self, organization_id: str, serial_number: int) -> IssuedCertificate:
         """Return an issued or revoked certificate with its chain.

@@ -59,7 +59,7 @@ class PasskeyService:
     ) -> None:
         self._storage, self._store, self._administrators, self._clock = storage, store, administrators, clock
         self._rp_id = urlsplit(endpoints[0]).hostname or ""
-        self._origins = [url for url in endpoints if urlsplit(url).hostname == self._rp_id]
+        self._origins = [url.removesuffix(":443") for url in endpoints if urlsplit(url).hostname == self._rp_id]
         self._throttle = Throttle()
 
     @property

@@ -115,6 +115,11 @@ class KeyService:
         with self._storage.read(organization_id) as tx:
             return self._store.summaries(tx, organization_id)
 
+    def history(self, organization_id: str, mailbox_id: str) -> list[MailboxKey]:
+        """Return all generations of a mailbox, ordered by slot and generation, for administrators."""
+        with self._storage.read(organization_id) as tx:
+            return self._store.keys(tx, organization_id, mailbox_id)
+
     def release(
         self,
         device: AuthenticatedDevice,

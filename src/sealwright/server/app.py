@@ -13,13 +13,18 @@ from litestar.openapi import OpenAPIConfig
 from litestar.types import ControllerRouterHandler
 
 import sealwright
+from sealwright.console.http import Console
+from sealwright.console.routes import STATIC, console_router
+from sealwright.console.service import ConsoleService
 from sealwright.directory.fronts.http import DirectoryController, LookupFront, LookupQuota
 from sealwright.errors import AuthenticationError, SealwrightError
 from sealwright.identity.http import NONCE_HEADER
 from sealwright.identity.routes import identity_router
 from sealwright.kms.routes import kms_router
 from sealwright.server import certificate_routes, health, log_routes, metrics, operator_routes
+from sealwright.server.state import read_state
 from sealwright.server.wiring import Services
+from sealwright.webui.render import Pages
 from sealwright.wire.problems import MEDIA_TYPE, Problem, error_from, problem_for
 from sealwright.wire.statement import SignedStatement
 
@@ -57,10 +62,33 @@ def public_app(services: Services) -> metrics.Counting:
         look_up,
         health.healthz,
         health.readyz,
+        console_router(_console(services)),
     ]
     dependencies = {"directory": services.directory, "lookup_quota": quota}
     app = _application(services, handlers, dependencies, MAX_DEVICE_BODY, "Sealwright for devices")
     return metrics.Counting(app)
+
+
+def _console(services: Services) -> Console:
+    service = ConsoleService(
+        services.organization_id,
+        people=services.people,
+        mailboxes=services.mailboxes,
+        keys=services.keys,
+        authority=services.authority,
+        audit=services.audit,
+        read_state=lambda: read_state(services),
+    )
+    return Console(
+        organization_id=services.organization_id,
+        organization_name=services.settings.organization.name,
+        service=service,
+        administrators=services.administrators,
+        passkeys=services.passkeys,
+        pages=Pages(STATIC),
+        clock=services.clock,
+        origins=tuple(url.removesuffix(":443") for url in services.settings.server.endpoints),
+    )
 
 
 def local_app(services: Services) -> Litestar:

@@ -4,13 +4,11 @@ from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-import sealwright
 from sealwright.errors import NotFoundError
-from sealwright.outbox.queue import count_waiting
 from sealwright.pkix.requests import check_certification_request
 from sealwright.server.init import make_sign_in_link
+from sealwright.server.state import read_status
 from sealwright.server.wiring import Services
-from sealwright.tlog.checkpoint import open_note
 from sealwright.wire.operator import (
     AddressRequest,
     ExportPolicy,
@@ -33,22 +31,7 @@ class OperatorController(Controller):
     @get("/status", sync_to_thread=True)
     def status(self, services: NamedDependency[Services]) -> ServerStatus:
         """Return the state of the server."""
-        organization_id, organization = services.organization_id, services.settings.organization
-        people = services.people.list_people(organization_id)
-        with services.storage.read(organization_id) as tx:
-            waiting = count_waiting(tx)
-        statement = services.statement_content
-        note = services.audit.checkpoint(organization_id)
-        return ServerStatus(
-            organization_name=organization.name,
-            domain=organization.domain,
-            version=sealwright.__version__,
-            state="open",
-            people=sum(person.state == "active" for person in people.people),
-            pool_ready=services.keys.pool_ready(organization_id),
-            log_size=open_note(note, statement.log_origin, statement.log_key).size,
-            outbox_pending=waiting,
-        )
+        return read_status(services)
 
     @post("/people", sync_to_thread=True, status_code=200)
     def import_people(self, data: JSONBody[PeopleImport], services: NamedDependency[Services]) -> PeopleImported:

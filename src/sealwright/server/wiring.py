@@ -8,10 +8,13 @@ from sealwright.ca.model import ISSUERS, ROOT
 from sealwright.ca.service import CertificateAuthority
 from sealwright.clock import Clock, SystemClock
 from sealwright.directory.service import Directory
+from sealwright.identity.administrator_store import AdministratorStore
+from sealwright.identity.administrators import AdministratorService
 from sealwright.identity.devices import DeviceService
 from sealwright.identity.enrolment import EnrolmentService
 from sealwright.identity.freshness import NonceIssuer
-from sealwright.identity.people import PeopleService
+from sealwright.identity.passkeys import PasskeyService
+from sealwright.identity.people import Mailboxes, PeopleService
 from sealwright.identity.policy import PolicyService
 from sealwright.identity.requests import RequestVerifier
 from sealwright.identity.tokens import TokenService
@@ -52,6 +55,9 @@ class Services:
     devices: DeviceService
     enrolments: EnrolmentService
     people: PeopleService
+    mailboxes: Mailboxes
+    administrators: AdministratorService
+    passkeys: PasskeyService
     policies: PolicyService
     keys: KeyService
     readiness: Readiness
@@ -146,6 +152,9 @@ def _services(trunk: Trunk) -> Services:
         devices=trunk.devices,
         put_outbox=put,
     )
+    administrator_store = AdministratorStore()
+    administrators = AdministratorService(storage, administrator_store, audit, clock, store.use_sign_in_link)
+    passkeys = PasskeyService(storage, administrator_store, administrators, clock, settings.server.endpoints)
     # 3 Roles.
     people = PeopleService(
         storage, trunk.people_store, audit, clock, devices=trunk.devices, keys=trunk.keys, put_outbox=put
@@ -195,6 +204,9 @@ def _services(trunk: Trunk) -> Services:
         devices=trunk.devices,
         enrolments=enrolments,
         people=people,
+        mailboxes=trunk.mailboxes,
+        administrators=administrators,
+        passkeys=passkeys,
         policies=trunk.policies,
         keys=trunk.keys,
         readiness=readiness,

@@ -1,0 +1,125 @@
+"""What the console's pages show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sealwright.ca.model import CertificateRecord
+from sealwright.identity.model import Mailbox
+from sealwright.kms.model import MailboxKey
+from sealwright.tlog.leaf import LeafRecord
+from sealwright.wire.api import DeviceView
+from sealwright.wire.operator import PersonView, ServerStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """Something that ends.
+
+    Attributes:
+        name: For people.
+        not_after: Aware UTC.
+    """
+
+    name: str
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """The state of the server.
+
+    Attributes:
+        status: As the operator sees it.
+        failures: What is not ready, by the name of the check.
+        expiries: The server's own certificates, the first to end first.
+    """
+
+    status: ServerStatus
+    failures: Mapping[str, str]
+    expiries: tuple[Expiry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PeoplePage:
+    """Some of the people.
+
+    Attributes:
+        people: On this page.
+        query: What was searched for.
+        page: From 1.
+        pages: At least 1.
+        found: How many match.
+        total: How many there are.
+    """
+
+    people: tuple[PersonView, ...]
+    query: str
+    page: int
+    pages: int
+    found: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCertificate:
+    """A certificate with what it is for.
+
+    Attributes:
+        record: In the CA's books.
+        usage: "signing", "encryption" or "tls".
+    """
+
+    record: CertificateRecord
+    usage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A leaf of the log in words.
+
+    Attributes:
+        index: Position in the log.
+        title: For people.
+        record: What it says.
+    """
+
+    index: int
+    title: str
+    record: LeafRecord
+
+
+@dataclass(frozen=True, slots=True)
+class PersonPage:
+    """One person.
+
+    Attributes:
+        mailbox: Tenure and addresses.
+        devices: Oldest first.
+        keys: By slot and generation.
+        certificates: Newest first.
+        leaves: Newest first.
+    """
+
+    mailbox: Mailbox
+    devices: tuple[DeviceView, ...]
+    keys: tuple[MailboxKey, ...]
+    certificates: tuple[NamedCertificate, ...]
+    leaves: tuple[Leaf, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """Part of the organization's chain.
+
+    Attributes:
+        leaves: Newest first.
+        older: Number before which the next page begins; 0 if there is none.
+        is_newest: Whether nothing is newer.
+        checkpoint: Signed note.
+    """
+
+    leaves: tuple[Leaf, ...]
+    older: int
+    is_newest: bool
+    checkpoint: str
