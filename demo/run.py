@@ -229,6 +229,17 @@ class Story:
         return entry.certificates[0].certificate
 
 
+def show_console(story: Story) -> None:
+    """Say where the console is and how to get in."""
+    invitation = msgspec.json.decode(story.invitation.read_bytes(), type=Invitation)
+    root = story.private / "root.pem"
+    root.write_bytes(x509.load_der_x509_certificate(invitation.tls_anchors[0]).public_bytes(Encoding.PEM))
+    link = story.server.operate("sign-in-link").output.split("\n", 1)[0].strip()
+    TELL.print(f"The console is at {link.partition('/sign-in')[0]}. To sign in, open within 24 hours, once:")
+    TELL.print(f"  {link}", markup=False)
+    TELL.print(f"Your browser does not know the organization's root yet: import {root}, or go on past its warning.")
+
+
 def tell(story: Story, running: ExitStack) -> None:
     """Tell everything in its order."""
     story.machine_room(running)
@@ -258,6 +269,7 @@ def main() -> int:
             TELL.print("\n[bold green]Every step held.[/bold green]")
             if os.environ.get("CI") != "true":
                 TELL.print(f"All is still running, in {folder}. End it with Ctrl-C.")
+                show_console(story)
                 try:
                     while True:
                         time.sleep(3600)

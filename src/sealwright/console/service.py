@@ -25,7 +25,7 @@ TITLES: Final = {
     "device.add": "Device added",
     "device.remove": "Device removed",
     "issuer.create": "Issuer made",
-    "key.certify": "Certificate for a key",
+    "key.certify": "Certificate put to its key",
     "key.create": "Key made",
     "key.export": "Key exported",
     "key.freeze": "Keys frozen",
