@@ -235,7 +235,8 @@ def show_console(story: Story) -> None:
     root = story.private / "root.pem"
     root.write_bytes(x509.load_der_x509_certificate(invitation.tls_anchors[0]).public_bytes(Encoding.PEM))
     link = story.server.operate("sign-in-link").output.split("\n", 1)[0].strip()
-    TELL.print(f"The console is at {link.partition('/sign-in')[0]}. To sign in, open within 24 hours, once:")
+    TELL.print(f"Console: {link.partition('/sign-in')[0]}")
+    TELL.print("To sign in, open this link once, within 24 hours:")
     TELL.print(f"  {link}", markup=False)
     TELL.print(f"Your browser does not know the organization's root yet: import {root}, or go on past its warning.")
 
