@@ -103,7 +103,9 @@ class World:
         self.people_store, self.device_store = PeopleStore(), DeviceStore()
         requests = RequestVerifier(NonceIssuer(self.keystore, self.clock, ORGANIZATION), [ORIGIN])
         self.tokens = TokenService(self.storage, self.device_store, self.people_store, requests, self.clock)
-        self.devices = DeviceService(self.storage, self.device_store, self.keystore, self.audit, self.clock)
+        self.devices = DeviceService(
+            self.storage, self.device_store, self.keystore, self.audit, self.clock, put_outbox=self.put
+        )
         self.enrolments = EnrolmentService(
             self.storage,
             self.device_store,

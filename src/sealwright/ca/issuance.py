@@ -53,6 +53,8 @@ class Issuance:
         mailbox_id: str,
         address: str,
         names: list[str],
+        *,
+        device_id: str = "",
     ) -> IssuedCertificate:
         """Run steps 5 to 9 for one certificate; equal requests get the same one until renewal is due.
 
@@ -63,18 +65,22 @@ class Issuance:
             mailbox_id: 32 hex digits, or empty for a server.
             address: Primary address, or first server name.
             names: Everything that makes two requests for the same key different.
+            device_id: Whose signing key it is, 32 hex digits; empty for all others.
 
         Raises:
             ProfileViolationError: If lint or key policy refuses.
             ConflictError: If somebody else took the same request up at this moment.
+            UnavailableError: If the clock went back.
         """
         spki = public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
         # 5 Lint; the token permits one signature over exactly this.
         drafted = draft(builder, signer.issuer_public_key(issuer.key))
         token = lint(drafted)
-        record = _record(issuer, drafted, mailbox_id, address, spki, policy.request_key(issuer.name, spki, names))
+        request_key = policy.request_key(issuer.name, spki, names)
+        record = replace(_record(issuer, drafted, mailbox_id, address, spki, request_key), device_id=device_id)
         # 3, 6 Key policy; serial number, to-be-signed bytes and leaf, before there is a signature.
         with self._storage.transaction(issuer.organization_id) as tx:
+            self._store.mark_time(tx, issuer.organization_id, self._clock.now())
             earlier = self._store.by_spki(tx, issuer.organization_id, record.spki_sha256)
             policy.check_key_reuse(earlier, issuer.issuer_id, mailbox_id)
             latest = self._store.latest_by_request(tx, issuer.organization_id, record.request_key)

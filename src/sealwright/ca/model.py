@@ -14,7 +14,7 @@ INTERMEDIATES = (SIGNING, ENCRYPTION, TLS)
 ISSUERS = (ROOT, *INTERMEDIATES)
 """Names of an organization's issuers, in the order they are made."""
 
-CertificateState = Literal["PENDING", "ISSUED", "REVOKED"]
+CertificateState = Literal["PENDING", "ISSUED", "REVOKED", "ABANDONED"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +113,12 @@ class CertificateRecord:
         renewal: 0 for the first certificate of a request key, then 1, 2 ...
         tbs_certificate: DER as it was linted.
         certificate: DER; empty while PENDING.
-        state: PENDING -> ISSUED -> REVOKED.
+        state: PENDING -> ISSUED -> REVOKED, or PENDING -> ABANDONED.
         not_before: Aware UTC.
         not_after: Aware UTC.
         revocation_date: Aware UTC, or None.
         revocation_reason: A key of `pkix.crl.REASONS`, or None.
+        device_id: Whose signing key it is; empty for all others.
     """
 
     certificate_id: str
@@ -136,3 +137,4 @@ class CertificateRecord:
     not_after: datetime
     revocation_date: datetime | None = None
     revocation_reason: str | None = None
+    device_id: str = ""

@@ -6,7 +6,6 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from sealwright.audit.log import Act
 from sealwright.ca import policy, signer
 from sealwright.ca.issuance import Issuance, issued_certificate
 from sealwright.ca.model import (
@@ -23,12 +22,12 @@ from sealwright.ca.model import (
     Subject,
 )
 from sealwright.ca.ports import AuditPort, PutOutbox, SubjectReader
+from sealwright.ca.revocation import Revocation
 from sealwright.ca.store import CaStore
 from sealwright.clock import Clock
-from sealwright.errors import ConflictError, DecodingError, UnavailableError
+from sealwright.errors import DecodingError
 from sealwright.keystore.model import ServiceKeystore
 from sealwright.pkix import profiles
-from sealwright.pkix.crl import check_reason, crl_builder
 from sealwright.pkix.requests import (
     CertifiablePublicKey,
     check_certification_request,
@@ -36,10 +35,7 @@ from sealwright.pkix.requests import (
     load_certifiable_key,
 )
 from sealwright.storage.engine import Storage, Transaction
-from sealwright.tlog.leaf import ORGANIZATION_CHAIN
 from sealwright.wire.escrow import EscrowStatement, verify_escrow_statement
-
-_CRL_ATTEMPTS = 8
 
 
 class CertificateAuthority:
@@ -73,11 +69,11 @@ class CertificateAuthority:
         self._storage = storage
         self._store = store
         self._keystore = keystore
-        self._audit = audit
         self._clock = clock
         self._settings = settings
         self._subjects = subjects
         self._issuance = Issuance(storage, store, keystore, audit, clock, put_outbox)
+        self._revocation = Revocation(storage, store, keystore, audit, clock, self._issuance.announce)
 
     def create(self, tx: Transaction, organization: Organization) -> bytes:
         """Make an organization's root and its intermediates for signing, encryption and TLS.
@@ -112,8 +108,12 @@ class CertificateAuthority:
             )
         return root.certificate
 
-    def issue_signing(self, organization_id: str, subject: Subject, certification_request: bytes) -> IssuedCertificate:
+    def issue_signing(
+        self, organization_id: str, subject: Subject, certification_request: bytes, device_id: str = ""
+    ) -> IssuedCertificate:
         """Issue a device's signing certificate; the same key and subject get the same certificate until renewal is due.
+
+        The certificate is booked to the device, so that `revoke_all` finds it when the device is removed.
 
         Raises:
             InputError: If the request, the key or the profile is not right.
@@ -122,7 +122,7 @@ class CertificateAuthority:
         """
         # 2 The request, and the proof that whoever asks has the key.
         public_key = check_certification_request(certification_request)
-        return self._issue_subscriber(organization_id, SIGNING, subject, subject.addresses, public_key)
+        return self._issue_subscriber(organization_id, SIGNING, subject, subject.addresses, public_key, device_id)
 
     def issue_encryption(self, statement_payload: bytes, signature: bytes) -> IssuedCertificate:
         """Issue the certificate of an archived key on the key management's word.
@@ -171,17 +171,16 @@ class CertificateAuthority:
             ConflictError: If it is revoked already.
             InputError: If the reason is none of `pkix.crl.REASONS`.
         """
-        check_reason(reason)
-        now = self._now()
-        with self._storage.transaction(organization_id) as tx:
-            record = self._store.by_serial(tx, organization_id, serial_number)
-            issuer = self._store.issuer_by_id(tx, organization_id, record.issuer_id)
-            self._store.revoke_certificate(tx, record, now, reason)
-            fields = {"serial_number": f"{serial_number:x}", "issuer": issuer.name, "reason": reason}
-            chain_id = record.mailbox_id or ORGANIZATION_CHAIN
-            self._audit.append(tx, Act(organization_id, chain_id, "certificate.revoke", fields))
-            self._issuance.announce(tx, "certificate.revoked", record, issuer.name)
-        self._make_crl(organization_id, issuer.name)
+        self._revocation.revoke(organization_id, serial_number, reason)
+
+    def revoke_all(self, organization_id: str, mailbox_id: str, reason: str, device_id: str | None = None) -> int:
+        """Revoke whatever a mailbox has, or one of its devices; return how many. Can be repeated.
+
+        Raises:
+            ConflictError: If something changed meanwhile; repeat it.
+            InputError: If the reason is none of `pkix.crl.REASONS`.
+        """
+        return self._revocation.revoke_all(organization_id, mailbox_id, reason, device_id)
 
     def crl(self, organization_id: str, issuer_name: str) -> bytes:
         """Return an issuer's revocation list, DER; it is made anew when less than half its life is left.
@@ -189,12 +188,16 @@ class CertificateAuthority:
         Raises:
             NotFoundError: If there is no such issuer.
         """
-        with self._storage.read(organization_id) as tx:
-            issuer = self._store.issuer(tx, organization_id, issuer_name)
-        fresh_until = self._clock.now() + policy.CRL_RENEWAL
-        if issuer.crl_next_update is not None and issuer.crl_next_update > fresh_until:
-            return issuer.crl
-        return self._make_crl(organization_id, issuer_name)
+        return self._revocation.crl(organization_id, issuer_name)
+
+    def mark_time(self, organization_id: str) -> None:
+        """Write the time down (job), so that a clock that goes back is noticed after a quiet time, too.
+
+        Raises:
+            UnavailableError: If it went back already.
+        """
+        with self._storage.transaction(organization_id) as tx:
+            self._store.mark_time(tx, organization_id, self._clock.now())
 
     def issuer_certificate(self, organization_id: str, issuer_name: str) -> bytes:
         """Return an issuer's certificate, DER.
@@ -233,6 +236,7 @@ class CertificateAuthority:
         subject: Subject,
         addresses: tuple[str, ...],
         public_key: CertifiablePublicKey,
+        device_id: str = "",
     ) -> IssuedCertificate:
         issuer, issuer_certificate = self._issuer(organization_id, usage)
         with self._storage.read(organization_id) as tx:
@@ -243,27 +247,10 @@ class CertificateAuthority:
         holder = profiles.Holder(ordered, subject.given_name, subject.surname, subject.common_name)
         placement = self._placement(issuer, issuer_certificate, self._now() - profiles.BACKDATED)
         builder = profiles.subscriber_builder(placement, name, holder, public_key, usage)
-        names = [subject.mailbox_id, subject.given_name, subject.surname, *ordered]
-        return self._issuance.issue(issuer, builder, public_key, subject.mailbox_id, ordered[0], names)
-
-    def _make_crl(self, organization_id: str, issuer_name: str) -> bytes:
-        # the list is signed outside the transaction; whoever loses the race reads again and lists more
-        for _ in range(_CRL_ATTEMPTS):
-            now = self._now()
-            with self._storage.read(organization_id) as tx:
-                issuer = self._store.issuer(tx, organization_id, issuer_name)
-                entries = self._store.revoked_entries(tx, organization_id, issuer.issuer_id)
-            certificate = x509.load_der_x509_certificate(issuer.certificate)
-            next_update = now + policy.CRL_VALIDITY
-            builder = crl_builder(certificate, entries, issuer.crl_number + 1, now, next_update)
-            crl = signer.sign_crl(self._keystore, issuer.key, builder)
-            try:
-                with self._storage.transaction(organization_id) as tx:
-                    self._store.replace_crl(tx, issuer, crl, next_update)
-            except ConflictError:
-                continue
-            return crl
-        raise UnavailableError("the revocation list is being made by many at once: ask again")
+        names = [subject.mailbox_id, subject.given_name, subject.surname, *ordered, *filter(None, (device_id,))]
+        return self._issuance.issue(
+            issuer, builder, public_key, subject.mailbox_id, ordered[0], names, device_id=device_id
+        )
 
     def _issuer(self, organization_id: str, name: str) -> tuple[Issuer, x509.Certificate]:
         with self._storage.read(organization_id) as tx:

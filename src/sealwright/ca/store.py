@@ -1,4 +1,4 @@
-"""The CA's SQL. Rows stay here; frozen dataclasses go up."""
+"""The CA's SQL, with that of its issuers. Rows stay here; frozen dataclasses go up."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
-from sealwright.ca.model import CertificateRecord, Issuer, Organization
+from sealwright.ca.issuer_store import IssuerStore
+from sealwright.ca.model import CertificateRecord
 from sealwright.ca.policy import SPKI_REUSE_LIMIT
-from sealwright.ca.tables import ca_certificate, ca_issuer, ca_organization
+from sealwright.ca.tables import ca_certificate
 from sealwright.errors import NotFoundError
-from sealwright.keystore.model import RecordIdentity, SealedRecord
 from sealwright.pkix.crl import RevokedEntry
 from sealwright.storage.engine import Transaction
 
@@ -18,93 +18,8 @@ MAX_CRL_ENTRIES = 200_000
 """About 10 MB; an organization beyond this needs its lists in shards."""
 
 
-class CaStore:
+class CaStore(IssuerStore):
     """Reads and writes within the caller's transaction."""
-
-    def add_organization(self, tx: Transaction, organization: Organization) -> None:
-        """Add an organization.
-
-        Raises:
-            ConflictError: If it has a CA already.
-        """
-        tx.execute(
-            insert(ca_organization).values(
-                organization_id=organization.organization_id,
-                name=organization.name,
-                country=organization.country,
-                organization_identifier=organization.organization_identifier,
-                kms_key=organization.kms_key,
-            )
-        )
-
-    def organization(self, tx: Transaction, organization_id: str) -> Organization:
-        """Return an organization.
-
-        Raises:
-            NotFoundError: If it has no CA.
-        """
-        row = tx.fetch_one(select(ca_organization).where(ca_organization.c.organization_id == organization_id))
-        if row is None:
-            raise NotFoundError("the organization has no certification authority")
-        return Organization(row.organization_id, row.name, row.country, row.organization_identifier, bytes(row.kms_key))
-
-    def add_issuer(self, tx: Transaction, issuer: Issuer) -> None:
-        """Add an issuer."""
-        tx.execute(
-            insert(ca_issuer).values(
-                organization_id=issuer.organization_id,
-                id=issuer.issuer_id,
-                name=issuer.name,
-                certificate=issuer.certificate,
-                key_record_id=issuer.key.identity.record_id,
-                key_algorithm=issuer.key.algorithm,
-                key_storage_version=issuer.key.storage_key_version,
-                key_ciphertext=issuer.key.ciphertext,
-                key_spki=issuer.key.spki,
-                crl_number=issuer.crl_number,
-                crl=issuer.crl,
-                crl_next_update=issuer.crl_next_update,
-            )
-        )
-
-    def issuer(self, tx: Transaction, organization_id: str, name: str) -> Issuer:
-        """Return an issuer by name.
-
-        Raises:
-            NotFoundError: If there is none.
-        """
-        columns = ca_issuer.c
-        row = tx.fetch_one(select(ca_issuer).where(columns.organization_id == organization_id, columns.name == name))
-        return _issuer(row)
-
-    def issuer_by_id(self, tx: Transaction, organization_id: str, issuer_id: str) -> Issuer:
-        """Return an issuer by identifier.
-
-        Raises:
-            NotFoundError: If there is none.
-        """
-        columns = ca_issuer.c
-        return _issuer(
-            tx.fetch_one(select(ca_issuer).where(columns.organization_id == organization_id, columns.id == issuer_id))
-        )
-
-    def replace_crl(self, tx: Transaction, issuer: Issuer, crl: bytes, next_update: datetime) -> None:
-        """Store the list after `issuer.crl_number`.
-
-        Raises:
-            ConflictError: If another list was stored meanwhile.
-        """
-        columns = ca_issuer.c
-        tx.change_one(
-            update(ca_issuer)
-            .where(
-                columns.organization_id == issuer.organization_id,
-                columns.id == issuer.issuer_id,
-                columns.crl_number == issuer.crl_number,
-            )
-            .values(crl_number=issuer.crl_number + 1, crl=crl, crl_next_update=next_update),
-            "another revocation list was made meanwhile",
-        )
 
     def add_certificate(self, tx: Transaction, record: CertificateRecord) -> None:
         """Add a certificate.
@@ -128,6 +43,7 @@ class CaStore:
                 state=record.state,
                 not_before=record.not_before,
                 not_after=record.not_after,
+                device_id=record.device_id,
             )
         )
 
@@ -166,6 +82,35 @@ class CaStore:
             .values(state="REVOKED", revocation_date=when, revocation_reason=reason),
             "the certificate is revoked already, or was never issued",
         )
+
+    def abandon_certificate(self, tx: Transaction, record: CertificateRecord) -> None:
+        """Turn PENDING into ABANDONED: whoever is about to sign it finds that out before it is handed over.
+
+        Raises:
+            ConflictError: If it is not PENDING any more.
+        """
+        columns = ca_certificate.c
+        tx.change_one(
+            update(ca_certificate)
+            .where(
+                columns.organization_id == record.organization_id,
+                columns.id == record.certificate_id,
+                columns.state == "PENDING",
+            )
+            .values(state="ABANDONED"),
+            "the certificate was finished meanwhile",
+        )
+
+    def unrevoked(
+        self, tx: Transaction, organization_id: str, mailbox_id: str, device_id: str | None
+    ) -> list[CertificateRecord]:
+        """Return up to 100 certificates of a mailbox, or of one device of it, that are PENDING or ISSUED."""
+        columns = ca_certificate.c
+        own = (columns.organization_id == organization_id) & (columns.mailbox_id == mailbox_id)
+        if device_id is not None:
+            own &= columns.device_id == device_id
+        found = select(ca_certificate).where(own, columns.state.in_(("PENDING", "ISSUED")))
+        return [_certificate(row) for row in tx.fetch_all(found.order_by(columns.id).limit(100))]
 
     def latest_by_request(self, tx: Transaction, organization_id: str, request_key: str) -> CertificateRecord | None:
         """Return the newest certificate of a request key."""
@@ -232,25 +177,6 @@ class CaStore:
         return [RevokedEntry(int(row.serial_number, 16), row.revocation_date, row.revocation_reason) for row in rows]
 
 
-def _issuer(row: Row[Any] | None) -> Issuer:
-    if row is None:
-        raise NotFoundError("the organization has no such issuer")
-    identity = RecordIdentity("service-key", row.organization_id, row.key_record_id, f"issuer/{row.name}")
-    key = SealedRecord(
-        identity, row.key_algorithm, row.key_storage_version, bytes(row.key_ciphertext), bytes(row.key_spki)
-    )
-    return Issuer(
-        issuer_id=row.id,
-        organization_id=row.organization_id,
-        name=row.name,
-        certificate=bytes(row.certificate),
-        key=key,
-        crl_number=row.crl_number,
-        crl=bytes(row.crl),
-        crl_next_update=row.crl_next_update,
-    )
-
-
 def _certificate(row: Row[Any]) -> CertificateRecord:
     return CertificateRecord(
         certificate_id=row.id,
@@ -269,4 +195,5 @@ def _certificate(row: Row[Any]) -> CertificateRecord:
         not_after=row.not_after,
         revocation_date=row.revocation_date,
         revocation_reason=row.revocation_reason,
+        device_id=row.device_id,
     )

@@ -23,6 +23,7 @@ ca_organization = Table(
     Column("country", String(2)),
     Column("organization_identifier", String(128)),
     Column("kms_key", LargeBinary, nullable=False),
+    Column("latest_time", UtcDateTime),
 )
 
 ca_issuer = Table(
@@ -64,6 +65,7 @@ ca_certificate = Table(
     Column("not_after", UtcDateTime, nullable=False),
     Column("revocation_date", UtcDateTime),
     Column("revocation_reason", String(32)),
+    Column("device_id", String(32), nullable=False, server_default=""),
     PrimaryKeyConstraint("organization_id", "id"),
     UniqueConstraint("organization_id", "serial_number"),
     UniqueConstraint("organization_id", "request_key", "renewal"),

@@ -7,12 +7,15 @@ from sealwright.clock import Clock
 from sealwright.errors import NotFoundError
 from sealwright.identity.device_store import DeviceStore
 from sealwright.identity.model import AuthenticatedDevice, Device
+from sealwright.identity.ports import PutOutbox
 from sealwright.keystore.model import DeviceCredential, Keystore
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.tlog.tree import leaf_hash
 from sealwright.wire.api import DeviceList, DeviceView, SyncAnswer, SyncNotice
 from sealwright.wire.hpke import hpke_seal
 from sealwright.wire.sync import sync_item_info
+
+REMOVED_TOPIC = "device.removed"
 
 
 class DeviceService:
@@ -24,11 +27,21 @@ class DeviceService:
         keystore: Vouches for a device's state.
         audit: The owner-visible log.
         clock: The time.
+        put_outbox: Queues "device.removed", payload {mailbox_id, device_id}: what the device signs with has to go, too.
     """
 
-    def __init__(self, storage: Storage, store: DeviceStore, keystore: Keystore, audit: AuditLog, clock: Clock) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        store: DeviceStore,
+        keystore: Keystore,
+        audit: AuditLog,
+        clock: Clock,
+        *,
+        put_outbox: PutOutbox,
+    ) -> None:
         self._storage, self._store, self._keystore = storage, store, keystore
-        self._audit, self._clock = audit, clock
+        self._audit, self._clock, self._put_outbox = audit, clock, put_outbox
 
     def list_devices(self, asking: AuthenticatedDevice) -> DeviceList:
         """Return the devices of the asking device's mailbox."""
@@ -75,13 +88,15 @@ class DeviceService:
         return len(active)
 
     def remove_in(self, tx: Transaction, device: Device, by: str, *, tell: bool = True) -> PendingLeaf:
-        """Remove an active device: credential, tokens, leaf, notices."""
+        """Remove an active device: credential, tokens, leaf, notices; its certificates through the outbox."""
         old = device.credential
         thumbprint = old.device.thumbprint()
         self._store.replace_credential(tx, old, self._keystore.remove_device(old))
         self._store.delete_tokens(tx, old)
         fields = {"device": thumbprint.hex(), "device_id": old.device_id, "by": by}
         leaf = self._audit.append(tx, Act(old.organization_id, old.mailbox_id, "device.remove", fields))
+        payload = {"mailbox_id": old.mailbox_id, "device_id": old.device_id}
+        self._put_outbox(tx, old.organization_id, REMOVED_TOPIC, payload, old.device_id)
         if tell:
             self.notify(
                 tx,

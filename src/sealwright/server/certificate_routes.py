@@ -6,6 +6,7 @@ from litestar import Request, Response, post
 from litestar.di import NamedDependency
 from litestar.params import RawBody
 
+from sealwright.errors import AuthenticationError
 from sealwright.identity.http import answer, authenticate, decode_request
 from sealwright.server.wiring import Services
 from sealwright.wire.api import CertificateAnswer, CertificateRequest
@@ -19,5 +20,9 @@ def issue_signing_certificate(
     device = authenticate(request, services.tokens, state_changing=True, body=body)
     asked = decode_request(body, CertificateRequest)
     subject = services.subjects.subject(device.organization_id, device.mailbox_id)
-    issued = services.authority.issue_signing(device.organization_id, subject, asked.certification_request)
+    authority, organization_id, device_id = services.authority, device.organization_id, device.device_id
+    issued = authority.issue_signing(organization_id, subject, asked.certification_request, device_id)
+    if services.devices.credential(organization_id, device_id).state != "active":  # removed while it was issued
+        authority.revoke_all(organization_id, device.mailbox_id, "cessationOfOperation", device_id)
+        raise AuthenticationError("the device was removed")
     return answer(CertificateAnswer(certificate=issued.certificate, chain=issued.chain), services.tokens)

@@ -2,7 +2,6 @@
 
 from cryptography import x509
 
-from sealwright.errors import ConflictError
 from sealwright.identity.challenge_mail import challenge_message
 from sealwright.identity.enrolment import EnrolmentService
 from sealwright.outbox.worker import OutboxItem
@@ -24,14 +23,13 @@ class Handlers:
     def withdraw(self, item: OutboxItem) -> None:
         """Freeze the keys of a mailbox and revoke its certificates; each revocation unpublishes."""
         self._trunk.keys.withdraw(item.organization_id, item.payload["mailbox_id"])
-        authority, organization_id = self._trunk.authority, item.organization_id
-        for record in authority.certificates(organization_id, item.payload["mailbox_id"]):
-            if record.state != "ISSUED":
-                continue
-            try:
-                authority.revoke(organization_id, record.serial_number, "affiliationChanged")
-            except ConflictError:
-                continue
+        self._trunk.authority.revoke_all(item.organization_id, item.payload["mailbox_id"], "affiliationChanged")
+
+    def remove_device(self, item: OutboxItem) -> None:
+        """Revoke what a removed device signs with."""
+        self._trunk.authority.revoke_all(
+            item.organization_id, item.payload["mailbox_id"], "cessationOfOperation", item.payload["device_id"]
+        )
 
     def mail_challenge(self, item: OutboxItem) -> None:
         """Mail part 1 of a challenge."""

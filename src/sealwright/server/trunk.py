@@ -88,7 +88,7 @@ class Trunk:
             subjects=self.subjects,
             put_outbox=put,
         )
-        self.devices = DeviceService(storage, self.device_store, keystore, self.audit, clock)
+        self.devices = DeviceService(storage, self.device_store, keystore, self.audit, clock, put_outbox=put)
         self.directory = Directory(storage, SqlDirectoryStore(), clock)
         self.keys = KeyService(
             storage,

@@ -167,6 +167,7 @@ def _services(trunk: Trunk) -> Services:
         {
             "mailbox.provision": handlers.provision,
             "mailbox.withdraw": handlers.withdraw,
+            "device.removed": handlers.remove_device,
             "challenge.mail": handlers.mail_challenge,
             "certificate.published": handlers.settle,
             "certificate.revoked": handlers.unpublish,
@@ -176,6 +177,7 @@ def _services(trunk: Trunk) -> Services:
         (
             Job("pool.refill", 20.0, lambda: trunk.keys.refill_pool(organization_id)),
             Job("certificate.renew", 3600.0, lambda: trunk.keys.renew_due(organization_id)),
+            Job("time.mark", 60.0, lambda: trunk.authority.mark_time(organization_id)),
             Job("crl.refresh", 600.0, lambda: [trunk.authority.crl(organization_id, name) for name in ISSUERS]),
             Job("statement.refresh", 3600.0, lambda: _refresh_statement(statements)),
             Job("enrolment.purge", 3600.0, lambda: enrolments.purge(organization_id)),

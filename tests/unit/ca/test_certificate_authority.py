@@ -24,7 +24,13 @@ from sealwright.ca.policy import CaSettings
 from sealwright.ca.service import CertificateAuthority
 from sealwright.ca.store import CaStore
 from sealwright.ca.tables import ca_certificate, ca_issuer, ca_organization
-from sealwright.errors import ConflictError, InvalidSignatureError, PathValidationError, ProfileViolationError
+from sealwright.errors import (
+    ConflictError,
+    InvalidSignatureError,
+    PathValidationError,
+    ProfileViolationError,
+    UnavailableError,
+)
 from sealwright.pkix.levels import identity_level
 from sealwright.pkix.names import certificate_addresses
 from sealwright.pkix.path import validate_path
@@ -209,7 +215,7 @@ def test_revocation_reaches_the_list_and_the_number_grows(house: House) -> None:
     house.authority.revoke(ORGANIZATION_ID, leaf.serial_number, "keyCompromise")
     after = house.crl("signing")
     numbers = [crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number for crl in (before, after)]
-    assert numbers == [1, 2]
+    assert numbers[0] < numbers[1]
     assert after.next_update_utc == house.clock.now().replace(microsecond=0) + timedelta(days=7)
     validate_path(leaf, chain, [house.root], now=house.clock.now(), purpose="sign", crls=[before])
     with pytest.raises(PathValidationError, match="revoked"):
@@ -221,6 +227,70 @@ def test_revocation_reaches_the_list_and_the_number_grows(house: House) -> None:
     assert house.crl("signing") == after
     house.clock.time += timedelta(days=4)
     assert house.crl("signing") != after
+
+
+def test_a_removed_devices_certificates_are_revoked_and_no_other(house: House) -> None:
+    lost, kept = "1" * 32, "2" * 32
+    gone = [load(house.authority.issue_signing(ORGANIZATION_ID, SUBJECT, make_request(), lost))[0] for _ in range(2)]
+    stays, _ = load(house.authority.issue_signing(ORGANIZATION_ID, SUBJECT, make_request(), kept))
+    assert house.authority.revoke_all(ORGANIZATION_ID, SUBJECT.mailbox_id, "cessationOfOperation", lost) == 2
+    crl = house.crl("signing")
+    assert all(crl.get_revoked_certificate_by_serial_number(leaf.serial_number) for leaf in gone)
+    assert crl.get_revoked_certificate_by_serial_number(stays.serial_number) is None
+    assert house.authority.revoke_all(ORGANIZATION_ID, SUBJECT.mailbox_id, "cessationOfOperation", lost) == 0
+    assert sum(act.kind == "certificate.revoke" for act in house.acts) == 2
+
+
+def test_what_is_not_signed_yet_when_a_device_goes_is_never_handed_over(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign = house.keystore.sign
+    done: list[int] = []
+
+    def remove_meanwhile(key: Any, algorithm: str, message: bytes) -> bytes:
+        if not done:
+            done.append(-1)
+            done.append(house.authority.revoke_all(ORGANIZATION_ID, SUBJECT.mailbox_id, "superseded", "1" * 32))
+        return sign(key, algorithm, message)
+
+    monkeypatch.setattr(house.keystore, "sign", remove_meanwhile)
+    with pytest.raises(ConflictError):
+        house.authority.issue_signing(ORGANIZATION_ID, SUBJECT, make_request(), "1" * 32)
+    assert done == [-1, 1]
+    assert [record.state for record in house.authority.certificates(ORGANIZATION_ID, SUBJECT.mailbox_id)] == [
+        "ABANDONED"
+    ]
+
+
+def test_a_list_from_before_a_revocation_is_never_handed_out_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaf, _ = load(house.authority.issue_signing(ORGANIZATION_ID, SUBJECT, make_request()))
+    house.crl("signing")
+
+    def fail(*_: Any) -> bytes:
+        raise UnavailableError("the keystore is gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(house.keystore, "sign", fail)
+        with pytest.raises(UnavailableError):
+            house.authority.revoke(ORGANIZATION_ID, leaf.serial_number, "keyCompromise")
+        with pytest.raises(UnavailableError):
+            house.crl("signing")
+    assert house.crl("signing").get_revoked_certificate_by_serial_number(leaf.serial_number) is not None
+
+
+def test_a_clock_that_goes_back_stops_issuance(house: House) -> None:
+    house.authority.issue_signing(ORGANIZATION_ID, SUBJECT, make_request())
+    house.clock.time -= timedelta(seconds=60)
+    house.authority.issue_signing(ORGANIZATION_ID, SUBJECT, make_request())
+    house.clock.time += timedelta(days=3)
+    house.authority.mark_time(ORGANIZATION_ID)
+    house.clock.time -= timedelta(days=2)
+    with pytest.raises(UnavailableError, match="clock"):
+        house.authority.issue_signing(ORGANIZATION_ID, SUBJECT, make_request())
+    house.clock.time += timedelta(days=2)
+    house.authority.issue_signing(ORGANIZATION_ID, SUBJECT, make_request())
 
 
 def test_tls_certificates_name_hosts_and_addresses(house: House) -> None:

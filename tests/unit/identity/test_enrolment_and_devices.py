@@ -233,6 +233,8 @@ def test_other_devices_are_told_and_a_removed_device_is_out(world):
         world.devices.remove(asking, bob.device_id)
     world.devices.remove(asking, two.device_id)
     world.devices.remove(asking, two.device_id)
+    removed = [payload for topic, payload in world.outbox if topic == "device.removed"]
+    assert removed == [{"mailbox_id": one.mailbox_id, "device_id": two.device_id}]
     assert kinds(world).count("device.remove") == 1
     with pytest.raises(AuthenticationError):
         world.authenticate(second, two.token.access_token)
