@@ -1,6 +1,7 @@
 """Lint before signing: nothing is signed without a one-shot token, and a token comes only from a clean lint."""
 
 import functools
+import re
 import threading
 from typing import Any
 
@@ -16,14 +17,13 @@ from sealwright.errors import ConflictError, ProfileViolationError
 from sealwright.pkix.levels import identity_level
 from sealwright.wire.encoding import sha256
 
-PRIVATE_CA_FINDINGS = frozenset(
-    (
-        "cabf.internal_domain_name",  # an intranet's own names and addresses
-        "pkix.invalid_domain_name_syntax",  # single-label host names such as "localhost"
-        "pkix.invalid_uri_syntax",  # http addresses with a single-label host; the base URL is checked by itself
-    )
-)
-"""Findings that do not matter under a private root; everything else of WARNING or worse blocks."""
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+PRIVATE_CA_FINDINGS = {
+    "cabf.internal_domain_name": re.compile(".*"),  # an intranet's own names and addresses
+    "pkix.invalid_domain_name_syntax": re.compile(_LABEL),  # single-label host names such as "localhost"
+    "pkix.invalid_uri_syntax": re.compile(rf"http://{_LABEL}(?::[0-9]{{1,5}})?(?:/[A-Za-z0-9._~-]+)*"),  # the same
+}
+"""Findings that do not matter under a private root, each for these values only; all else of WARNING or worse blocks."""
 
 _LEVELS = {
     "mailbox-validated": ValidationLevel.MAILBOX,
@@ -80,11 +80,18 @@ def lint(drafted: x509.Certificate) -> LintToken:
         for result in results
         for description in result.finding_descriptions
         if description.finding.severity <= validation.ValidationFindingSeverity.WARNING
+        and not _is_private(description.finding.code, str(result.node.pdu))
     }
-    blocking = sorted(codes - PRIVATE_CA_FINDINGS)
+    blocking = sorted(codes)
     if blocking:
         raise ProfileViolationError(f"the certificate would break its profile: {', '.join(blocking)}")
     return LintToken(drafted.tbs_certificate_bytes)
+
+
+def _is_private(code: str, value: str) -> bool:
+    """Tell whether a finding is about a name that only a private network has."""
+    permitted = PRIVATE_CA_FINDINGS.get(code)
+    return permitted is not None and permitted.fullmatch(value) is not None
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from support.lint import certificate_findings
 from support.memory_keystore import MemoryKeystore
 
 from sealwright.ca.fronts.status import StatusFront
-from sealwright.ca.lint import PRIVATE_CA_FINDINGS
+from sealwright.ca.lint import PRIVATE_CA_FINDINGS, draft, lint
 from sealwright.ca.model import Organization, Subject
 from sealwright.ca.policy import CaSettings
 from sealwright.ca.service import CertificateAuthority
@@ -303,6 +303,40 @@ def test_tls_certificates_name_hosts_and_addresses(house: House) -> None:
     assert [str(name.value) for name in names] == ["127.0.0.1", "localhost", "mail.example.test"]
     with pytest.raises(PathValidationError, match="not for mail"):
         validate_path(leaf, [issuer], [house.root], now=house.clock.now(), purpose="sign")
+
+
+@pytest.mark.parametrize(
+    ("url", "is_permitted"),
+    [
+        ("http://127.0.0.1:8080/crl/a.crl", True),
+        ("http://localhost/crl/a.crl", True),
+        ("http://intranet:8080/crl/a.crl", True),
+        ("http://crl.example.test/a.crl", True),
+        ("http://in tranet/a.crl", False),
+        ("http://intranet/%zz", False),
+        ("http://user@intranet/a.crl", False),
+        ("http://intranet:123456/a.crl", False),
+        ("intranet", False),
+    ],
+)
+def test_lint_forgives_private_hosts_and_no_other_address(url: str, is_permitted: bool) -> None:
+    key, name = ec.generate_private_key(ec.SECP256R1()).public_key(), x509.Name([])
+    point = x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)
+    now = datetime(2026, 6, 1, tzinfo=UTC)
+    issuer = x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "Example GmbH")])
+    builder = (
+        x509.CertificateBuilder(issuer, name, key, x509.random_serial_number(), now, now + timedelta(days=30))
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("mail.example.test")]), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+        .add_extension(x509.CRLDistributionPoints([point]), critical=False)
+    )
+    drafted = draft(builder, key)
+    if is_permitted:
+        lint(drafted)
+    else:
+        with pytest.raises(ProfileViolationError, match=r"pkix\.invalid_uri_syntax"):
+            lint(drafted)
 
 
 def test_an_organization_has_one_ca(house: House) -> None:
