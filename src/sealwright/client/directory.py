@@ -8,10 +8,11 @@ from cryptography import x509
 from sealwright.client.context import ClientContext
 from sealwright.client.decision import CertificateState
 from sealwright.client.keys import load_certificates
-from sealwright.client.revocation import RevocationLists
+from sealwright.client.revocation import RevocationLists, status_warning
 from sealwright.errors import DecodingError, PathValidationError
 from sealwright.pkix.names import certificate_addresses
-from sealwright.pkix.path import validate_path
+from sealwright.pkix.path import Purpose, validate_path
+from sealwright.pkix.revocation import without_status
 from sealwright.wire.api import DirectoryAnswer, DirectoryEntry, DirectoryQuery
 
 MAX_ADDRESSES = 500
@@ -99,13 +100,11 @@ def check_certificate(
     domain = address.rpartition("@")[2]
     if domain != context.statement.domain:
         raise PathValidationError(f"no root is trusted for {domain}")
-    crls, warnings = lists.fetch_for((certificate, *chain))
-    validate_path(
-        certificate,
-        chain,
-        context.smime_anchors,
-        now=context.clock.now(),
-        purpose="sign" if purpose == "sign" else "encrypt",
-        crls=crls,
-    )
-    return warnings
+    now, anchors = context.clock.now(), context.smime_anchors
+    use: Purpose = "sign" if purpose == "sign" else "encrypt"
+    # 1 Whose it is, before anything that it names is asked for.
+    path = validate_path(certificate, chain, anchors, now=now, purpose=use)
+    # 2 Revocation; what is not known is a warning, never silence.
+    crls = lists.fetch_for(path[:-1])
+    path = validate_path(certificate, chain, anchors, now=now, purpose=use, crls=crls)
+    return list(dict.fromkeys(status_warning(unknown) for unknown in without_status(path, crls, now)))

@@ -25,19 +25,17 @@ class RevocationLists:
         self._http = HttpClient(allow_plain=True)
         self._fetched: dict[str, x509.CertificateRevocationList | None] = {}
 
-    def fetch_for(
-        self, certificates: Iterable[x509.Certificate]
-    ) -> tuple[list[x509.CertificateRevocationList], list[str]]:
-        """Return the lists that certificates point to, and a warning for each that could not be had."""
-        lists: list[x509.CertificateRevocationList] = []
-        warnings: list[str] = []
-        for url in dict.fromkeys(url for certificate in certificates for url in crl_urls(certificate)):
-            found = self._fetch(url)
-            if found is None:
-                warnings.append(f"whether a certificate is revoked is unknown: {url} could not be read")
-            else:
-                lists.append(found)
-        return lists, warnings
+    def fetch_for(self, path: Sequence[x509.Certificate]) -> list[x509.CertificateRevocationList]:
+        """Return the lists that the certificates of a valid path point to, as far as they can be had.
+
+        Never for certificates whose path was not validated: what a stranger wrote into one would be asked for.
+
+        Args:
+            path: Leaf first. Hosts that its CAs' certificates name may be asked, too; the leaf adds none.
+        """
+        self._hosts |= {urlsplit(url).hostname for authority in path[1:] for url in crl_urls(authority)}
+        urls = dict.fromkeys(url for certificate in path for url in crl_urls(certificate))
+        return [found for url in urls if (found := self._fetch(url)) is not None]
 
     def _fetch(self, url: str) -> x509.CertificateRevocationList | None:
         if url not in self._fetched:
@@ -50,6 +48,13 @@ class RevocationLists:
                 except SealwrightError:
                     self._fetched[url] = None
         return self._fetched[url]
+
+
+def status_warning(certificate: x509.Certificate) -> str:
+    """Return what people are told where no list says whether a certificate is revoked."""
+    urls = ", ".join(crl_urls(certificate))
+    why = f"no current list could be read from {urls}" if urls else "it names no list"
+    return f"whether a certificate is revoked is unknown: {why}"
 
 
 def crl_urls(certificate: x509.Certificate) -> list[str]:
