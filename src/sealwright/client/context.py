@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from sealwright.client.discovery import check_statement, fetch_statement
+from sealwright.client.discovery import check_same_authority, check_statement, fetch_statement
 from sealwright.client.keys import KeyRing, load_certificates
 from sealwright.client.session import ServerSession, load_p256_private_key
 from sealwright.client.state import Enrolled
@@ -56,6 +56,8 @@ class ClientContext:
             if state.signed_statement is None:
                 raise
             return check_statement(state.signed_statement, state.invitation, now, state.statement_sequence)
+        if state.signed_statement is not None:
+            check_same_authority(state.signed_statement, statement)
         if signed != state.signed_statement:
             self.store.update({"signed_statement": signed, "statement_sequence": statement.sequence})
         return statement

@@ -52,6 +52,27 @@ def check_statement(
     return verify_statement(signed, pin, invitation.domain, now, lowest_sequence)
 
 
+def check_same_authority(before: SignedStatement, statement: DomainStatement) -> None:
+    """Check that a newer statement leaves alone what a device that is set up relies on: organization, release and log key.
+
+    The online statement key may move servers; it must not put other keys in the place of these.
+
+    Raises:
+        VerificationError: If it names others.
+        DecodingError: If the statement that was kept cannot be read.
+    """
+    try:
+        known = msgspec.json.decode(before.payload, type=DomainStatement)
+    except msgspec.MsgspecError as error:
+        raise DecodingError("the statement that this device keeps cannot be read") from error
+    for name in ("organization_id", "release_key", "log_origin", "log_key"):
+        if getattr(known, name) != getattr(statement, name):
+            raise VerificationError(
+                f"the statement of {statement.domain} names another {name.replace('_', ' ')} than before: nothing is"
+                " trusted until the administrator has explained it and this device is set up anew"
+            )
+
+
 def fetch_statement(
     invitation: Invitation, http: HttpClient, now: datetime, lowest_sequence: int = 0
 ) -> tuple[SignedStatement, DomainStatement]:

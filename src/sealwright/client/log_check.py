@@ -9,6 +9,7 @@ from sealwright.errors import LogVerificationError
 from sealwright.tlog.leaf import LeafRecord, commit
 from sealwright.wire.api import ChainAnswer
 from sealwright.wire.leaf_check import check_leaf
+from sealwright.wire.manifest import ReleaseManifest
 
 _NO_COMMITMENT = bytes(32)
 _DELIVERIES = ("key.release", "key.recover", "key.export")
@@ -22,11 +23,13 @@ class LogReport:
         log_size: Leaves in the whole log.
         records: Of this mailbox, in order.
         deliveries: Those of them in which somebody got keys.
+        leaf_hashes: In the order of the records.
     """
 
     log_size: int
     records: tuple[LeafRecord, ...]
     deliveries: tuple[LeafRecord, ...]
+    leaf_hashes: tuple[bytes, ...]
 
 
 def verify_log(context: ClientContext) -> LogReport:
@@ -41,6 +44,7 @@ def verify_log(context: ClientContext) -> LogReport:
     known_number, known_head = store.state.chain_number, store.state.chain_head
     previous, log_size = _NO_COMMITMENT, 0
     records: list[LeafRecord] = []
+    hashes: list[bytes] = []
     for page in _pages(context):
         checkpoint = remember_checkpoint(page.checkpoint, store, context.session, context.statement)
         log_size = max(log_size, checkpoint.size)
@@ -49,6 +53,7 @@ def verify_log(context: ClientContext) -> LogReport:
             _check_place(context, record, len(records) + 1, previous)
             previous = commit(leaf.salt, leaf.record)
             records.append(record)
+            hashes.append(leaf.leaf_hash)
             if record.chain_number == known_number and previous != known_head:
                 raise LogVerificationError("the log was rewritten: a record that was seen before has changed")
         if len(records) >= page.head_number and (len(records), previous) != (page.head_number, page.head_hash):
@@ -57,7 +62,17 @@ def verify_log(context: ClientContext) -> LogReport:
         raise LogVerificationError("the log was rolled back: records that were seen before are gone")
     store.update({"chain_number": len(records), "chain_head": previous})
     deliveries = tuple(record for record in records if record.kind in _DELIVERIES)
-    return LogReport(log_size, tuple(records), deliveries)
+    return LogReport(log_size, tuple(records), deliveries, tuple(hashes))
+
+
+def check_release_in_chain(manifest: ReleaseManifest, report: LogReport) -> None:
+    """Check that a release has its place in the chain that its owner sees.
+
+    Raises:
+        LogVerificationError: If the chain has another record there, or is shorter: a leaf that only this device was shown.
+    """
+    if manifest.leaf_hash not in report.leaf_hashes[manifest.chain_number - 1 : manifest.chain_number]:
+        raise LogVerificationError("the release is not in the chain that the log shows to its owner")
 
 
 def _pages(context: ClientContext) -> Iterator[ChainAnswer]:

@@ -115,6 +115,8 @@ def _accept_key(
         raise DecodingError("a released key or its certificate is not well formed") from error
     if sha256(spki) != claimed.spki_sha256 or certified_spki != spki:
         raise VerificationError("a released key or its certificate is not the one that the manifest lists")
+    if known is not None and known.private_key_pkcs8 != pkcs8:
+        raise VerificationError("the release holds another key in the place of one that this device had before")
     newest = (certificate.certificate,) if certificate else ()
     older = tuple(der for der in (known.certificates if known else ()) if der not in newest)
     return MailboxKey(

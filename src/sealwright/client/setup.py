@@ -8,7 +8,7 @@ import platform as host_platform
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography import x509
@@ -20,6 +20,7 @@ from sealwright.client.checkpoints import remember_checkpoint
 from sealwright.client.context import ClientContext
 from sealwright.client.enrol import begin_enrolment, prove_mailbox, remove_leftover_challenges
 from sealwright.client.keys import load_certificates
+from sealwright.client.log_check import check_release_in_chain, verify_log
 from sealwright.client.release import accept_release
 from sealwright.client.session import load_p256_private_key
 from sealwright.client.state import ClientState, DeviceKeys, SigningKey
@@ -115,21 +116,39 @@ def set_up(
         )
 
 
-def fetch_keys(context: ClientContext) -> None:
+@dataclass(frozen=True, slots=True)
+class ReleaseAttempt:
+    """What stays the same while one release is asked for again and again, so that it makes one leaf.
+
+    Attributes:
+        request_nonce: 32 octets.
+        idempotency_key: 32 hex digits.
+    """
+
+    request_nonce: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    idempotency_key: str = field(default_factory=lambda: secrets.token_hex(16))
+
+
+def fetch_keys(context: ClientContext, attempt: ReleaseAttempt | None = None) -> None:
     """Fetch all generations of the mailbox's key and keep them (step 5; again after a rotation).
 
+    Args:
+        context: The mailbox.
+        attempt: Of an earlier try; a fresh one is made without.
+
     Raises:
-        VerificationError: If the release is not what it should be.
+        VerificationError: If the release is not what it should be, or not in the chain that the log shows to its owner.
         UnavailableError: If the keys are still being made.
     """
     device = context.store.state.device_keys
     if device is None:
         raise ConfigurationError("this device has no keys yet; run `sealwright setup` again")
-    nonce = secrets.token_bytes(32)
-    answer = context.session.post("/v1/releases", ReleaseRequest(request_nonce=nonce), ReleaseAnswer)
-    known = context.store.state.mailbox_keys
-    keys = accept_release(answer, context.statement, context.enrolled, device, nonce, known)
+    attempt = attempt or ReleaseAttempt()
+    request, known = ReleaseRequest(request_nonce=attempt.request_nonce), context.store.state.mailbox_keys
+    answer = context.session.post("/v1/releases", request, ReleaseAnswer, idempotency_key=attempt.idempotency_key)
+    keys = accept_release(answer, context.statement, context.enrolled, device, attempt.request_nonce, known)
     remember_checkpoint(answer.checkpoint, context.store, context.session, context.statement)
+    check_release_in_chain(answer.manifest, verify_log(context))
     context.store.update({"mailbox_keys": keys})
 
 
@@ -179,9 +198,10 @@ def _device_keys(store: ClientStore) -> DeviceKeys:
 
 
 def _await_keys(context: ClientContext, progress: Progress) -> None:
+    release = ReleaseAttempt()
     for attempt in range(1, RELEASE_TRIES + 1):
         try:
-            return fetch_keys(context)
+            return fetch_keys(context, release)
         except UnavailableError:  # the key of a new mailbox is made in the background
             if attempt == RELEASE_TRIES:
                 raise

@@ -20,7 +20,6 @@ from sealwright.errors import (
     PermissionDeniedError,
     SealedError,
     UnsupportedAlgorithmError,
-    VerificationError,
 )
 from sealwright.keystore.evidence import UNKNOWN_MAILBOX, check_device_release
 from sealwright.keystore.model import (
@@ -36,15 +35,11 @@ from sealwright.keystore.model import (
 )
 from sealwright.keystore.records import (
     ENCRYPTION_ALGORITHMS,
-    SERVICE_ALGORITHMS,
-    StorageKeys,
     generate_key,
-    open_record,
-    seal_record,
-    sign_with,
 )
-from sealwright.keystore.registry import REGISTRY_NAME, Registry, is_registered_purpose
-from sealwright.keystore.seal import Seal, create_root_key, derive_storage_key, read_root_key
+from sealwright.keystore.registry import LOG_PREFIX, REGISTRY_NAME, RELEASE_PURPOSE, Registry, is_registered_purpose
+from sealwright.keystore.seal import Seal, create_root_key
+from sealwright.keystore.service_keys import SoftwareServiceKeystore
 from sealwright.keystore.vouching import Vouching
 from sealwright.wire.device import DevicePublicKeys
 from sealwright.wire.encoding import decode_fields, encode_fields
@@ -55,96 +50,6 @@ from sealwright.wire.proof import PART_BYTES, proof_answer, proof_transcript
 __all__ = ["SoftwareKeystore", "SoftwareServiceKeystore", "create_root_key"]
 
 MAX_GENERATION = 0xFFFF
-
-
-class RootStorageKeys:
-    """Storage keys derived from a root wrapping key alone: one version, no emergency key.
-
-    Args:
-        root_key: 32 octets.
-    """
-
-    current_version = 1
-
-    def __init__(self, root_key: bytes) -> None:
-        self._root_key = root_key
-
-    def storage_key(self, organization_id: str, version: int) -> bytes:
-        """Return an organization's storage key.
-
-        Raises:
-            VerificationError: If the version is not 1.
-        """
-        if version != self.current_version:
-            raise VerificationError("a sealed record names a storage key that does not exist")
-        return derive_storage_key(self._root_key, organization_id, version)
-
-
-class SoftwareServiceKeystore:
-    """Implements `keystore.model.ServiceKeystore` in this process.
-
-    Args:
-        root_key_file: What `create_root_key` made.
-
-    Raises:
-        SealedError: If the file cannot be read, or is open to others.
-    """
-
-    _keys: StorageKeys | None
-
-    def __init__(self, root_key_file: Path) -> None:
-        self._keys = RootStorageKeys(read_root_key(root_key_file))
-
-    def generate_service_key(self, organization_id: str, purpose: str, algorithm: str) -> SealedRecord:
-        """Make a signing key of the service.
-
-        Raises:
-            UnsupportedAlgorithmError: If the algorithm is not one of the protocol's.
-        """
-        content, spki = generate_key(algorithm, SERVICE_ALGORITHMS)
-        return self._seal(
-            RecordIdentity("service-key", organization_id, secrets.token_hex(16), purpose), algorithm, content, spki
-        )
-
-    def sign(self, key: SealedRecord, algorithm: str, message: bytes) -> bytes:
-        """Sign a whole message with a service key.
-
-        Raises:
-            PermissionDeniedError: If the record is not a service key.
-            UnsupportedAlgorithmError: If key and algorithm do not fit.
-        """
-        if key.identity.kind != "service-key":
-            raise PermissionDeniedError("only service keys sign")
-        return sign_with(self._open(key), algorithm, message)
-
-    def seal_secret(self, organization_id: str, purpose: str, record_id: str, secret: bytes) -> SealedRecord:
-        """Seal something that is no private key."""
-        return self._seal(RecordIdentity("secret", organization_id, record_id, purpose), "secret", secret, b"")
-
-    def open_secret(self, sealed: SealedRecord) -> bytes:
-        """Open what `seal_secret` made.
-
-        Raises:
-            PermissionDeniedError: If the record is of another kind.
-        """
-        if sealed.identity.kind != "secret":
-            raise PermissionDeniedError("keys do not leave the keystore")
-        return self._open(sealed)
-
-    def close(self) -> None:
-        """Forget the keys; every later call raises `SealedError`."""
-        self._keys = None
-
-    def _storage_keys(self) -> StorageKeys:
-        if self._keys is None:
-            raise SealedError("the keystore is closed")
-        return self._keys
-
-    def _seal(self, identity: RecordIdentity, algorithm: str, content: bytes, spki: bytes) -> SealedRecord:
-        return seal_record(self._storage_keys(), identity, algorithm, content, spki)
-
-    def _open(self, record: SealedRecord) -> bytes:
-        return open_record(self._storage_keys(), record)
 
 
 class SoftwareKeystore(SoftwareServiceKeystore):
@@ -179,6 +84,23 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         if algorithm != "ed25519":
             raise UnsupportedAlgorithmError("release and log keys are ed25519")
         return self._registry.add(super().generate_service_key(organization_id, purpose, algorithm))
+
+    def sign(self, key: SealedRecord, algorithm: str, message: bytes) -> bytes:
+        """Sign a whole message with a service key: a log key only its log's checkpoints, the release key nothing.
+
+        Releases are signed by `open`, after the evidence was checked.
+
+        Raises:
+            PermissionDeniedError: If the record is no service key, or does not sign such a message.
+            UnsupportedAlgorithmError: If key and algorithm do not fit.
+        """
+        purpose = key.identity.owner
+        if purpose == RELEASE_PURPOSE:
+            raise PermissionDeniedError("the release key signs releases only")
+        origin_line = purpose.removeprefix(LOG_PREFIX).encode("utf-8") + b"\n"
+        if purpose.startswith(LOG_PREFIX) and not message.startswith(origin_line):
+            raise PermissionDeniedError("a log key signs checkpoints of its log only")
+        return super().sign(key, algorithm, message)
 
     def generate_encryption_key(self, organization_id: str, algorithm: str) -> SealedRecord:
         """Make an encryption key for the pool: "rsa-2048", "rsa-3072", "rsa-4096", "p256" or "p384".
@@ -297,4 +219,4 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         keys = tuple(ReleasedKey(record.identity.record_id, self._open(record)) for record in records)
         info = manifest.encode()
         sealed_keys = hpke_seal(device.hpke_public_key, info, encode_released_keys(keys))
-        return SealedRelease(sealed_keys, self.sign(release_key, "ed25519", info))
+        return SealedRelease(sealed_keys, super().sign(release_key, "ed25519", info))
