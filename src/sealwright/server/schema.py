@@ -6,6 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import text
 
 import sealwright.audit.tables
 import sealwright.ca.tables
@@ -15,7 +16,7 @@ import sealwright.kms.tables
 import sealwright.outbox.tables
 import sealwright.server.tables
 from sealwright.errors import ConfigurationError
-from sealwright.storage.engine import Storage
+from sealwright.storage.engine import ALL_ORGANIZATIONS, ORGANIZATION_SETTING, Storage
 from sealwright.storage.schema import metadata
 
 __all__ = ["check_schema", "metadata", "upgrade"]
@@ -39,6 +40,9 @@ def upgrade(storage: Storage) -> None:
     with storage.engine.connect() as connection:
         if storage.dialect == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:  # row-level security binds the tables' owner, too
+            setting = text("SELECT set_config(:name, :value, true)")
+            connection.execute(setting, {"name": ORGANIZATION_SETTING, "value": ALL_ORGANIZATIONS})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.commit()

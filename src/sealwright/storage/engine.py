@@ -192,11 +192,17 @@ def open_storage(url: str, pool_size: int = 8) -> Storage:
     if url.startswith("sqlite"):
         # autocommit at the driver, so that BEGIN IMMEDIATE is ours to say
         engine = sqlalchemy.create_engine(
-            url, pool_size=pool_size, max_overflow=4, connect_args={"timeout": 30, "isolation_level": None}
+            url,
+            pool_size=pool_size,
+            max_overflow=4,
+            hide_parameters=True,  # a traceback in the event log never shows what a statement was about
+            connect_args={"timeout": 30, "isolation_level": None},
         )
         event.listen(engine, "connect", _prepare_sqlite)
     else:
-        engine = sqlalchemy.create_engine(url, pool_size=pool_size, max_overflow=4, pool_pre_ping=True)
+        engine = sqlalchemy.create_engine(
+            url, pool_size=pool_size, max_overflow=4, pool_pre_ping=True, hide_parameters=True
+        )
     return Storage(engine)
 
 
