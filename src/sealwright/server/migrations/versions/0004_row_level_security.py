@@ -6,14 +6,17 @@ sees nothing. The policy binds the tables' owner, too; only superusers and roles
 
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
 TABLES = (
     "access_token",
     "address",
+    "administrator",
+    "administrator_passkey",
+    "administrator_session",
     "ca_certificate",
     "ca_issuer",
     "ca_organization",
@@ -31,6 +34,7 @@ TABLES = (
     "mailbox_key",
     "organization",
     "outbox_item",
+    "passkey_challenge",
     "pending_leaf",
     "person",
     "pooled_key",
