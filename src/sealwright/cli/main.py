@@ -25,6 +25,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("sealwright.cli.server_commands:init", "Make the data folder of a server."),
     "serve": ("sealwright.cli.server_commands:serve", "Run the server."),
     "check-config": ("sealwright.cli.server_commands:check_config", "Check a server's settings."),
+    "upgrade": ("sealwright.cli.server_commands:upgrade", "Bring a server's database to this program's schema."),
     "renew-statement-key": ("sealwright.cli.server_commands:renew_statement_key", "Delegate a new statement key."),
     "backup": ("sealwright.cli.server_commands:backup", "Back a server up."),
     "restore": ("sealwright.cli.server_commands:restore", "Restore a server from a backup."),

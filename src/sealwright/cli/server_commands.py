@@ -98,6 +98,22 @@ def check_config(data: Path) -> None:
     click.echo("The configuration is in order.")
 
 
+@click.command("upgrade")
+@DATA
+def upgrade(data: Path) -> None:
+    """Bring the database of DATA to this program's schema, while the server is stopped; there is no way back."""
+    from sealwright.server.schema import upgrade as upgrade_schema
+    from sealwright.server.settings import load_settings
+    from sealwright.storage.engine import open_storage
+
+    storage = open_storage(load_settings(data).database_url)
+    try:
+        revision = upgrade_schema(storage)
+    finally:
+        storage.close()
+    click.echo(f"The database is at revision {revision}.")
+
+
 @click.command("renew-statement-key")
 @DATA
 @click.option(

@@ -80,6 +80,10 @@ def restore(source: Path, data_folder: Path, now: datetime) -> None:
         connection.execute("UPDATE ca_issuer SET crl_number = crl_number + ?, crl_next_update = NULL", (NUMBER_LEAP,))
         # devices have read further in their feeds than the backup goes: what is new must come after that
         connection.execute("UPDATE device SET sync_number = sync_number + ?", (NUMBER_LEAP,))
+        # whoever was signed in then may have been shut out since
+        for table in ("access_token", "administrator_session"):
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - a name from the line above
         connection.execute(
             "UPDATE domain_statement SET sequence = sequence + ? WHERE (organization_id, sequence) IN"
             " (SELECT organization_id, MAX(sequence) FROM domain_statement GROUP BY organization_id)",

@@ -34,8 +34,8 @@ ROOMS = (
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
-def upgrade(storage: Storage) -> None:
-    """Bring the schema to the newest revision."""
+def upgrade(storage: Storage) -> str:
+    """Bring the schema to the newest revision and return it."""
     config = _config()
     with storage.engine.connect() as connection:
         if storage.dialect == "sqlite":
@@ -46,6 +46,7 @@ def upgrade(storage: Storage) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.commit()
+        return str(MigrationContext.configure(connection).get_current_revision())
 
 
 def check_schema(storage: Storage) -> None:
@@ -58,7 +59,10 @@ def check_schema(storage: Storage) -> None:
     with storage.engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
     if current != newest:
-        raise ConfigurationError(f"the database's schema is {current or 'missing'}, this program needs {newest}")
+        raise ConfigurationError(
+            f"the database's schema is {current or 'missing'}, this program needs {newest}:"
+            " stop the server, back it up and run 'sealwright upgrade'"
+        )
 
 
 def _config() -> Config:

@@ -1,6 +1,8 @@
 """`init` makes a folder that a server can open; statement, invitation, people, certificates, backup and restore work."""
 
+import sqlite3
 import stat
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
@@ -17,7 +19,7 @@ from sealwright.server.app import local_app, public_app
 from sealwright.server.backup import back_up, lift_quarantine, restore
 from sealwright.server.init import InitOptions, initialize, renew_delegation
 from sealwright.server.jobs import Job, JobRunner
-from sealwright.server.schema import metadata
+from sealwright.server.schema import metadata, upgrade
 from sealwright.server.settings import (
     KeysSection,
     MailSection,
@@ -267,6 +269,25 @@ def test_delegation_is_renewed_with_the_right_passphrase_only(made):
         assert opened.statements.delegation_ends() == ends
     finally:
         opened.close()
+
+
+def test_an_older_database_is_refused_until_it_is_upgraded(made):
+    folder, _ = made
+    with closing(sqlite3.connect(folder / "sealwright.db")) as database, database:
+        database.execute("DROP TABLE administrator_session")
+        database.execute("DROP TABLE administrator_passkey")
+        database.execute("DROP TABLE passkey_challenge")
+        database.execute("DROP TABLE administrator")
+        database.execute("UPDATE alembic_version SET version_num = '0001'")
+        for table, column in (("ca_certificate", "device_id"), ("ca_organization", "latest_time")):
+            database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    settings = load_settings(folder, {})
+    with pytest.raises(ConfigurationError, match="sealwright upgrade"):
+        build(settings)
+    storage = open_storage(settings.database_url)
+    assert upgrade(storage) == upgrade(storage) == "0004"
+    storage.close()
+    build(settings).close()
 
 
 def test_restored_folder_is_quarantined_with_higher_numbers(made, tmp_path):
