@@ -3,7 +3,6 @@
 Whoever asks for an address that nobody has gets the same answer; only no mail follows.
 """
 
-import ipaddress
 from datetime import datetime, timedelta
 
 from sealwright.audit.log import Act, AuditLog
@@ -21,6 +20,7 @@ from sealwright.identity.model import (
     Device,
     Enrolment,
 )
+from sealwright.identity.network import network_of
 from sealwright.identity.ports import PutOutbox
 from sealwright.identity.requests import RequestVerifier, required_idempotency_key
 from sealwright.identity.store import PeopleStore
@@ -227,19 +227,6 @@ class EnrolmentService:
             release_level=self._people.policy(tx, credential.organization_id).level,
             token=self._tokens.issue(tx, credential),
         )
-
-
-def network_of(source_ip: str) -> str:
-    """Return what is counted as one source: an IPv4 address, or the /64 of an IPv6 address."""
-    try:
-        parsed = ipaddress.ip_address(source_ip)
-    except ValueError:
-        return "unknown"
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((int(parsed), 64), strict=False))
-    return str(parsed)
 
 
 def _check_names(request: EnrolmentRequest) -> None:

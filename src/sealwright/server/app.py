@@ -154,8 +154,10 @@ class _Problems:
             headers["WWW-Authenticate"] = 'DPoP algs="ES256"'
         return _answer(problem_for(error), headers)
 
-    def for_http(self, _: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-        """Answer what the framework refused."""
+    def for_http(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+        """Answer what the framework refused; where it says that the server is at fault, that is a bug like any other."""
+        if error.status_code >= 500:
+            return self.for_bug(request, error)
         mapped = problem_for(error_from({"status": error.status_code, "detail": error.detail}))
         problem = msgspec.structs.replace(mapped, status=error.status_code)
         return _answer(problem, dict(error.headers or {}))

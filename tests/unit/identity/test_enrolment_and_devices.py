@@ -16,9 +16,9 @@ from sealwright.errors import (
     RateLimitedError,
 )
 from sealwright.identity.challenge_mail import challenge_message
-from sealwright.identity.enrolment import network_of
 from sealwright.identity.freshness import MAX_PROOFS_PER_KEY, ReplayCache
 from sealwright.identity.model import UNKNOWN_MAILBOX
+from sealwright.identity.network import network_of
 from sealwright.identity.tables import access_token, enrolment
 from sealwright.tlog.leaf import decode_leaf_record
 from sealwright.wire.api import SyncNotice

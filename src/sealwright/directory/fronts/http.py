@@ -21,6 +21,7 @@ from litestar.params import RawBody
 from sealwright.directory.service import Directory
 from sealwright.errors import InputError, RateLimitedError, SealwrightError
 from sealwright.identity.http import decode_request
+from sealwright.identity.network import network_of
 from sealwright.wire.api import DirectoryAnswer, DirectoryQuery
 from sealwright.wire.problems import problem_for
 
@@ -48,9 +49,14 @@ class LookupQuota:
     def spend(self, source: str, addresses: int) -> None:
         """Count look-ups of a source.
 
+        Args:
+            source: IP address; of an IPv6 address the /64 counts, which one host has to itself.
+            addresses: How many.
+
         Raises:
             RateLimitedError: If it has none left this minute.
         """
+        source = network_of(source)
         minute = int(time.monotonic() // 60)
         with self._lock:
             if minute != self._minute:
