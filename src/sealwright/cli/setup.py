@@ -18,7 +18,7 @@ from sealwright.pkix.names import canonical_address
 
 @click.command("setup")
 @click.argument("address")
-@click.option("--invitation", type=EXISTING_FILE, help="The organization's invitation file; needed the first time.")
+@click.option("--invitation", type=EXISTING_FILE, help="The organization's invitation file; discovered without.")
 @click.option("--mail-password-file", type=EXISTING_FILE, help="First line is the mail password; asked for without.")
 @click.option("--device-name", default=None, help="How this device is called; its host name without.")
 @click.option("--passphrase-file", type=EXISTING_FILE, help="Seal the store with the passphrase in this file.")
@@ -40,7 +40,7 @@ def setup(
         home,
         address,
         load_invitation(invitation) if invitation else None,
-        _mail_password(mail_password_file, is_first=is_first and invitation is not None),
+        _mail_password(mail_password_file, is_first=is_first),
         device_name or socket.gethostname() or "this device",
         SystemClock(),
         lambda step: click.echo(step, err=True),

@@ -1,5 +1,10 @@
-"""Finding and checking an organization's domain statement, pinned by an invitation (rule 8 of the design)."""
+"""Finding and checking an organization's domain statement (rule 8 of the design).
 
+What pins it is an invitation or, where there is none, TLS to `sealwright.<domain>` under the anchors of the operating system;
+a bare answer of the network is never believed.
+"""
+
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -7,7 +12,9 @@ from urllib.parse import quote
 import msgspec
 
 from sealwright.errors import DecodingError, InputError, UnavailableError, VerificationError
+from sealwright.net.dns import ServiceLocation, find_services
 from sealwright.net.http import HttpClient
+from sealwright.wire.encoding import sha256
 from sealwright.wire.statement import (
     MAX_STATEMENT_BYTES,
     DomainStatement,
@@ -17,6 +24,53 @@ from sealwright.wire.statement import (
 )
 
 WELL_KNOWN_PATH = "/.well-known/sealwright"
+
+FindServices = Callable[[str, str], tuple[ServiceLocation, ...]]
+
+
+def discover(domain: str, now: datetime, services: FindServices = find_services) -> Invitation:
+    """Find an organization without an invitation, over TLS that the operating system trusts.
+
+    The server is asked at the hosts that DNS SRV records name and at `sealwright.<domain>` itself; in either case its
+    certificate must be for `sealwright.<domain>`. The statement root that it shows is pinned from then on.
+
+    Args:
+        domain: The mail domain, A-label.
+        now: Aware UTC.
+        services: Looks up SRV records.
+
+    Returns:
+        What an invitation file would have said.
+
+    Raises:
+        UnavailableError: If no server answers: set-up needs an invitation file.
+        VerificationError: If a server's certificate or statement is not to be trusted, and none answered well.
+    """
+    name = f"sealwright.{domain}"
+    http = HttpClient(server_name=name)
+    hosts = [f"{location.host}:{location.port}" for location in services("sealwright", domain)]
+    problem: UnavailableError | VerificationError | DecodingError = UnavailableError(
+        f"no Sealwright server of {domain} was found: ask the administrator for the invitation file"
+    )
+    for host in (*hosts, name):
+        try:
+            signed = _fetch(http, f"https://{host}", domain)
+            root = sha256(signed.root_key)
+            statement = verify_statement(signed, root, domain, now)
+        except UnavailableError:
+            continue
+        except (VerificationError, DecodingError) as error:
+            problem = error
+            continue
+        return Invitation(
+            version=1,
+            domain=domain,
+            organization_name=statement.organization_name,
+            endpoints=statement.endpoints,
+            tls_anchors=statement.tls_anchors,
+            statement_root_sha256=root.hex(),
+        )
+    raise problem
 
 
 def load_invitation(path: Path) -> Invitation:

@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from sealwright.client.checkpoints import remember_checkpoint
 from sealwright.client.context import ClientContext
+from sealwright.client.discovery import discover
 from sealwright.client.enrol import begin_enrolment, prove_mailbox, remove_leftover_challenges
 from sealwright.client.keys import load_certificates
 from sealwright.client.log_check import check_release_in_chain, verify_log
@@ -78,7 +80,7 @@ def set_up(
     Args:
         home: Folder of all stores.
         address: The mailbox.
-        invitation: Needed the first time.
+        invitation: The organization's; without one it is discovered the first time.
         mail_password: Needed the first time; a new one replaces the one that is kept.
         device_name: As the owner calls the device.
         clock: The time.
@@ -89,7 +91,7 @@ def set_up(
     Raises:
         SealwrightError: What went wrong; running set-up again goes on from there.
     """
-    with _open_or_create(home, address, invitation, mail_password, device_name, choice) as store:
+    with _open_or_create(home, address, invitation, mail_password, device_name, choice, clock.now()) as store:
         context = ClientContext(store, clock)
         progress(f"1/6 checking who {store.state.invitation.organization_name} is")
         statement = context.statement
@@ -159,13 +161,15 @@ def _open_or_create(
     mail_password: str | None,
     device_name: str,
     choice: KeyChoice | None,
+    now: datetime,
 ) -> ClientStore:
     canonical = canonical_address(address)
     try:
         store = ClientStore.open(home, canonical, choice)
     except NotFoundError:
-        if invitation is None or mail_password is None:
-            raise InputError("the first set-up needs the invitation file and the mail password") from None
+        if mail_password is None:
+            raise InputError("the first set-up needs the mail password") from None
+        invitation = invitation or discover(canonical.rpartition("@")[2], now)
         state = ClientState(
             address=canonical, device_name=device_name, invitation=invitation, mail_password=mail_password
         )

@@ -37,12 +37,17 @@ class HttpClient:
     Args:
         anchors: DER certificates trusted besides the system's own.
         allow_plain: Whether `http:` is allowed too (revocation lists only; they carry their own signature).
+        server_name: The name that certificates must be for, where DNS gave another host; the URL's host without.
     """
 
-    def __init__(self, anchors: Sequence[bytes] = (), *, allow_plain: bool = False) -> None:
+    def __init__(
+        self, anchors: Sequence[bytes] = (), *, allow_plain: bool = False, server_name: str | None = None
+    ) -> None:
         self._allow_plain = allow_plain
         self._pool = urllib3.PoolManager(
             ssl_context=client_context(anchors),
+            server_hostname=server_name,
+            assert_hostname=server_name,
             timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS),
             retries=False,
         )

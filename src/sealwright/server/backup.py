@@ -76,6 +76,7 @@ def restore(source: Path, data_folder: Path, now: datetime) -> None:
         raise InputError(f"{source} holds no database")
     for folder in (data_folder, *(path for path in data_folder.rglob("*") if path.is_dir())):
         folder.chmod(0o700)
+    (data_folder / DATABASE).chmod(0o600)
     with closing(sqlite3.connect(data_folder / DATABASE)) as connection, connection:
         connection.execute("UPDATE ca_issuer SET crl_number = crl_number + ?, crl_next_update = NULL", (NUMBER_LEAP,))
         # devices have read further in their feeds than the backup goes: what is new must come after that

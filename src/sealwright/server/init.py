@@ -158,6 +158,8 @@ def initialize(data_folder: Path, options: InitOptions, clock: Clock) -> Initial
     # 3 Database, service keys, log, CA, statement root.
     passphrase = make_passphrase()
     keystore = open_keystore(key_file, settings.seal_file, 1)
+    if settings.database_url.startswith("sqlite:///"):
+        Path(settings.database_url.removeprefix("sqlite:///")).touch(mode=0o600)  # SQLite's other files follow it
     storage = open_storage(settings.database_url)
     try:
         upgrade(storage)

@@ -271,6 +271,11 @@ def test_delegation_is_renewed_with_the_right_passphrase_only(made):
         opened.close()
 
 
+def test_the_database_is_its_owners_alone(made):
+    for path in made[0].glob("sealwright.db*"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
 def test_an_older_database_is_refused_until_it_is_upgraded(made):
     folder, _ = made
     with closing(sqlite3.connect(folder / "sealwright.db")) as database, database:
@@ -303,6 +308,7 @@ def test_restored_folder_is_quarantined_with_higher_numbers(made, tmp_path):
     restore(tmp_path / "backup.tar.gz", restored, SystemClock().now())
     assert not list(restored.rglob("statement-root.pem"))
     assert not list(restored.rglob("*.seal-key"))
+    assert stat.S_IMODE((restored / "sealwright.db").stat().st_mode) == 0o600
     settings = load_settings(restored, {})
     with pytest.raises(SealedError, match="quarantine"):
         build(settings)

@@ -1,6 +1,6 @@
 """The byte strings that client and server both compute."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
+from support.statement_signer import NOW, Signer
 
 from sealwright.errors import DecodingError, DecryptionError, InvalidSignatureError, VerificationError
 from sealwright.tlog.leaf import LeafRecord, commit, decode_leaf_record
@@ -23,8 +24,6 @@ from sealwright.wire.manifest import (
     encode_released_keys,
 )
 from sealwright.wire.proof import proof_answer, proof_transcript
-
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 @given(st.lists(st.binary(max_size=40), max_size=6))
@@ -136,51 +135,6 @@ def test_a_leaf_record_has_one_encoding():
     assert commit(bytes(32), record.encode()) != commit(b"\x01" * 32, record.encode())
     with pytest.raises(ValueError, match="32 octets"):
         commit(b"", record.encode())
-
-
-class Signer:
-    """A statement root with one delegated key."""
-
-    def __init__(self):
-        self.root, self.online = ed25519.Ed25519PrivateKey.generate(), ed25519.Ed25519PrivateKey.generate()
-        self.root_key = self.root.public_key().public_bytes_raw()
-
-    def sign(
-        self, *, domain="example.test", delegated="example.test", days=90, expires=NOW + timedelta(days=7), sequence=3
-    ):
-        delegation = msgspec.json.encode(
-            statements.StatementDelegation(
-                domain=delegated,
-                statement_key=self.online.public_key().public_bytes_raw(),
-                not_before=NOW - timedelta(days=1),
-                not_after=NOW - timedelta(days=1) + timedelta(days=days),
-            )
-        )
-        payload = msgspec.json.encode(
-            statements.DomainStatement(
-                version=1,
-                domain=domain,
-                organization_id="a" * 32,
-                organization_name="Example GmbH",
-                sequence=sequence,
-                issued=NOW,
-                expires=expires,
-                previous_hash=b"",
-                endpoints=("https://127.0.0.1:8443",),
-                tls_anchors=(),
-                smime_anchors=(),
-                release_key=bytes(32),
-                log_origin="log",
-                log_key=bytes(32),
-            )
-        )
-        return statements.SignedStatement(
-            payload=payload,
-            signature=self.online.sign(statements.statement_signature_input(payload)),
-            delegation=delegation,
-            delegation_signature=self.root.sign(statements.delegation_signature_input(delegation)),
-            root_key=self.root_key,
-        )
 
 
 def test_a_statement_is_believed_from_the_pinned_root_only():
