@@ -1,7 +1,8 @@
 """The letters of the story: written, sent and read with a device's own commands."""
 
 from email.message import EmailMessage
-from email.utils import make_msgid
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from demo.programs import Device, Outcome
 
@@ -12,16 +13,20 @@ _RAW_FIELDS = ("From", "To", "Subject", "Message-ID", "MIME-Version", "Content-T
 def send(
     device: Device, to: str, subject: str, text: str, table: str = "", *, in_reply_to: str = "", may_fail: bool = False
 ) -> Outcome:
-    """Send a mail from a device, with a table attached if one is given."""
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = device.address, to, subject
-    message["Message-ID"] = make_msgid(domain="example.test")
+    """Send a mail from a device, with a table attached if one is given; an answer is a message of its own."""
     if in_reply_to:
-        message["In-Reply-To"] = message["References"] = in_reply_to
-    message.set_content(text + "\n")
-    if table:
-        message.add_attachment(table, subtype="csv", filename=ATTACHMENT_NAME)
-    return device.run("send", given=message.as_string(), may_fail=may_fail)
+        answer = EmailMessage()
+        answer["From"], answer["To"], answer["Subject"] = device.address, to, subject
+        answer["In-Reply-To"] = answer["References"] = in_reply_to
+        answer.set_content(text + "\n")
+        return device.run("send", given=answer.as_string(), may_fail=may_fail)
+    with TemporaryDirectory() as folder:
+        attached = []
+        if table:
+            path = Path(folder) / ATTACHMENT_NAME
+            path.write_text(table, encoding="utf-8")
+            attached = ["--attach", str(path)]
+        return device.run("send", "--to", to, "--subject", subject, *attached, given=text, may_fail=may_fail)
 
 
 def raw_lines(raw: bytes) -> list[str]:

@@ -8,18 +8,40 @@ import click
 from sealwright.cli.client_options import EXISTING_FILE, ClientOptions, client_options
 from sealwright.cli.devices import show_notices
 from sealwright.cli.output import clean, one_line, print_error, print_json, print_warnings
+from sealwright.client.draft import Draft, write_message
 from sealwright.client.read import ReadMessage, fetch_mail, list_inbox, read_message
 from sealwright.client.send import send_message
-from sealwright.errors import SealwrightError
+from sealwright.errors import InputError, SealwrightError
 
 
 @click.command("send")
 @click.argument("file", type=EXISTING_FILE, required=False)
+@click.option("--to", multiple=True, help="Recipient's address; standard input or FILE is the text then.")
+@click.option("--cc", multiple=True, help="Address that gets a copy.")
+@click.option("--bcc", multiple=True, help="Address that gets a copy nobody else sees.")
+@click.option("--subject", help="Subject; encrypted, like the text.")
+@click.option("--attach", multiple=True, type=EXISTING_FILE, help="File to attach.")
 @client_options
-def send(options: ClientOptions, file: Path | None) -> None:
-    """Sign, encrypt and send an RFC 5322 message from FILE or standard input."""
+def send(
+    options: ClientOptions,
+    file: Path | None,
+    to: tuple[str, ...],
+    cc: tuple[str, ...],
+    bcc: tuple[str, ...],
+    subject: str | None,
+    attach: tuple[Path, ...],
+) -> None:
+    """Sign, encrypt and send a mail.
+
+    FILE or standard input is the text, if recipients are given, else a whole RFC 5322 message.
+    """
     content = file.read_bytes() if file else sys.stdin.buffer.read()
+    if not (to or cc or bcc) and (subject is not None or attach):
+        raise InputError("give --to, --cc or --bcc; without them the input is a whole message with its own header")
     with options.open() as context:
+        if to or cc or bcc:
+            draft = Draft(to, cc, bcc, subject or "", content.decode("utf-8", "replace"), attach)
+            content = write_message(draft, context.store.state.address)
         report = send_message(context, content)
     print_warnings(report.warnings)
     if options.as_json:

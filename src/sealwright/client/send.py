@@ -12,6 +12,7 @@ from cryptography import x509
 from sealwright.client.context import ClientContext
 from sealwright.client.decision import RecipientState, decide
 from sealwright.client.directory import RecipientCertificate, find_recipients
+from sealwright.client.draft import identified
 from sealwright.client.keys import load_signer
 from sealwright.errors import InputError, MailHeldError, PathValidationError, SealwrightError, UnavailableError
 from sealwright.pkix.names import canonical_address
@@ -57,6 +58,7 @@ def send_message(context: ClientContext, message: bytes) -> SendReport:
             names both.
     """
     # 1 parse
+    message = identified(message, context.store.state.address, context.clock.now())
     parsed = _parse(message)
     envelope = _envelope(parsed, context.store.state.address)
     everybody = (*envelope.visible, *envelope.hidden)
