@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from support.certificates import NOW, ec_key, rsa_key, self_signed
 
 from sealwright.cms import enveloped, signed
+from sealwright.cms.signers import PrivateKeySigner
 from sealwright.smime.compose import protect
 from sealwright.smime.read import open_message
 
@@ -62,7 +63,9 @@ def test_we_decrypt_oaep(person, digest):
 @pytest.mark.parametrize("detached", [True, False])
 def test_openssl_verifies_what_we_sign(person, detached):
     key, certificate, folder = person
-    (folder / "s").write_bytes(signed.sign(CONTENT, certificate, key, detached=detached, signing_time=NOW))
+    (folder / "s").write_bytes(
+        signed.sign(CONTENT, [PrivateKeySigner(certificate, key)], detached=detached, signing_time=NOW)
+    )
     content = ["-content", "m"] if detached else []
     trust = ["-CAfile", "c.pem", "-purpose", "any", "-cades"]
     assert openssl(folder, "-verify", "-binary", "-inform", "DER", "-in", "s", *content, *trust) == CONTENT
@@ -115,7 +118,7 @@ MAIL = b"From: alice@example.test\r\nTo: bob@example.test\r\nSubject: the plan\r
 
 def test_openssl_opens_the_mail_that_we_protect(person):
     key, certificate, folder = person
-    (folder / "e").write_bytes(protect(MAIL, (certificate, key, ()), [certificate], signing_time=NOW))
+    (folder / "e").write_bytes(protect(MAIL, PrivateKeySigner(certificate, key), [certificate], signing_time=NOW))
     inner = openssl(folder, "-decrypt", "-in", "e", "-inkey", "k.pem", "-recip", "c.pem")
     assert b"signed-data" in inner
     (folder / "s").write_bytes(inner)
@@ -126,6 +129,6 @@ def test_openssl_opens_the_mail_that_we_protect(person):
 
 def test_openssl_verifies_the_mail_that_we_sign(person):
     key, certificate, folder = person
-    (folder / "s").write_bytes(protect(MAIL, (certificate, key, ()), [], signing_time=NOW))
+    (folder / "s").write_bytes(protect(MAIL, PrivateKeySigner(certificate, key), [], signing_time=NOW))
     payload = openssl(folder, "-verify", "-in", "s", "-CAfile", "c.pem", "-purpose", "any")
     assert b"Subject: the plan" in payload

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
 from support.certificates import NOW
 
 from sealwright.cms import enveloped, signed
+from sealwright.cms.signers import PrivateKeySigner
 
 pytestmark = pytest.mark.skipif(shutil.which("gpgsm") is None, reason="gpgsm is not installed")
 CONTENT = b"Content-Type: text/plain\r\n\r\nboth ways\r\n"
@@ -89,7 +90,9 @@ def gpgsm(home, people, recipient, signers):
 
 
 def sign(issued, *, detached):
-    return signed.sign(CONTENT, issued.certificate, issued.key, chain=issued.chain, detached=detached, signing_time=NOW)
+    return signed.sign(
+        CONTENT, [PrivateKeySigner(issued.certificate, issued.key, issued.chain)], detached=detached, signing_time=NOW
+    )
 
 
 def test_gpgsm_decrypts_what_we_encrypt(gpgsm, recipient):

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from support.certificates import NOW
 
 from sealwright.cms import enveloped, signed
+from sealwright.cms.signers import PrivateKeySigner
 from sealwright.smime.compose import protect
 from sealwright.smime.read import open_message
 
@@ -75,7 +76,9 @@ def test_without_the_root_nothing_is_valid(tmp_path, signers):
 
 
 def sign(issued, *, detached):
-    return signed.sign(CONTENT, issued.certificate, issued.key, chain=issued.chain, detached=detached, signing_time=NOW)
+    return signed.sign(
+        CONTENT, [PrivateKeySigner(issued.certificate, issued.key, issued.chain)], detached=detached, signing_time=NOW
+    )
 
 
 def test_nss_decrypts_what_we_encrypt(nss, recipient):
@@ -124,7 +127,9 @@ def test_we_verify_what_nss_signs(nss, signers, kind, nickname, detached):
 def test_nss_opens_the_mail_that_we_protect(nss, recipient, signers):
     issued = signers["p256"]
     mail = b"From: alice@example.com\r\nTo: bob@example.com\r\nSubject: the plan\r\n\r\nboth ways\r\n"
-    sent = protect(mail, (issued.certificate, issued.key, issued.chain), [recipient.certificate], signing_time=NOW)
+    sent = protect(
+        mail, PrivateKeySigner(issued.certificate, issued.key, issued.chain), [recipient.certificate], signing_time=NOW
+    )
     (nss.folder / "e").write_bytes(cms_of(sent))
     (nss.folder / "s").write_bytes(cms_of(nss.cms("-D", "-i", "e")))
     assert b"Subject: the plan" in nss.cms("-D", "-i", "s")

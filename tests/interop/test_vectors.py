@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key, pkcs12
 
 from sealwright.cms import enveloped, signed
+from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import DecryptionError, InvalidSignatureError, PathValidationError, UnsupportedAlgorithmError
 from sealwright.pkix.names import certificate_addresses
 from sealwright.pkix.path import validate_path
@@ -63,7 +64,12 @@ def test_a_sample_persons_keys_work(name):
     message = enveloped.encrypt(CONTENT, [certificate(encryption)])
     # these private keys carry RFC 8479 attributes
     assert enveloped.decrypt(message, lambda _: private_key(encryption_key)).content == CONTENT
-    signature = signed.sign(CONTENT, certificate(signing), private_key(signing_key), detached=True, signing_time=NOW)
+    signature = signed.sign(
+        CONTENT,
+        [PrivateKeySigner(certificate(signing), private_key(signing_key))],
+        detached=True,
+        signing_time=NOW,
+    )
     assert signed.verify(signature, CONTENT).signers[0].certificate == certificate(signing)
     with pytest.raises(InvalidSignatureError):
         signed.verify(signature, CONTENT + b"!")
@@ -84,7 +90,7 @@ def test_people_with_edwards_curves_are_refused(name):
     with pytest.raises(UnsupportedAlgorithmError):
         enveloped.encrypt(CONTENT, [certificate(encryption)])
     with pytest.raises(UnsupportedAlgorithmError):
-        signed.sign(CONTENT, certificate(signing), private_key(signing + 1), detached=True, signing_time=NOW)
+        PrivateKeySigner(certificate(signing), private_key(signing + 1))
 
 
 READABLE = sorted(

@@ -30,7 +30,7 @@ def show(options: ClientOptions, file: Path | None) -> None:
         with options.open() as context:
             state = context.store.state
             newest = [load_certificates(key.certificates)[0] for key in state.mailbox_keys if key.certificates]
-            found = [("encryption", one) for one in newest] + [("signing", load_signer(state.signing_key)[0])]
+            found = [("encryption", one) for one in newest] + [("signing", load_signer(state.signing_key).certificate)]
     rows = [{"use": use, **_describe(one)} for use, one in found]
     if options.as_json:
         print_json(rows)

@@ -39,10 +39,8 @@ def decrypt_document(context: ClientContext, content_info: bytes) -> bytes:
 
 def sign_document(context: ClientContext, content: bytes, *, detached: bool) -> bytes:
     """Sign a document with this device's key; returns DER."""
-    certificate, private_key, chain = load_signer(context.store.state.signing_key)
-    return signed.sign(
-        content, certificate, private_key, chain=chain, detached=detached, signing_time=context.clock.now()
-    )
+    signer = load_signer(context.store.state.signing_key)
+    return signed.sign(content, [signer], detached=detached, signing_time=context.clock.now())
 
 
 def verify_document(context: ClientContext, content_info: bytes, content: bytes | None) -> tuple[bytes, SignatureView]:

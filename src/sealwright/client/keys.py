@@ -8,9 +8,8 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from sealwright.client.state import MailboxKey, SigningKey
 from sealwright.cms.recipients import DecryptionKey, RecipientIdentifier
+from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import ConfigurationError, DecodingError, NotFoundError
-
-Signer = tuple[x509.Certificate, ec.EllipticCurvePrivateKey, Sequence[x509.Certificate]]
 
 
 class KeyRing:
@@ -73,8 +72,8 @@ def load_certificates(encoded: Sequence[bytes]) -> tuple[x509.Certificate, ...]:
         raise DecodingError("not a certificate") from error
 
 
-def load_signer(signing_key: SigningKey | None) -> Signer:
-    """Return this device's signing certificate, key and chain.
+def load_signer(signing_key: SigningKey | None) -> PrivateKeySigner:
+    """Return this device as a signer, with its certificate and chain.
 
     Raises:
         ConfigurationError: If set-up has not come that far.
@@ -85,4 +84,4 @@ def load_signer(signing_key: SigningKey | None) -> Signer:
     if not isinstance(private_key, ec.EllipticCurvePrivateKey):
         raise DecodingError("the signing key is not an elliptic-curve key")
     certificate = load_certificates([signing_key.certificate])[0]
-    return certificate, private_key, load_certificates(signing_key.chain)
+    return PrivateKeySigner(certificate, private_key, load_certificates(signing_key.chain))

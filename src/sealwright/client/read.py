@@ -8,7 +8,7 @@ from cryptography import x509
 from sealwright.client.context import ClientContext
 from sealwright.client.directory import check_certificate
 from sealwright.client.revocation import RevocationLists
-from sealwright.cms.signed import VerifiedSigner
+from sealwright.cms.signed import SignerReport
 from sealwright.errors import DecodingError, DecryptionError, InputError, NotFoundError, PathValidationError
 from sealwright.net.imap import Mailbox
 from sealwright.pkix.levels import identity_level
@@ -147,17 +147,18 @@ def judge_signature(context: ClientContext, opened: OpenedMessage) -> SignatureV
 
 
 def judge_signer(
-    context: ClientContext, signer: VerifiedSigner, certificates: tuple[x509.Certificate, ...], sender: str | None
+    context: ClientContext, signer: SignerReport, certificates: tuple[x509.Certificate, ...], sender: str | None
 ) -> SignatureView:
     """Judge a signer whose signature is whole.
 
     Args:
         context: Gives anchors, revocation and time.
-        signer: From `cms.signed.verify`.
+        signer: From `cms.signed.verify`, so that its certificate is there.
         certificates: That came along.
         sender: Address that has to be the signer's; None for a document, which has no sender.
     """
     signing_time = signer.signing_time.isoformat() if signer.signing_time else ""
+    assert signer.certificate is not None
     try:
         addresses = certificate_addresses(signer.certificate)
         address = canonical_address(sender) if sender is not None else (addresses[0] if addresses else "")

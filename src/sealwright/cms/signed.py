@@ -9,6 +9,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Literal
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -20,10 +21,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sealwright.asn1.ber import tlv
 from sealwright.cms import algorithms, schema
 from sealwright.cms.enveloped import MAX_MESSAGE_BYTES
-from sealwright.cms.recipients import identifier, issuer_and_serial
+from sealwright.cms.recipients import RecipientIdentifier, identifier, issuer_and_serial
+from sealwright.cms.signature_algorithms import DIGEST_BY_NAME
+from sealwright.cms.signers import Signer
 from sealwright.errors import DecodingError, InvalidSignatureError, UnsupportedAlgorithmError
-
-SigningKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 MAX_SIGNERS = 16
 MAX_CERTIFICATES = 64
@@ -36,54 +37,80 @@ _CAPABILITIES = tlv(
 """SMIMECapabilities that we announce, best first (RFC 8551 section 2.5.2)."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedSigner:
-    """A signer whose signature holds.
+Problem = Literal[
+    "",
+    "certificate-missing",
+    "digest-not-supported",
+    "attributes-not-valid",
+    "content-changed",
+    "algorithms-differ",
+    "ambiguous-content",
+    "signature-wrong",
+    "weak-algorithm",
+]
+"""Why a signature does not hold; empty where it holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerReport:
+    """One SignerInfo, judged; whether its certificate is to be trusted is another question (`pkix.path`).
 
     Attributes:
-        certificate: The signer's, as found in the message.
-        signing_time: What the signer claims, or None.
-        digest: Such as "sha256".
+        is_intact: The cryptography and the attributes hold: this certificate's key signed this content.
+        problem: Stable code of why it is not intact, or empty.
+        reason: The same for people, or empty.
+        identifier: How the message names the signer.
+        certificate: The signer's; None if the message does not bring it.
+        digest: Such as "sha256"; empty if it is not known.
+        signature_algorithm: Such as "ecdsa-sha256"; empty if it is not known.
+        weaknesses: Codes of what is weak about the algorithms: "sha1", "rsa-1024".
+        has_signed_attributes: False where the signature covers the content alone.
+        signing_time: What the signer claims, or None. It may lie far in the future; the clock is the caller's.
         capabilities: SMIMECapabilities DER, or empty.
+        countersignatures: Of others over this signature.
+        timestamps: DER TimeStampTokens (RFC 3161) over this signature.
     """
 
-    certificate: x509.Certificate
-    signing_time: datetime | None
-    digest: str
-    capabilities: bytes
+    is_intact: bool
+    problem: Problem = ""
+    reason: str = ""
+    identifier: RecipientIdentifier
+    certificate: x509.Certificate | None
+    digest: str = ""
+    signature_algorithm: str = ""
+    weaknesses: tuple[str, ...] = ()
+    has_signed_attributes: bool = True
+    signing_time: datetime | None = None
+    capabilities: bytes = b""
+    countersignatures: tuple["SignerReport", ...] = ()
+    timestamps: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
-    """A message all of whose signatures hold.
+class SignedContent:
+    """What a SignedData holds.
 
     Attributes:
         content: What was signed.
-        signers: At least one.
+        content_type: Dotted OID.
+        signers: Each SignerInfo, in the order of the message; may be empty, which means that nobody signed.
         certificates: All that the message brought.
+        crls: DER CertificateLists that the message brought.
     """
 
     content: bytes = field(repr=False)
-    signers: tuple[VerifiedSigner, ...]
+    content_type: str
+    signers: tuple[SignerReport, ...]
     certificates: tuple[x509.Certificate, ...]
+    crls: tuple[bytes, ...] = ()
 
 
-def sign(
-    content: bytes,
-    certificate: x509.Certificate,
-    private_key: SigningKey,
-    *,
-    chain: Sequence[x509.Certificate] = (),
-    detached: bool,
-    signing_time: datetime,
-) -> bytes:
+def sign(content: bytes, signers: Sequence[Signer], *, detached: bool, signing_time: datetime) -> bytes:
     """Sign a content.
 
     Args:
         content: What is signed.
-        certificate: The signer's.
-        private_key: RSA, P-256 or P-384, of that certificate.
-        chain: Intermediates to send along.
+        signers: At least one; each adds a SignerInfo, its certificate and its chain.
         detached: Leave the content out.
         signing_time: Aware.
 
@@ -91,16 +118,34 @@ def sign(
         DER ContentInfo.
 
     Raises:
-        UnsupportedAlgorithmError: If the key is of another kind.
+        UnavailableError: If a signer's key cannot be reached now.
     """
-    digest_oid, signature_algorithm = _signature_algorithm(private_key)
-    digest_algorithm = schema.algorithm(digest_oid)
-    certificate_hash = _digest(hashes.SHA256(), certificate.public_bytes(Encoding.DER))
-    protection = schema.algorithm_der(digest_algorithm) + _implicit(1, schema.algorithm_der(signature_algorithm))
+    certificates = sorted(
+        {item.public_bytes(Encoding.DER) for signer in signers for item in (signer.certificate, *signer.chain)}
+    )
+    signed = schema.SignedData(
+        version=1,
+        digest_algorithms=asn1.SetOf(
+            [schema.any_element(der) for der in sorted({signer.algorithm.digest_algorithm_der for signer in signers})]
+        ),
+        encap_content_info=schema.EncapsulatedContentInfo(
+            e_content_type=x509.ObjectIdentifier(schema.DATA), e_content=None if detached else content
+        ),
+        certificates=[schema.any_element(item) for item in certificates],
+        crls=None,
+        signer_infos=asn1.SetOf([_signer_info(signer, content, signing_time) for signer in signers]),
+    )
+    return schema.content_info(schema.SIGNED_DATA, asn1.encode_der(signed))
+
+
+def _signer_info(signer: Signer, content: bytes, signing_time: datetime) -> schema.SignerInfo:
+    algorithm = signer.algorithm
+    certificate_hash = _digest(hashes.SHA256(), signer.certificate.public_bytes(Encoding.DER))
+    protection = algorithm.digest_algorithm_der + _implicit(1, algorithm.signature_algorithm_der)
     attributes = sorted(
         (
             _attribute(algorithms.CONTENT_TYPE, asn1.encode_der(x509.ObjectIdentifier(schema.DATA))),
-            _attribute(algorithms.MESSAGE_DIGEST, tlv(0x04, _digest(algorithms.DIGESTS[digest_oid](), content))),
+            _attribute(algorithms.MESSAGE_DIGEST, tlv(0x04, _digest(DIGEST_BY_NAME[algorithm.digest](), content))),
             _attribute(algorithms.SIGNING_TIME, _time(signing_time)),
             _attribute(algorithms.SMIME_CAPABILITIES, _CAPABILITIES),
             # RFC 5035: SHA-256 is the default of ESSCertIDv2 and therefore absent
@@ -108,36 +153,19 @@ def sign(
             _attribute(algorithms.ALGORITHM_PROTECTION, tlv(0x30, protection)),
         )
     )
-    signer = schema.SignerInfo(
+    return schema.SignerInfo(
         version=1,
-        sid=issuer_and_serial(certificate),
-        digest_algorithm=digest_algorithm,
+        sid=issuer_and_serial(signer.certificate),
+        digest_algorithm=_identifier(algorithm.digest_algorithm_der),
         signed_attrs=[schema.any_element(attribute) for attribute in attributes],
-        signature_algorithm=signature_algorithm,
-        signature=_sign(private_key, tlv(0x31, *attributes), digest_oid),
+        signature_algorithm=_identifier(algorithm.signature_algorithm_der),
+        signature=signer.sign(tlv(0x31, *attributes)),
         unsigned_attrs=None,
     )
-    certificates = sorted({item.public_bytes(Encoding.DER) for item in (certificate, *chain)})
-    signed = schema.SignedData(
-        version=1,
-        digest_algorithms=asn1.SetOf([schema.any_element(schema.algorithm_der(digest_algorithm))]),
-        encap_content_info=schema.EncapsulatedContentInfo(
-            e_content_type=x509.ObjectIdentifier(schema.DATA), e_content=None if detached else content
-        ),
-        certificates=[schema.any_element(item) for item in certificates],
-        crls=None,
-        signer_infos=asn1.SetOf([signer]),
-    )
-    return schema.content_info(schema.SIGNED_DATA, asn1.encode_der(signed))
 
 
-def digest_name(private_key: SigningKey) -> str:
-    """Return the digest that `sign` uses with a key, as the micalg parameter writes it (RFC 8551 section 3.5.3.2).
-
-    Raises:
-        UnsupportedAlgorithmError: If the key cannot sign mail.
-    """
-    return {algorithms.SHA256: "sha-256", algorithms.SHA384: "sha-384"}[_signature_algorithm(private_key)[0]]
+def _identifier(algorithm_der: bytes) -> schema.AlgorithmIdentifier:
+    return schema.parse_algorithm(algorithm_der)
 
 
 def is_signed_data(content_info: bytes) -> bool:
@@ -163,7 +191,7 @@ def unverified_content(content_info: bytes) -> bytes | None:
     return message.encap_content_info.e_content
 
 
-def verify(content_info: bytes, content: bytes | None) -> Verified:
+def verify(content_info: bytes, content: bytes | None) -> SignedContent:
     """Verify every signature of a message.
 
     Args:
@@ -173,6 +201,25 @@ def verify(content_info: bytes, content: bytes | None) -> Verified:
     Raises:
         DecodingError: If it is not a signed CMS message, or holds a content beside a detached one.
         InvalidSignatureError: If there is no signer, or any signature does not hold.
+    """
+    examined = examine(content_info, content)
+    if not examined.signers:
+        raise InvalidSignatureError("nobody signed the message")
+    for signer in examined.signers:
+        if not signer.is_intact:
+            raise InvalidSignatureError(signer.reason)
+    return examined
+
+
+def examine(content_info: bytes, content: bytes | None) -> SignedContent:
+    """Judge each signer of a message; a bad signature is reported, not raised.
+
+    Args:
+        content_info: DER or BER.
+        content: The signed content of a detached signature; None where the message holds it.
+
+    Raises:
+        DecodingError: If it is not a signed CMS message, or holds a content beside a detached one.
     """
     if len(content_info) > MAX_MESSAGE_BYTES:
         raise DecodingError("the signed message is too large")
@@ -187,15 +234,28 @@ def verify(content_info: bytes, content: bytes | None) -> Verified:
         raise DecodingError("the signed content is not mail data")
     certificates = _certificates(message.certificates or [])
     infos = message.signer_infos.as_list()
-    if not 1 <= len(infos) <= MAX_SIGNERS:
-        raise InvalidSignatureError("the message has no signer, or too many")
-    signers = tuple(_verify_signer(info, content, certificates) for info in infos)
-    return Verified(content, signers, certificates)
+    if len(infos) > MAX_SIGNERS:
+        raise DecodingError("the message has too many signers")
+    signers = tuple(_examine_signer(info, content, certificates) for info in infos)
+    return SignedContent(content, schema.DATA, signers, certificates)
 
 
-def _verify_signer(
+def _examine_signer(
     info: schema.SignerInfo, content: bytes, certificates: tuple[x509.Certificate, ...]
-) -> VerifiedSigner:
+) -> SignerReport:
+    try:
+        return _verify_signer(info, content, certificates)
+    except InvalidSignatureError as error:
+        return SignerReport(
+            is_intact=False,
+            problem="signature-wrong",
+            reason=error.message,
+            identifier=identifier(info.sid),
+            certificate=None,
+        )
+
+
+def _verify_signer(info: schema.SignerInfo, content: bytes, certificates: tuple[x509.Certificate, ...]) -> SignerReport:
     # 1 Find the signer's certificate by its identifier; several may match a key identifier.
     sid = identifier(info.sid)
     candidates = [certificate for certificate in certificates if sid.matches(certificate)]
@@ -225,8 +285,11 @@ def _verify_signer(
         except (InvalidSignature, UnsupportedAlgorithm, UnsupportedAlgorithmError, ValueError):
             continue
         capabilities = attributes.get(algorithms.SMIME_CAPABILITIES)
-        return VerifiedSigner(
+        return SignerReport(
+            is_intact=True,
+            identifier=sid,
             certificate=certificate,
+            has_signed_attributes=info.signed_attrs is not None,
             signing_time=_signing_time(attributes),
             digest=digest().name,
             capabilities=schema.raw(capabilities) if capabilities is not None else b"",
@@ -306,23 +369,6 @@ def _certificates(elements: list[asn1.TLV]) -> tuple[x509.Certificate, ...]:
             continue
         found.append(certificate)
     return tuple(found)
-
-
-def _signature_algorithm(private_key: SigningKey) -> tuple[str, schema.AlgorithmIdentifier]:
-    if isinstance(private_key, rsa.RSAPrivateKey):
-        return algorithms.SHA256, schema.algorithm(algorithms.RSA_SHA256, algorithms.NULL)
-    if isinstance(private_key, ec.EllipticCurvePrivateKey) and private_key.curve.name == "secp256r1":
-        return algorithms.SHA256, schema.algorithm(algorithms.ECDSA_SHA256)
-    if isinstance(private_key, ec.EllipticCurvePrivateKey) and private_key.curve.name == "secp384r1":
-        return algorithms.SHA384, schema.algorithm(algorithms.ECDSA_SHA384)
-    raise UnsupportedAlgorithmError("mail is signed with RSA, P-256 or P-384 keys")
-
-
-def _sign(private_key: SigningKey, message: bytes, digest_oid: str) -> bytes:
-    digest = algorithms.DIGESTS[digest_oid]()
-    if isinstance(private_key, rsa.RSAPrivateKey):
-        return private_key.sign(message, padding.PKCS1v15(), digest)
-    return private_key.sign(message, ec.ECDSA(digest))
 
 
 def _verify(

@@ -14,6 +14,7 @@ from datetime import datetime
 from cryptography import x509
 
 from sealwright.cms import enveloped, signed
+from sealwright.cms.signers import Signer
 from sealwright.errors import DecodingError, InputError
 from sealwright.smime.fields import Field, split_entity, split_parameters
 
@@ -24,8 +25,6 @@ _TRACE = ("received", "return-path", "delivered-to", "dkim-signature", "authenti
 _NEVER_SENT = ("bcc", "resent-bcc", "hp-outer")
 _CONFIDENTIAL = ("comments", "keywords")
 _MAX_LINE = 998
-
-Signer = tuple[x509.Certificate, signed.SigningKey, Sequence[x509.Certificate]]
 
 
 def protect(
@@ -39,7 +38,7 @@ def protect(
 
     Args:
         message: RFC 5322; any line ends. Bcc is removed.
-        signer: Certificate, private key and intermediates, or None to leave the message unsigned.
+        signer: Who signs, or None to leave the message unsigned.
         recipients: Certificates to encrypt to, the sender's own among them; empty to sign only.
         signing_time: Aware.
 
@@ -65,11 +64,7 @@ def protect(
     outside = [_outside(field) for field in inside if not field.is_called(*_CONFIDENTIAL)]
     content = _payload(inside, outside, structural, "cipher") + body
     if signer is not None:
-        certificate, private_key, chain = signer
-        content = _opaque(
-            "signed-data",
-            signed.sign(content, certificate, private_key, chain=chain, detached=False, signing_time=signing_time),
-        )
+        content = _opaque("signed-data", signed.sign(content, [signer], detached=False, signing_time=signing_time))
     return _header([*trace, *outside]) + _opaque("enveloped-data", enveloped.encrypt(content, recipients))
 
 
@@ -115,18 +110,15 @@ def _with_protection(content_type: bytes, protection: str) -> bytes:
 
 def _signed_only(payload: bytes, signer: Signer, signing_time: datetime) -> bytes:
     """Return Content-Type, empty line and body of a signed message."""
-    certificate, private_key, chain = signer
     survives = payload.isascii() and b"\0" not in payload and max(map(len, payload.split(b"\r\n"))) <= _MAX_LINE
-    signature = signed.sign(
-        payload, certificate, private_key, chain=chain, detached=survives, signing_time=signing_time
-    )
+    signature = signed.sign(payload, [signer], detached=survives, signing_time=signing_time)
     if not survives:
         return _opaque("signed-data", signature)
     boundary = secrets.token_hex(16).encode()
     return b"".join(
         (
             b'Content-Type: multipart/signed; protocol="application/pkcs7-signature";\r\n micalg=',
-            signed.digest_name(private_key).encode(),
+            signer.algorithm.micalg.encode(),
             b'; boundary="' + boundary + b'"\r\n\r\n',
             b"--" + boundary + b"\r\n" + payload + b"\r\n--" + boundary + b"\r\n",
             b'Content-Type: application/pkcs7-signature; name="smime.p7s"\r\n',

@@ -45,7 +45,7 @@ class OpenedMessage:
 
     encrypted: bool
     authenticated_encryption: bool
-    verified: signed.Verified | None
+    verified: signed.SignedContent | None
     signature_error: str | None
     headers_protected: bool
     from_addresses: tuple[str, ...]
@@ -63,7 +63,7 @@ class _Layers:
     entity: bytes
     encrypted: bool = False
     authenticated: bool = True
-    verified: signed.Verified | None = None
+    verified: signed.SignedContent | None = None
     signature_error: str | None = None
     recipient: RecipientIdentifier | None = None
 

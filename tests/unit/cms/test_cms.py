@@ -10,6 +10,7 @@ from support.certificates import NOW, ec_key, rsa_key, self_signed
 
 from sealwright.asn1.ber import cms_to_der, tlv
 from sealwright.cms import algorithms, enveloped, schema, signed
+from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import DecodingError, DecryptionError, InvalidSignatureError
 
 MGF1 = "1.2.840.113549.1.1.8"
@@ -54,7 +55,7 @@ def test_a_changed_octet_of_an_authenticated_message_is_refused():
 @pytest.mark.parametrize("detached", [True, False])
 @pytest.mark.parametrize(("certificate", "key"), [(RSA_CERTIFICATE, RSA), (EC_CERTIFICATE, EC)])
 def test_a_signature_holds_for_its_content_only(detached, certificate, key):
-    message = signed.sign(CONTENT, certificate, key, detached=detached, signing_time=NOW)
+    message = signed.sign(CONTENT, [PrivateKeySigner(certificate, key)], detached=detached, signing_time=NOW)
     verified = signed.verify(message, CONTENT if detached else None)
     assert verified.content == CONTENT
     assert [signer.certificate for signer in verified.signers] == [certificate]
@@ -71,7 +72,7 @@ def test_a_signature_holds_for_its_content_only(detached, certificate, key):
 
 
 def test_every_octet_of_a_signed_message_counts():
-    message = signed.sign(CONTENT, EC_CERTIFICATE, EC, detached=False, signing_time=NOW)
+    message = signed.sign(CONTENT, [PrivateKeySigner(EC_CERTIFICATE, EC)], detached=False, signing_time=NOW)
     unprotected = 0
     for position in range(len(message)):
         broken = message[:position] + bytes([message[position] ^ 4]) + message[position + 1 :]
@@ -119,7 +120,7 @@ def test_mutations_raise_nothing_unexpected(position, insertion, cut):
         assert enveloped.decrypt(mutated, keys_of((EC_CERTIFICATE, EC))).content == CONTENT
 
 
-SIGNED = signed.sign(CONTENT, EC_CERTIFICATE, EC, detached=False, signing_time=NOW)
+SIGNED = signed.sign(CONTENT, [PrivateKeySigner(EC_CERTIFICATE, EC)], detached=False, signing_time=NOW)
 
 
 @settings(deadline=None, max_examples=500)
@@ -136,7 +137,7 @@ def test_hostile_pss_parameters_are_refused(salt_length, mask_parameter):
     digest = schema.algorithm_der(schema.algorithm(algorithms.SHA256))
     mask = schema.algorithm_der(schema.algorithm(MGF1, *([digest] if mask_parameter else [])))
     salt = asn1.encode_der(salt_length)
-    message = signed.sign(CONTENT, RSA_CERTIFICATE, RSA, detached=False, signing_time=NOW)
+    message = signed.sign(CONTENT, [PrivateKeySigner(RSA_CERTIFICATE, RSA)], detached=False, signing_time=NOW)
     parameters = tlv(0x30, tlv(0xA0, digest), tlv(0xA1, mask), tlv(0xA2, salt))
     with pytest.raises((InvalidSignatureError, DecodingError)):
         signed.verify(with_signature_algorithm(message, schema.algorithm(algorithms.RSASSA_PSS, parameters)), None)

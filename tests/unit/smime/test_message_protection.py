@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from support.certificates import NOW, ec_key, rsa_key, self_signed
 
 from sealwright.cms import enveloped, signed
+from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import DecodingError, DecryptionError, InputError
 from sealwright.smime.compose import protect
 from sealwright.smime.read import open_message
@@ -15,7 +16,7 @@ from sealwright.smime.read import open_message
 ALICE, BOB, MALLORY = ec_key(), rsa_key(), ec_key()
 ALICE_CERTIFICATE, BOB_CERTIFICATE = self_signed(ALICE, "alice"), self_signed(BOB, "bob")
 MALLORY_CERTIFICATE = self_signed(MALLORY, "mallory")
-SIGNER = (ALICE_CERTIFICATE, ALICE, ())
+SIGNER = PrivateKeySigner(ALICE_CERTIFICATE, ALICE)
 MESSAGE = (
     "From: Alice <alice@example.test>\nTo: bob@example.test,\n carol@example.test\nBcc: secret@example.test\n"
     "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= to you\nKeywords: merger\nMessage-ID: <1@example.test>\n"
@@ -96,7 +97,7 @@ def test_signed_only(message, clear):
 @pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1()])
 def test_micalg_names_the_digest(curve):
     key = ec.generate_private_key(curve)
-    protected = protect(ASCII, (self_signed(key, "x"), key, ()), [], signing_time=NOW)
+    protected = protect(ASCII, PrivateKeySigner(self_signed(key, "x"), key), [], signing_time=NOW)
     assert b"micalg=sha-256" in protected if curve.key_size == 256 else b"micalg=sha-384" in protected
     assert open_message(protected, nobody).verified is not None
 
@@ -153,7 +154,11 @@ def test_header_protection_needs_a_protecting_layer():
 def test_a_foreign_signature_around_the_ciphertext_says_nothing_about_the_text():
     protected = protect(MESSAGE, None, [BOB_CERTIFICATE], signing_time=NOW)
     ciphertext_entity = b"Content-Type" + protected.partition(b"Content-Type")[2]
-    wrapped = opaque(signed.sign(ciphertext_entity, MALLORY_CERTIFICATE, MALLORY, detached=False, signing_time=NOW))
+    wrapped = opaque(
+        signed.sign(
+            ciphertext_entity, [PrivateKeySigner(MALLORY_CERTIFICATE, MALLORY)], detached=False, signing_time=NOW
+        )
+    )
     opened = open_message(wrapped, bobs)
     assert opened.encrypted
     assert opened.verified is None
@@ -200,6 +205,6 @@ def test_protecting_needs_a_way():
 def test_too_many_layers_are_refused():
     content = b"\r\nhello"
     for _ in range(12):
-        content = opaque(signed.sign(content, ALICE_CERTIFICATE, ALICE, detached=False, signing_time=NOW))
+        content = opaque(signed.sign(content, [SIGNER], detached=False, signing_time=NOW))
     with pytest.raises(DecodingError):
         open_message(content, nobody)

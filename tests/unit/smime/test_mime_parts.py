@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.certificates import NOW, ec_key, self_signed
 
+from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import DecodingError, DecryptionError
 from sealwright.smime import fields
 from sealwright.smime.compose import protect
@@ -128,8 +129,8 @@ def test_hostile_messages_take_no_long_time(message):
 KEY = ec_key()
 CERTIFICATE = self_signed(KEY, "alice")
 PLAIN = b"From: a@example.test\r\nSubject: =?utf-8?b?YQ==?=\r\nMIME-Version: 1.0\r\n" + MIXED
-SIGNED = protect(PLAIN, (CERTIFICATE, KEY, ()), [], signing_time=NOW)
-ENCRYPTED = protect(PLAIN, (CERTIFICATE, KEY, ()), [CERTIFICATE], signing_time=NOW)
+SIGNED = protect(PLAIN, PrivateKeySigner(CERTIFICATE, KEY), [], signing_time=NOW)
+ENCRYPTED = protect(PLAIN, PrivateKeySigner(CERTIFICATE, KEY), [CERTIFICATE], signing_time=NOW)
 
 
 def only_documented_errors(message):

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.certificates import NOW, ec_key, rsa_key, self_signed
 
+from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import DecodingError, DecryptionError, InputError
 from sealwright.smime.compose import protect
 from sealwright.smime.read import open_message
 
 ALICE_KEY, BOB_KEY = ec_key(), rsa_key()
 ALICE, BOB = self_signed(ALICE_KEY, "alice"), self_signed(BOB_KEY, "bob")
-SIGNER = (ALICE, ALICE_KEY, ())
+SIGNER = PrivateKeySigner(ALICE, ALICE_KEY)
 MESSAGE = (
     b"From: Alice <alice@example.test>\nTo: bob@example.test\nBcc: carol@example.test\nSubject: Layoffs in\n spring\n"
     b"Keywords: secret\nMessage-ID: <1@example.test>\nMIME-Version: 1.0\n"
