@@ -64,7 +64,16 @@ class InvalidSignatureError(VerificationError):
 
 
 class PathValidationError(VerificationError):
-    """A certification path is not valid (RFC 5280 section 6)."""
+    """A certification path is not valid (RFC 5280 section 6).
+
+    Args:
+        message: One sentence for people.
+        code: Stable word for programs, such as "expired" or "revoked"; `pkix.path` lists them.
+    """
+
+    def __init__(self, message: str, code: str = "invalid") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class DecryptionError(VerificationError):

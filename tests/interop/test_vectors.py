@@ -51,7 +51,7 @@ def test_a_sample_persons_paths_are_valid_for_their_usage_only(name):
     for number, purpose, other in ((signing, "sign", "encrypt"), (encryption, "encrypt", "sign")):
         leaf = certificate(number)
         assert certificate_addresses(leaf) == (f"{name}@smime.example",)
-        assert validate_path(leaf, cross, [root], now=NOW, purpose=purpose) == [leaf, root]
+        assert validate_path(leaf, cross, [root], now=NOW, purpose=purpose).certificates == (leaf, root)
         with pytest.raises(PathValidationError):
             validate_path(leaf, cross, [root], now=NOW, purpose=other)
         with pytest.raises(PathValidationError):

@@ -105,6 +105,6 @@ def check_certificate(
     # 1 Whose it is, before anything that it names is asked for.
     path = validate_path(certificate, chain, anchors, now=now, purpose=use)
     # 2 Revocation; what is not known is a warning, never silence.
-    crls = lists.fetch_for(path[:-1])
+    crls = lists.fetch_for(path.certificates[:-1])
     path = validate_path(certificate, chain, anchors, now=now, purpose=use, crls=crls)
-    return list(dict.fromkeys(status_warning(unknown) for unknown in without_status(path, crls, now)))
+    return list(dict.fromkeys(status_warning(unknown) for unknown in without_status(path.certificates, crls, now)))

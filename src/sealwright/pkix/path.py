@@ -6,6 +6,7 @@ Policies are not processed; a certificate that demands it (policyConstraints) is
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeVar
 
@@ -49,6 +50,38 @@ _OTHER_KEYS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class CertificateStatus:
+    """What lists and responders say about one certificate of a path (RFC 5280 section 6.3, RFC 6960).
+
+    Attributes:
+        state: "good", "revoked" (after the time in question), or "unknown".
+        revocation_time: Aware UTC, if revoked.
+        reason: `x509.ReasonFlags` value such as "superseded", if revoked.
+    """
+
+    state: Literal["good", "revoked", "unknown"]
+    revocation_time: datetime | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ValidPath:
+    """A valid certification path.
+
+    Attributes:
+        certificates: Leaf first, anchor last.
+        statuses: One for each certificate but the anchor, in the same order.
+        valid_policies: Policies, dotted, that the path is valid for under the initial policy set; anyPolicy for all.
+        warnings: Stable codes of what is weak or missing and yet accepted.
+    """
+
+    certificates: tuple[x509.Certificate, ...]
+    statuses: tuple[CertificateStatus, ...] = ()
+    valid_policies: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
+
+
 def validate_path(
     leaf: x509.Certificate,
     intermediates: Sequence[x509.Certificate],
@@ -57,7 +90,7 @@ def validate_path(
     now: datetime,
     purpose: Purpose,
     crls: Sequence[x509.CertificateRevocationList] = (),
-) -> list[x509.Certificate]:
+) -> ValidPath:
     """Find and validate a path from an end-entity certificate to a trust anchor.
 
     Args:
@@ -69,7 +102,7 @@ def validate_path(
         crls: Lists to look into; one that its issuer did not sign counts for nothing.
 
     Returns:
-        The path, leaf first, anchor last.
+        The path and what is to be said about it.
 
     Raises:
         PathValidationError: If there is no valid path within 10 certificates and 100 signature checks.
@@ -80,9 +113,9 @@ def validate_path(
         try:
             _check_path(path, now, purpose, RevocationChecker(crls, now, budget))
         except (PathValidationError, DecodingError) as error:
-            problem = PathValidationError(error.message)
+            problem = PathValidationError(error.message, getattr(error, "code", "malformed"))
         else:
-            return path
+            return ValidPath(tuple(path))
     raise problem
 
 

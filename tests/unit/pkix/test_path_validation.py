@@ -54,7 +54,7 @@ def make_leaf(ca: x509.Certificate = CA, usage: str = "signing", holder: Holder 
 
 def test_a_right_path_is_found_among_strangers() -> None:
     leaf = make_leaf()
-    assert validate_path(leaf, [make_leaf(), CA], [ROOT], now=NOW, purpose="sign") == [leaf, CA, ROOT]
+    assert validate_path(leaf, [make_leaf(), CA], [ROOT], now=NOW, purpose="sign").certificates == (leaf, CA, ROOT)
 
 
 def test_purpose_follows_key_usage() -> None:
