@@ -6,6 +6,7 @@ import subprocess
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from support.certificates import NOW, ec_key, rsa_key, self_signed
+from support.decryption import any_key, keys_of, no_keys
 
 from sealwright.cms import enveloped, signed
 from sealwright.cms.signers import PrivateKeySigner
@@ -45,7 +46,7 @@ def test_openssl_decrypts_what_we_encrypt(person, cipher):
 def test_we_decrypt_what_openssl_encrypts(person, cipher, form):
     key, certificate, folder = person
     message = openssl(folder, "-encrypt", "-binary", cipher, *form, "-outform", "DER", "-in", "m", "-recip", "c.pem")
-    opened = enveloped.decrypt(message, lambda recipient: key if recipient.matches(certificate) else None)
+    opened = enveloped.decrypt(message, keys_of((certificate, key)))
     assert opened.content == CONTENT
 
 
@@ -57,7 +58,7 @@ def test_we_decrypt_oaep(person, digest):
     message = openssl(
         folder, "-encrypt", "-binary", "-aes256", "-outform", "DER", "-in", "m", "-recip", "c.pem", *options
     )
-    assert enveloped.decrypt(message, lambda _: key).content == CONTENT
+    assert enveloped.decrypt(message, any_key(key)).content == CONTENT
 
 
 @pytest.mark.parametrize("detached", [True, False])
@@ -85,7 +86,7 @@ def test_we_open_the_mail_that_openssl_encrypts(person):
     key, certificate, folder = person
     headers = ["-from", "a@example.test", "-to", "b@example.test", "-subject", "hello"]
     mail = openssl(folder, "-encrypt", "-aes256", "-outform", "SMIME", "-in", "m", *headers, "-recip", "c.pem")
-    opened = open_message(mail, lambda recipient: key if recipient.matches(certificate) else None)
+    opened = open_message(mail, keys_of((certificate, key)))
     assert opened.encrypted
     assert not opened.headers_protected
     assert (opened.subject, opened.from_addresses) == ("hello", ("a@example.test",))
@@ -96,7 +97,7 @@ def test_we_open_the_mail_that_openssl_encrypts(person):
 def test_we_open_the_mail_that_openssl_signs(person, options):
     _, certificate, folder = person
     signer = ["-signer", "c.pem", "-inkey", "k.pem", "-subject", "hello"]
-    opened = open_message(openssl(folder, "-sign", "-in", "m", "-outform", "SMIME", *signer, *options), lambda _: None)
+    opened = open_message(openssl(folder, "-sign", "-in", "m", "-outform", "SMIME", *signer, *options), no_keys)
     assert opened.signature_error is None
     assert opened.verified.signers[0].certificate == certificate
     assert "both ways" in opened.body_text
@@ -107,7 +108,7 @@ def test_we_open_mail_signed_then_encrypted_by_openssl(person):
     inner = openssl(folder, "-sign", "-in", "m", "-signer", "c.pem", "-inkey", "k.pem", "-outform", "SMIME")
     (folder / "inner").write_bytes(inner)
     mail = openssl(folder, "-encrypt", "-aes256", "-outform", "SMIME", "-in", "inner", "-recip", "c.pem")
-    opened = open_message(mail, lambda recipient: key if recipient.matches(certificate) else None)
+    opened = open_message(mail, keys_of((certificate, key)))
     assert opened.encrypted
     assert opened.verified.signers[0].certificate == certificate
     assert opened.body_text == "both ways\n"

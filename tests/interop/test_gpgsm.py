@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 from support.certificates import NOW
+from support.decryption import any_key, keys_of
 
 from sealwright.cms import enveloped, signed
 from sealwright.cms.signers import PrivateKeySigner
@@ -108,7 +109,7 @@ def test_gpgsm_decrypts_beside_an_ecdh_recipient(gpgsm, recipient, ec_recipient)
 @pytest.mark.parametrize("cipher", ["AES", "AES256"])
 def test_we_decrypt_what_gpgsm_encrypts(gpgsm, recipient, cipher):
     message = gpgsm.run("--encrypt", "--cipher-algo", cipher, "--recipient", "bob@example.com", given=CONTENT).stdout
-    opened = enveloped.decrypt(message, lambda each: recipient.key if each.matches(recipient.certificate) else None)
+    opened = enveloped.decrypt(message, keys_of((recipient.certificate, recipient.key)))
     assert opened.content == CONTENT
 
 
@@ -159,7 +160,7 @@ def test_gpgsm_encrypts_to_p256_or_refuses(gpgsm, ec_recipient):
     done = gpgsm.run("--encrypt", "--recipient", "dora@example.com", given=CONTENT, may_fail=True)
     assert (done.returncode == 0) is bool(done.stdout)
     if done.returncode == 0:
-        opened = enveloped.decrypt(done.stdout, lambda _: ec_recipient.key)
+        opened = enveloped.decrypt(done.stdout, any_key(ec_recipient.key))
         assert opened.content == CONTENT
 
 

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs12
 from support.certificates import NOW
+from support.decryption import keys_of
 
 from sealwright.cms import enveloped, signed
 from sealwright.cms.signers import PrivateKeySigner
@@ -89,7 +90,7 @@ def test_nss_decrypts_what_we_encrypt(nss, recipient):
 def test_we_decrypt_what_nss_encrypts(nss, recipient):
     (nss.folder / "m").write_bytes(CONTENT)
     message = nss.cms("-E", "-r", "bob@example.com", "-i", "m")
-    opened = enveloped.decrypt(message, lambda each: recipient.key if each.matches(recipient.certificate) else None)
+    opened = enveloped.decrypt(message, keys_of((recipient.certificate, recipient.key)))
     assert opened.content == CONTENT
 
 
@@ -134,7 +135,7 @@ def test_nss_opens_the_mail_that_we_protect(nss, recipient, signers):
     (nss.folder / "s").write_bytes(cms_of(nss.cms("-D", "-i", "e")))
     assert b"Subject: the plan" in nss.cms("-D", "-i", "s")
     assert b"signer0.status=GoodSignature" in nss.run("cmsutil", "-D", "-h", "0", "-i", "s").stdout
-    opened = open_message(sent, lambda each: recipient.key if each.matches(recipient.certificate) else None)
+    opened = open_message(sent, keys_of((recipient.certificate, recipient.key)))
     assert opened.subject == "the plan"
 
 

@@ -7,6 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key, pkcs12
+from support.decryption import any_key, keys_of
 
 from sealwright.cms import enveloped, signed
 from sealwright.cms.signers import PrivateKeySigner
@@ -63,7 +64,7 @@ def test_a_sample_persons_keys_work(name):
     signing, signing_key, encryption, encryption_key, _ = SAMPLE_PEOPLE[name]
     message = enveloped.encrypt(CONTENT, [certificate(encryption)])
     # these private keys carry RFC 8479 attributes
-    assert enveloped.decrypt(message, lambda _: private_key(encryption_key)).content == CONTENT
+    assert enveloped.decrypt(message, any_key(private_key(encryption_key))).content == CONTENT
     signature = signed.sign(
         CONTENT,
         [PrivateKeySigner(certificate(signing), private_key(signing_key))],
@@ -117,7 +118,7 @@ def test_openssl_vectors_decrypt(name):
     kind = name.split("-")[1]
     recipient = x509.load_pem_x509_certificate((OPENSSL / f"{kind}.pem").read_bytes())
     key = load_pem_private_key((OPENSSL / f"{kind}.key").read_bytes(), None)
-    opened = enveloped.decrypt((OPENSSL / name).read_bytes(), lambda each: key if each.matches(recipient) else None)
+    opened = enveloped.decrypt((OPENSSL / name).read_bytes(), keys_of((recipient, key)))
     assert opened.content == OPENSSL_CONTENT
     assert opened.authenticated is ("gcm" in name)
 
@@ -126,7 +127,7 @@ def test_openssl_vectors_decrypt(name):
 def test_kem_recipients_give_the_one_decryption_error(name):
     key = load_pem_private_key((OPENSSL / "rsa2048.key").read_bytes(), None)
     with pytest.raises(DecryptionError):
-        enveloped.decrypt((OPENSSL / name).read_bytes(), lambda _: key)
+        enveloped.decrypt((OPENSSL / name).read_bytes(), any_key(key))
 
 
 @pytest.mark.parametrize("name", UNVERIFIABLE)

@@ -34,7 +34,7 @@ def decrypt_document(context: ClientContext, content_info: bytes) -> bytes:
         DecryptionError: If no key opens it, or it was changed.
         DecodingError: If it is not an encrypted document.
     """
-    return enveloped.decrypt(content_info, context.key_ring.find_key).content
+    return enveloped.decrypt(content_info, context.key_ring.find_keys).content
 
 
 def sign_document(context: ClientContext, content: bytes, *, detached: bool) -> bytes:

@@ -7,7 +7,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from sealwright.client.state import MailboxKey, SigningKey
-from sealwright.cms.recipients import DecryptionKey, RecipientIdentifier
+from sealwright.cms.decryptors import DecryptionKey, KeyDecryptor, PrivateKeyDecryptor
+from sealwright.cms.identifiers import RecipientIdentifier
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import ConfigurationError, DecodingError, NotFoundError
 
@@ -22,16 +23,15 @@ class KeyRing:
     def __init__(self, keys: Sequence[MailboxKey]) -> None:
         self._keys = tuple(keys)
 
-    def find_key(self, recipient: RecipientIdentifier) -> DecryptionKey | None:
-        """Return the private key that a message's recipient identifier names, from any generation, or None."""
+    def find_keys(self, recipient: RecipientIdentifier) -> Sequence[KeyDecryptor]:
+        """Return the private keys that a message's recipient identifier names, from all generations."""
+        found = []
         for key in self._keys:
             private_key = load_decryption_key(key)
-            if any(recipient.matches(certificate) for certificate in load_certificates(key.certificates)):
-                return private_key
-            identifier = x509.SubjectKeyIdentifier.from_public_key(private_key.public_key())
-            if recipient.subject_key_identifier == identifier.digest:
-                return private_key
-        return None
+            named = any(recipient.matches(certificate) for certificate in load_certificates(key.certificates))
+            if named or recipient.subject_key_identifier == _key_identifier(private_key):
+                found.append(PrivateKeyDecryptor(private_key))
+        return found
 
     def active_certificate(self) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
         """Return the certificate that mail to this mailbox is encrypted for now, with its chain.
@@ -58,6 +58,10 @@ def load_decryption_key(key: MailboxKey) -> DecryptionKey:
     if not isinstance(private_key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise DecodingError(f"key {key.key_id} is of a kind that decrypts no mail")
     return private_key
+
+
+def _key_identifier(private_key: DecryptionKey) -> bytes:
+    return x509.SubjectKeyIdentifier.from_public_key(private_key.public_key()).digest
 
 
 def load_certificates(encoded: Sequence[bytes]) -> tuple[x509.Certificate, ...]:

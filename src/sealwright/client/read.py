@@ -80,7 +80,7 @@ def read_message(context: ClientContext, message: bytes, uid: int = 0) -> ReadMe
         DecodingError: If it is malformed.
         DecryptionError: If no key of this device opens it.
     """
-    opened = open_message(message, context.key_ring.find_key)
+    opened = open_message(message, context.key_ring.find_keys)
     return ReadMessage(
         uid=uid,
         encrypted=opened.encrypted,

@@ -1,7 +1,7 @@
 """EnvelopedData (RFC 5652 section 6) and AuthEnvelopedData (RFC 5083) over whole messages."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,17 +15,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sealwright.asn1.ber import tlv
 from sealwright.cms import algorithms, schema
-from sealwright.cms.recipients import DecryptionKey, RecipientIdentifier, unwrap_key, wrap_key, wrapped_keys
+from sealwright.cms.decryptors import FindKeys
+from sealwright.cms.identifiers import RecipientIdentifier
+from sealwright.cms.recipients import MAX_RECIPIENTS, candidate_keys, wrap_key, wrapped_keys
 from sealwright.errors import DecodingError, DecryptionError, InputError
 
-MAX_RECIPIENTS = 1000
-"""A mail to more people goes to a list; more RecipientInfos than this are an attack on the reader."""
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Whole-message functions hold a few copies in memory; no mail server takes more."""
-MAX_TRIED_KEYS = 16
 MIN_TAG_BYTES = 12
-
-FindKey = Callable[[RecipientIdentifier], DecryptionKey | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +31,23 @@ class Decrypted:
 
     Attributes:
         content: Plaintext.
+        content_type: Dotted OID of what the plaintext is; id-data for mail.
         authenticated: True for AuthEnvelopedData only; CBC protects no integrity.
         content_cipher: Such as "aes-256-cbc".
+        key_management: How the content-encryption key was wrapped, such as "rsa-pkcs1-v1.5".
         recipient: Which RecipientInfo opened it.
+        recipients: All that the message names, in its order.
+        warnings: Codes of what is weak about it.
     """
 
     content: bytes = field(repr=False)
+    content_type: str
     authenticated: bool
     content_cipher: str
+    key_management: str
     recipient: RecipientIdentifier
+    recipients: tuple[RecipientIdentifier, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def encrypt(
@@ -86,12 +91,12 @@ def encrypt(
     return schema.content_info(schema.ENVELOPED_DATA, asn1.encode_der(enveloped))
 
 
-def decrypt(content_info: bytes, find_key: FindKey) -> Decrypted:
+def decrypt(content_info: bytes, find_keys: FindKeys) -> Decrypted:
     """Decrypt with whichever of the reader's keys fits.
 
     Args:
         content_info: DER or BER.
-        find_key: Gives the private key for a recipient identifier, or None.
+        find_keys: Gives every key that a recipient identifier may mean.
 
     Raises:
         DecodingError: If it is not an encrypted CMS message.
@@ -106,24 +111,22 @@ def decrypt(content_info: bytes, find_key: FindKey) -> Decrypted:
         info, known = message.auth_encrypted_content_info, algorithms.GCM_KEY_BYTES
     else:
         raise DecodingError("the message is signed, not encrypted")
+    wrapped = wrapped_keys(message.recipient_infos.as_list())
     oid = schema.algorithm_oid(info.content_encryption_algorithm)
     if oid not in known or len(info.content_encryption_algorithm) != 2 or info.encrypted_content is None:
         raise DecryptionError
-    tried = 0
-    for wrapped in wrapped_keys(message.recipient_infos.as_list(), MAX_RECIPIENTS):
-        private_key = find_key(wrapped.recipient)
-        if private_key is None:
-            continue
-        tried += 1
-        if tried > MAX_TRIED_KEYS:
-            break
-        key = unwrap_key(wrapped, private_key)
-        if key is None or len(key) != known[oid]:
-            key = secrets.token_bytes(known[oid])  # RFC 3218: go on as if it were right
-        content = _decrypt_content(message, info, key)
+    for candidate in candidate_keys(wrapped, find_keys, known[oid]):
+        content = _decrypt_content(message, info, candidate.key)
         if content is not None:
-            authenticated = isinstance(message, schema.AuthEnvelopedData)
-            return Decrypted(content, authenticated, algorithms.CIPHER_NAMES[oid], wrapped.recipient)
+            return Decrypted(
+                content=content,
+                content_type=info.content_type.dotted_string,
+                authenticated=isinstance(message, schema.AuthEnvelopedData),
+                content_cipher=algorithms.CIPHER_NAMES[oid],
+                key_management=candidate.key_management,
+                recipient=candidate.recipient,
+                recipients=tuple(each.recipient for each in wrapped),
+            )
     raise DecryptionError
 
 

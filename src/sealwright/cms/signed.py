@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sealwright.asn1.ber import tlv
 from sealwright.cms import algorithms, schema
 from sealwright.cms.enveloped import MAX_MESSAGE_BYTES
-from sealwright.cms.recipients import RecipientIdentifier, identifier, issuer_and_serial
+from sealwright.cms.identifiers import RecipientIdentifier, identifier, issuer_and_serial
 from sealwright.cms.signature_algorithms import DIGEST_BY_NAME
 from sealwright.cms.signers import Signer
 from sealwright.errors import DecodingError, InvalidSignatureError, UnsupportedAlgorithmError

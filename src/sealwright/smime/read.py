@@ -6,11 +6,11 @@ innermost signature is the one reported. Whose certificate it is, and whether it
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sealwright.cms import enveloped, signed
-from sealwright.cms.recipients import DecryptionKey, RecipientIdentifier
+from sealwright.cms.decryptors import FindKeys
+from sealwright.cms.identifiers import RecipientIdentifier
 from sealwright.errors import DecodingError, InvalidSignatureError
 from sealwright.smime import fields
 from sealwright.smime.parts import Attachment, Entity, parse_entity, split_multipart, text_and_attachments
@@ -20,8 +20,6 @@ MAX_LAYERS = 8
 """Signed, encrypted and signed again makes three; more is an attack."""
 _OPAQUE = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _SIGNATURE = ("application/pkcs7-signature", "application/x-pkcs7-signature")
-
-FindKey = Callable[[RecipientIdentifier], DecryptionKey | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +66,12 @@ class _Layers:
     recipient: RecipientIdentifier | None = None
 
 
-def open_message(message: bytes, find_key: FindKey) -> OpenedMessage:
+def open_message(message: bytes, find_keys: FindKeys) -> OpenedMessage:
     """Open a message, whatever its protection; one without any is returned as it is.
 
     Args:
         message: RFC 5322; any line ends.
-        find_key: Gives the private key for a recipient identifier, or None.
+        find_keys: Gives every key that a recipient identifier may mean.
 
     Raises:
         DecodingError: If it is malformed or beyond the limits of size, depth or parts.
@@ -84,7 +82,7 @@ def open_message(message: bytes, find_key: FindKey) -> OpenedMessage:
     layers = _Layers(message)
     outer = current = parse_entity(message)
     for _ in range(MAX_LAYERS):
-        if not _open_layer(current, layers, find_key):
+        if not _open_layer(current, layers, find_keys):
             break
         current = parse_entity(layers.entity)
     else:
@@ -111,11 +109,11 @@ def open_message(message: bytes, find_key: FindKey) -> OpenedMessage:
     )
 
 
-def _open_layer(entity: Entity, layers: _Layers, find_key: FindKey) -> bool:
+def _open_layer(entity: Entity, layers: _Layers, find_keys: FindKeys) -> bool:
     """Open one layer; False where the payload is reached."""
     if entity.content_type in _OPAQUE or _is_disguised(entity):
         kind = entity.parameters.get("smime-type", "").lower()
-        return kind not in ("certs-only", "compressed-data") and _open_opaque(entity.decoded(), layers, find_key)
+        return kind not in ("certs-only", "compressed-data") and _open_opaque(entity.decoded(), layers, find_keys)
     if entity.content_type == "multipart/signed" and entity.parameters.get("protocol", "").lower() in _SIGNATURE:
         return _open_detached(entity, layers)
     return False
@@ -128,7 +126,7 @@ def _is_disguised(entity: Entity) -> bool:
     return entity.content_type == "application/octet-stream" and name.lower() == "smime.p7m"
 
 
-def _open_opaque(content_info: bytes, layers: _Layers, find_key: FindKey) -> bool:
+def _open_opaque(content_info: bytes, layers: _Layers, find_keys: FindKeys) -> bool:
     if signed.is_signed_data(content_info):
         content = signed.unverified_content(content_info)
         if content is None:  # certificates only, or a signature that has lost its content
@@ -136,7 +134,7 @@ def _open_opaque(content_info: bytes, layers: _Layers, find_key: FindKey) -> boo
         _judge(content_info, (None,), layers)
         layers.entity = content
         return True
-    decrypted = enveloped.decrypt(content_info, find_key)
+    decrypted = enveloped.decrypt(content_info, find_keys)
     layers.entity = decrypted.content
     layers.encrypted = True
     layers.authenticated = layers.authenticated and decrypted.authenticated

@@ -7,6 +7,7 @@ from cryptography.hazmat import asn1
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.certificates import NOW, ec_key, rsa_key, self_signed
+from support.decryption import any_key, keys_of, no_keys
 
 from sealwright.asn1.ber import cms_to_der, tlv
 from sealwright.cms import algorithms, enveloped, schema, signed
@@ -17,10 +18,6 @@ MGF1 = "1.2.840.113549.1.1.8"
 RSA, EC, OTHER = rsa_key(), ec_key(), rsa_key()
 RSA_CERTIFICATE, EC_CERTIFICATE = self_signed(RSA, "alice"), self_signed(EC, "bob")
 CONTENT = b"Content-Type: text/plain\r\n\r\nfor Bob alone\r\n"
-
-
-def keys_of(*pairs):
-    return lambda recipient: next((key for certificate, key in pairs if recipient.matches(certificate)), None)
 
 
 @pytest.mark.parametrize("cipher", ["aes-256-cbc", "aes-256-gcm"])
@@ -38,9 +35,9 @@ def test_another_key_opens_nothing_and_learns_nothing():
     # Not CBC: a wrong key gives padding that looks right once in 256 times, and unsigned CBC cannot tell.
     message = enveloped.encrypt(CONTENT, [RSA_CERTIFICATE], cipher="aes-256-gcm")
     with pytest.raises(DecryptionError) as without_key:
-        enveloped.decrypt(message, lambda _: None)
+        enveloped.decrypt(message, no_keys)
     with pytest.raises(DecryptionError) as wrong_key:
-        enveloped.decrypt(message, lambda _: OTHER)
+        enveloped.decrypt(message, any_key(OTHER))
     assert without_key.value.message == wrong_key.value.message
 
 
@@ -104,7 +101,7 @@ def test_arbitrary_octets_are_refused_with_one_error(data):
     with pytest.raises(DecodingError):
         cms_to_der(data)
     with pytest.raises(DecodingError):
-        enveloped.decrypt(data, lambda _: RSA)
+        enveloped.decrypt(data, any_key(RSA))
     with pytest.raises(DecodingError):
         signed.verify(data, None)
 
@@ -162,7 +159,7 @@ def test_hostile_oaep_parameters_open_nothing(mask):
         unprotected_attrs=None,
     )
     with contextlib.suppress(DecryptionError):  # once in 256 times a wrong key gives padding that looks right
-        opened = enveloped.decrypt(schema.content_info(schema.ENVELOPED_DATA, asn1.encode_der(changed)), lambda _: RSA)
+        opened = enveloped.decrypt(schema.content_info(schema.ENVELOPED_DATA, asn1.encode_der(changed)), any_key(RSA))
         assert opened.content != CONTENT
 
 

@@ -6,6 +6,7 @@ import re
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from support.certificates import NOW, ec_key, rsa_key, self_signed
+from support.decryption import keys_of, no_keys
 
 from sealwright.cms import enveloped, signed
 from sealwright.cms.signers import PrivateKeySigner
@@ -26,12 +27,7 @@ MESSAGE = (
 ASCII = MESSAGE.replace("Grüße".encode(), b"Regards").replace(b"8bit", b"7bit")
 
 
-def bobs(recipient):
-    return BOB if recipient.matches(BOB_CERTIFICATE) else None
-
-
-def nobody(_):
-    return None
+bobs = keys_of((BOB_CERTIFICATE, BOB))
 
 
 def header_of(message):
@@ -69,14 +65,14 @@ def test_a_signed_and_encrypted_message_hides_its_header_and_shows_it_to_the_rea
 
 def test_the_sender_reads_what_he_sent():
     protected = protect(MESSAGE, SIGNER, [BOB_CERTIFICATE, ALICE_CERTIFICATE], signing_time=NOW)
-    opened = open_message(protected, lambda recipient: ALICE if recipient.matches(ALICE_CERTIFICATE) else None)
+    opened = open_message(protected, keys_of((ALICE_CERTIFICATE, ALICE)))
     assert opened.body_text == "Grüße, Bob\n"
 
 
 def test_without_a_key_there_is_one_error():
     protected = protect(MESSAGE, SIGNER, [BOB_CERTIFICATE], signing_time=NOW)
     with pytest.raises(DecryptionError):
-        open_message(protected, nobody)
+        open_message(protected, no_keys)
 
 
 @pytest.mark.parametrize(("message", "clear"), [(ASCII, True), (MESSAGE, False)])
@@ -84,7 +80,7 @@ def test_signed_only(message, clear):
     protected = protect(message, SIGNER, [], signing_time=NOW)
     assert (b"multipart/signed" in header_of(protected)) is clear
     assert protected.isascii() or b"Subject: =?utf-8" in protected
-    opened = open_message(protected, nobody)
+    opened = open_message(protected, no_keys)
     assert not opened.encrypted
     assert opened.verified is not None
     assert opened.headers_protected
@@ -99,17 +95,17 @@ def test_micalg_names_the_digest(curve):
     key = ec.generate_private_key(curve)
     protected = protect(ASCII, PrivateKeySigner(self_signed(key, "x"), key), [], signing_time=NOW)
     assert b"micalg=sha-256" in protected if curve.key_size == 256 else b"micalg=sha-384" in protected
-    assert open_message(protected, nobody).verified is not None
+    assert open_message(protected, no_keys).verified is not None
 
 
 def test_a_store_that_keeps_bare_line_feeds_breaks_no_signature():
     protected = protect(ASCII, SIGNER, [], signing_time=NOW).replace(b"\r\n", b"\n")
-    assert open_message(protected, nobody).verified is not None
+    assert open_message(protected, no_keys).verified is not None
 
 
 def test_a_changed_text_is_shown_without_a_signature_and_without_its_header():
     protected = protect(ASCII, SIGNER, [], signing_time=NOW).replace(b"Regards, Bob", b"Pay now, Bob")
-    opened = open_message(protected, nobody)
+    opened = open_message(protected, no_keys)
     assert opened.verified is None
     assert opened.signature_error
     assert not opened.headers_protected
@@ -120,7 +116,7 @@ def test_a_part_added_to_a_signed_message_is_noticed():
     protected = protect(ASCII, SIGNER, [], signing_time=NOW)
     boundary = re.search(rb'boundary="([^"]+)"', protected)[1]
     added = protected.replace(b"--" + boundary + b"--", b"--" + boundary + b"\r\n\r\nmore\r\n--" + boundary + b"--")
-    opened = open_message(added, nobody)
+    opened = open_message(added, no_keys)
     assert opened.verified is None
     assert opened.signature_error
 
@@ -145,7 +141,7 @@ def test_encryption_alone_does_not_vouch_for_the_inner_sender():
 
 def test_header_protection_needs_a_protecting_layer():
     plain = ASCII.replace(b'charset="utf-8"', b'charset="utf-8"; hp="clear"')
-    opened = open_message(plain, nobody)
+    opened = open_message(plain, no_keys)
     assert not opened.headers_protected
     assert not opened.encrypted
     assert opened.body_text == "Regards, Bob\n"
@@ -207,4 +203,4 @@ def test_too_many_layers_are_refused():
     for _ in range(12):
         content = opaque(signed.sign(content, [SIGNER], detached=False, signing_time=NOW))
     with pytest.raises(DecodingError):
-        open_message(content, nobody)
+        open_message(content, no_keys)

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.certificates import NOW, ec_key, rsa_key, self_signed
+from support.decryption import keys_of, no_keys
 
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import DecodingError, DecryptionError, InputError
@@ -27,8 +28,7 @@ MESSAGE = (
 )
 
 
-def find(recipient):
-    return BOB_KEY if recipient.matches(BOB) else None
+find = keys_of((BOB, BOB_KEY))
 
 
 def test_an_encrypted_message_hides_everything_but_the_route():
@@ -75,7 +75,7 @@ def test_protected_headers_win_over_what_was_changed_on_the_way():
 
 def test_without_the_key_nothing_is_shown():
     with pytest.raises(DecryptionError):
-        open_message(protect(MESSAGE, SIGNER, [BOB], signing_time=NOW), lambda _: None)
+        open_message(protect(MESSAGE, SIGNER, [BOB], signing_time=NOW), no_keys)
 
 
 def test_a_plain_message_has_no_status():

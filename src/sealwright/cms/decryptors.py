@@ -1,0 +1,73 @@
+"""What can open a RecipientInfo: private keys in memory, in an HSM or behind a service, all behind one protocol."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from cryptography.hazmat.primitives import keywrap
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from sealwright.cms import key_agreement, key_transport, schema
+from sealwright.cms.identifiers import RecipientIdentifier
+from sealwright.errors import DecodingError
+
+DecryptionKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """One recipient's chance to open the message.
+
+    Attributes:
+        recipient: Whose key it takes.
+        info: The RecipientInfo.
+        encrypted_key: The wrapped content-encryption key.
+    """
+
+    recipient: RecipientIdentifier
+    info: schema.KeyTransRecipientInfo | schema.KeyAgreeRecipientInfo
+    encrypted_key: bytes
+
+
+class KeyDecryptor(Protocol):
+    """One key that may open a message."""
+
+    def unwrap_key(self, wrapped: WrappedKey) -> bytes | None:
+        """Return the content-encryption key, or None where it cannot be had; why not is never told.
+
+        With RSA PKCS #1 v1.5 wrong padding may give other octets of any length; the caller goes on with a key of the
+        right length as if nothing had happened (RFC 3218). Raises nothing for what the message holds; an implementation
+        over a network or an HSM raises `UnavailableError` where the key cannot be reached.
+        """
+        ...
+
+
+FindKeys = Callable[[RecipientIdentifier], Sequence[KeyDecryptor]]
+"""Gives every key that an identifier may mean, best first; empty where there is none.
+
+Key identifiers may collide, and each match must be tried (RFC 8551 section 2.2). A caller that gives keys that the
+identifier does not name risks that AES-CBC content opens to nonsense, once in 256 tries.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateKeyDecryptor:
+    """A private key of `cryptography`, or an HSM key that subclasses the same base class.
+
+    Attributes:
+        private_key: RSA or elliptic curve.
+    """
+
+    private_key: DecryptionKey = field(repr=False)
+
+    def unwrap_key(self, wrapped: WrappedKey) -> bytes | None:
+        """Unwrap with the private key; see `KeyDecryptor.unwrap_key`."""
+        info, key = wrapped.info, self.private_key
+        try:
+            if isinstance(info, schema.KeyTransRecipientInfo) and isinstance(key, rsa.RSAPrivateKey):
+                return key_transport.unwrap_key(info, key)
+            if isinstance(info, schema.KeyAgreeRecipientInfo) and isinstance(key, ec.EllipticCurvePrivateKey):
+                return key_agreement.unwrap_key(info, wrapped.encrypted_key, key)
+        except (ValueError, keywrap.InvalidUnwrap, DecodingError):
+            return None
+        return None
