@@ -38,7 +38,6 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-ifneq ($(wildcard bench/run.py),)
+# Rates beside their references; BENCH="mail parse" picks some, JSON=FILE keeps the figures.
 bench: install
-	$(BIN)/python -m bench.run
-endif
+	$(BIN)/python -m bench.run $(BENCH) $(if $(JSON),--json $(JSON))

@@ -62,9 +62,9 @@ async def _serve(settings: Settings, services: Services) -> None:
     ]
     context = tls_context(settings)
     servers = [
-        _Server(_config(public_app(services), ssl_context_factory=lambda *_: context)),
-        _Server(_config(StatusApp(services.authority))),
-        _Server(_config(local_app(services))),
+        _Server(web_server_config(public_app(services), ssl_context_factory=lambda *_: context)),
+        _Server(web_server_config(StatusApp(services.authority))),
+        _Server(web_server_config(local_app(services))),
     ]
 
     def stop() -> None:
@@ -108,7 +108,8 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
     return context
 
 
-def _config(app: Any, **options: Any) -> uvicorn.Config:
+def web_server_config(app: Any, **options: Any) -> uvicorn.Config:
+    """Return what all web servers of this process have in common, around an ASGI application."""
     return uvicorn.Config(
         app,
         http="httptools",

@@ -16,7 +16,7 @@ import sealwright
 from sealwright.directory.fronts.http import LookupQuota
 from sealwright.errors import RateLimitedError
 from sealwright.server.app import _application
-from sealwright.server.run import _config
+from sealwright.server.run import web_server_config
 
 SOURCE = Path(sealwright.__file__).parent
 ROOMS = ("audit", "ca", "console", "directory", "identity", "kms", "outbox", "server", "storage")
@@ -78,7 +78,7 @@ def test_an_unexpected_exception_tells_nothing(path: str) -> None:
 
 
 def test_nobody_chooses_the_address_that_is_counted() -> None:
-    assert _config(bug).proxy_headers is False  # X-Forwarded-For and Forwarded change nothing
+    assert web_server_config(bug).proxy_headers is False  # X-Forwarded-For and Forwarded change nothing
 
 
 def test_a_whole_network_is_one_source() -> None:

@@ -1,0 +1,132 @@
+"""Two people who write to each other: through the product, through the bare primitives, and with the openssl command."""
+
+import os
+import secrets
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes, padding
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from bench.people import User, make_user, p256_key, rsa_key
+from sealwright.cms.decryptors import KeyDecryptor, PrivateKeyDecryptor
+from sealwright.cms.identifiers import RecipientIdentifier
+from sealwright.cms.signers import PrivateKeySigner
+from sealwright.smime.compose import protect
+from sealwright.smime.read import OpenedMessage, open_message
+
+_BLOCK_BITS = 128
+
+
+def text_of(octets: int) -> bytes:
+    """Return plain text in lines of 76 characters, as a mail program sends it."""
+    line = b"The quick brown fox jumps over the lazy dog, and what it says stays sealed.\r\n"
+    return (line * (octets // len(line) + 1))[: octets - 2] + b"\r\n"
+
+
+def mail_of(octets: int) -> bytes:
+    """Return a plain mail with a text of that size."""
+    header = b"From: alice@example.test\r\nTo: bob@example.test\r\nSubject: Quarterly figures\r\n"
+    return header + b"Content-Type: text/plain; charset=us-ascii\r\n\r\n" + text_of(octets)
+
+
+class Conversation:
+    """Alice signs with P-256 and encrypts to Bob and to herself, with RSA-3072 keys as the product makes them."""
+
+    def __init__(self) -> None:
+        self.signer = make_user("alice", p256_key())
+        self.rsa_key = rsa_key()
+        self.alice, self.bob = make_user("alice", rsa_key()), make_user("bob", self.rsa_key)
+
+    def protect(self, mail: bytes) -> bytes:
+        """Sign and encrypt with the product."""
+        signer = PrivateKeySigner(self.signer.certificate, self.signer.key)
+        recipients = (self.bob.certificate, self.alice.certificate)
+        return protect(mail, signer, recipients, signing_time=datetime.now(UTC))
+
+    def open(self, protected: bytes) -> OpenedMessage:
+        """Decrypt and verify with the product; what does not hold is no figure."""
+        opened = open_message(protected, self._find_keys)
+        if opened.verified is None or not opened.encrypted:
+            raise AssertionError("the benchmark's mail was not opened")
+        return opened
+
+    def _find_keys(self, recipient: RecipientIdentifier) -> Sequence[KeyDecryptor]:
+        return [PrivateKeyDecryptor(self.rsa_key)] if recipient.matches(self.bob.certificate) else []
+
+
+class Primitives:
+    """What signing, encrypting, decrypting and verifying cost if nothing is parsed, encoded or checked."""
+
+    def __init__(self, people: Conversation, content: bytes) -> None:
+        self._signer, self._people, self._content = people.signer.key, people, content
+        self._sealed = self._out()
+
+    def write(self) -> None:
+        """Digest, signature, content encryption, two key transports."""
+        self._out()
+
+    def read(self) -> None:
+        """Key transport, content decryption, digest, signature."""
+        wrapped, iv, ciphertext, signature = self._sealed
+        key = self._people.rsa_key.decrypt(wrapped, PKCS1v15())
+        decryptor, unpadder = (
+            Cipher(algorithms.AES(key), modes.CBC(iv)).decryptor(),
+            padding.PKCS7(_BLOCK_BITS).unpadder(),
+        )
+        content = unpadder.update(decryptor.update(ciphertext) + decryptor.finalize()) + unpadder.finalize()
+        public_key = self._signer.public_key()
+        assert isinstance(public_key, ec.EllipticCurvePublicKey)
+        public_key.verify(signature, content, ec.ECDSA(hashes.SHA256()))
+
+    def _out(self) -> tuple[bytes, bytes, bytes, bytes]:
+        assert isinstance(self._signer, ec.EllipticCurvePrivateKey)
+        signature = self._signer.sign(self._content, ec.ECDSA(hashes.SHA256()))
+        key, iv = secrets.token_bytes(32), secrets.token_bytes(16)
+        padder, encryptor = padding.PKCS7(_BLOCK_BITS).padder(), Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
+        ciphertext = encryptor.update(padder.update(self._content) + padder.finalize()) + encryptor.finalize()
+        wrapped = b""
+        for user in (self._people.alice, self._people.bob):
+            public_key = user.certificate.public_key()
+            assert isinstance(public_key, rsa.RSAPublicKey)
+            wrapped = public_key.encrypt(key, PKCS1v15())
+        return wrapped, iv, ciphertext, signature
+
+
+class OpensslCommand:
+    """`openssl cms`, two processes for each direction.
+
+    Args:
+        people: Who writes to whom.
+        content: MIME entity that is signed.
+        folder: For its files.
+    """
+
+    def __init__(self, people: Conversation, content: bytes, folder: Path) -> None:
+        self._folder = folder
+        for name, user in (("signer", people.signer), ("alice", people.alice), ("bob", people.bob)):
+            self._write_user(name, user)
+        (folder / "content").write_bytes(content)
+        self.write()
+
+    def write(self) -> None:
+        """Sign, then encrypt."""
+        self._run("-sign", "-nodetach", "-binary", "-in", "content", "-signer", "signer.pem", "-out", "signed")
+        self._run("-encrypt", "-aes256", "-binary", "-in", "signed", "-out", "sealed", "alice.pem", "bob.pem")
+
+    def read(self) -> None:
+        """Decrypt, then verify."""
+        self._run("-decrypt", "-in", "sealed", "-recip", "bob.pem", "-out", "opened")
+        self._run("-verify", "-noverify", "-in", "opened", "-out", os.devnull)
+
+    def _write_user(self, name: str, user: User) -> None:
+        key = user.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (self._folder / f"{name}.pem").write_bytes(key + user.certificate.public_bytes(Encoding.PEM))
+
+    def _run(self, *arguments: str) -> None:
+        subprocess.run(["openssl", "cms", *arguments], cwd=self._folder, check=True, capture_output=True)
