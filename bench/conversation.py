@@ -18,7 +18,8 @@ from sealwright.cms.decryptors import KeyDecryptor, PrivateKeyDecryptor
 from sealwright.cms.identifiers import RecipientIdentifier
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.smime.compose import protect
-from sealwright.smime.read import OpenedMessage, open_message
+from sealwright.smime.trust import Trust
+from sealwright.smime.verdict import Verdict, judge_message
 
 _BLOCK_BITS = 128
 
@@ -49,10 +50,10 @@ class Conversation:
         recipients = (self.bob.certificate, self.alice.certificate)
         return protect(mail, signer, recipients, signing_time=datetime.now(UTC))
 
-    def open(self, protected: bytes) -> OpenedMessage:
+    def open(self, protected: bytes) -> Verdict:
         """Decrypt and verify with the product; what does not hold is no figure."""
-        opened = open_message(protected, self._find_keys)
-        if opened.verified is None or not opened.encrypted:
+        opened = judge_message(protected, self._find_keys, Trust(now=datetime.now(UTC)))
+        if opened.signature is None or not opened.signature.signers[0].is_intact or not opened.summary.encrypted:
             raise AssertionError("the benchmark's mail was not opened")
         return opened
 

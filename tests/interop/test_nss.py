@@ -7,11 +7,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs12
 from support.certificates import NOW
 from support.decryption import keys_of
+from support.opened import open_message
 
 from sealwright.cms import enveloped, signed
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.smime.compose import protect
-from sealwright.smime.read import open_message
 
 pytestmark = pytest.mark.skipif(shutil.which("cmsutil") is None, reason="libnss3-tools is not installed")
 CONTENT = b"Content-Type: text/plain\r\n\r\nboth ways\r\n"

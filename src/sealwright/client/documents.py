@@ -6,10 +6,11 @@ from sealwright.client.context import ClientContext
 from sealwright.client.decision import RecipientState, decide
 from sealwright.client.directory import find_recipients
 from sealwright.client.keys import load_signer
-from sealwright.client.read import SignatureView, judge_signer
+from sealwright.client.read import SignatureView, signer_view, trust_of
 from sealwright.cms import enveloped, signed
 from sealwright.errors import InvalidSignatureError, MailHeldError
 from sealwright.pkix.names import canonical_address
+from sealwright.smime.signers import judge_signatures
 
 
 def encrypt_document(context: ClientContext, content: bytes, addresses: Sequence[str]) -> bytes:
@@ -55,8 +56,9 @@ def verify_document(context: ClientContext, content_info: bytes, content: bytes 
         InvalidSignatureError: If the signature is broken, or its signer is not to be trusted.
         DecodingError: If it is not a signature.
     """
-    verified = signed.verify(content_info, content)
-    view = judge_signer(context, verified.signers[0], verified.certificates, None)
-    if view.state != "valid":
-        raise InvalidSignatureError(f"the signature is whole, but its signer is not trusted: {view.reason}")
-    return verified.content, view
+    verdict = judge_signatures(content_info, content, trust_of(context))
+    bad = next((signer for signer in verdict.signers if not signer.is_valid), None)
+    if verdict.content is None or not verdict.signers or bad is not None:
+        reason = bad.reason if bad is not None else "nobody signed it"
+        raise InvalidSignatureError(f"the document has no valid signature: {reason}")
+    return verdict.content, signer_view(verdict.signers[0])

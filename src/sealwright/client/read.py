@@ -1,20 +1,16 @@
 """Reading mail: decrypt with any generation, then say who signed it, and how sure that is."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from cryptography import x509
-
 from sealwright.client.context import ClientContext
-from sealwright.client.directory import check_certificate
 from sealwright.client.revocation import RevocationLists
-from sealwright.cms.signed import SignerReport
-from sealwright.errors import DecodingError, DecryptionError, InputError, NotFoundError, PathValidationError
+from sealwright.errors import DecodingError, DecryptionError, InputError, NotFoundError
 from sealwright.net.imap import Mailbox
-from sealwright.pkix.levels import identity_level
-from sealwright.pkix.names import canonical_address, certificate_addresses
 from sealwright.smime.parts import Attachment
-from sealwright.smime.read import OpenedMessage, open_message
+from sealwright.smime.signers import SignerVerdict
+from sealwright.smime.trust import Trust
+from sealwright.smime.verdict import Verdict, judge_message
 
 INBOX = "INBOX"
 SignatureState = Literal["none", "valid", "invalid", "untrusted", "wrong-sender"]
@@ -58,6 +54,7 @@ class ReadMessage:
         signature: The tick, and more.
         problem: Why it could not be opened; everything else is empty then.
         entity: The inner message.
+        verdict: Everything that is known; None where there is a problem.
     """
 
     uid: int
@@ -71,6 +68,7 @@ class ReadMessage:
     signature: SignatureView = SignatureView("none")
     problem: str = ""
     entity: bytes = field(default=b"", repr=False)
+    verdict: Verdict | None = field(default=None, repr=False)
 
 
 def read_message(context: ClientContext, message: bytes, uid: int = 0) -> ReadMessage:
@@ -80,18 +78,21 @@ def read_message(context: ClientContext, message: bytes, uid: int = 0) -> ReadMe
         DecodingError: If it is malformed.
         DecryptionError: If no key of this device opens it.
     """
-    opened = open_message(message, context.key_ring.find_keys)
+    verdict = judge_message(message, context.key_ring.find_keys, trust_of(context))
+    if any(layer.encryption is not None and not layer.encryption.is_decrypted for layer in verdict.layers):
+        raise DecryptionError
     return ReadMessage(
         uid=uid,
-        encrypted=opened.encrypted,
-        authenticated_encryption=opened.encrypted and opened.authenticated_encryption,
-        headers_protected=opened.headers_protected,
-        from_addresses=opened.from_addresses,
-        subject=opened.subject,
-        body_text=opened.body_text,
-        attachments=opened.attachments,
-        signature=judge_signature(context, opened),
-        entity=opened.entity,
+        encrypted=verdict.summary.encrypted,
+        authenticated_encryption=verdict.is_authenticated_encryption,
+        headers_protected=bool(verdict.headers.protected),
+        from_addresses=verdict.headers.author.addresses,
+        subject=verdict.headers.subject,
+        body_text=verdict.body_text or "",
+        attachments=verdict.attachments,
+        signature=signature_view(verdict),
+        entity=verdict.entity or b"",
+        verdict=verdict,
     )
 
 
@@ -134,43 +135,45 @@ def fetch_mail(mailbox: Mailbox, number: int | None, uid: int | None) -> tuple[i
     return uid, raw
 
 
-def judge_signature(context: ClientContext, opened: OpenedMessage) -> SignatureView:
-    """Say what an opened message's signature is worth."""
-    if opened.signature_error is not None:
-        return SignatureView("invalid", reason=opened.signature_error)
-    if opened.verified is None:
-        return SignatureView("none")
-    signer = opened.verified.signers[0]
-    if len(opened.from_addresses) != 1:
-        return SignatureView("wrong-sender", reason="the message does not have exactly one sender")
-    return judge_signer(context, signer, opened.verified.certificates, opened.from_addresses[0])
-
-
-def judge_signer(
-    context: ClientContext, signer: SignerReport, certificates: tuple[x509.Certificate, ...], sender: str | None
-) -> SignatureView:
-    """Judge a signer whose signature is whole.
-
-    Args:
-        context: Gives anchors, revocation and time.
-        signer: From `cms.signed.verify`, so that its certificate is there.
-        certificates: That came along.
-        sender: Address that has to be the signer's; None for a document, which has no sender.
-    """
-    signing_time = signer.signing_time.isoformat() if signer.signing_time else ""
-    assert signer.certificate is not None
-    try:
-        addresses = certificate_addresses(signer.certificate)
-        address = canonical_address(sender) if sender is not None else (addresses[0] if addresses else "")
-    except InputError as error:
-        return SignatureView("untrusted", signing_time=signing_time, reason=error.message)
-    if address not in addresses:
-        reason = f"signed by {', '.join(addresses) or 'nobody who is named'}, but sent as {address}"
-        return SignatureView("wrong-sender", addresses, signing_time=signing_time, reason=reason)
+def trust_of(context: ClientContext) -> Trust:
+    """Return what this device trusts: the organization's roots, for its own domain only, and its revocation lists."""
     lists = RevocationLists(context.statement.endpoints, context.smime_anchors)
-    try:
-        warnings = check_certificate(context, signer.certificate, certificates, address, "sign", lists)
-    except (PathValidationError, DecodingError) as error:
-        return SignatureView("untrusted", addresses, signing_time=signing_time, reason=error.message)
-    level = identity_level(signer.certificate)
-    return SignatureView("valid", addresses, level, signing_time, warnings=tuple(warnings))
+    return Trust(
+        now=context.clock.now(),
+        anchors=context.smime_anchors,
+        fetch_crls=lists.fetch_for,
+        domain=context.statement.domain,
+    )
+
+
+def signature_view(verdict: Verdict) -> SignatureView:
+    """Say in one word, and in one sentence, what a message's signature is worth."""
+    warnings = tuple(each.message for each in verdict.cautions)
+    if verdict.signature is None or not verdict.signature.signers:
+        return SignatureView("none", warnings=warnings)
+    signers, summary = verdict.signature.signers, verdict.summary
+    author = next((signer for signer in signers if signer.matches_from), signers[0])
+    bad = next((signer for signer in signers if not signer.is_valid), author)
+    view = SignatureView("valid", author.addresses, author.identity_level, _time(author), warnings=warnings)
+    if not bad.is_intact:
+        return SignatureView("invalid", reason=bad.reason, warnings=warnings)
+    if not bad.is_trusted:
+        return replace(view, state="untrusted", identity_level="unknown", reason=bad.reason)
+    if summary.authentic_author is None:
+        reason = next((each.message for each in verdict.cautions if each.code == "signer-is-not-from"), "")
+        reason = reason or "who wrote the message is not beyond doubt"
+        return replace(view, state="wrong-sender", identity_level="unknown", reason=reason)
+    return view
+
+
+def signer_view(signer: SignerVerdict) -> SignatureView:
+    """Say what the signature of a document is worth, which has no sender."""
+    warnings = tuple(each.message for each in signer.cautions)
+    if not signer.is_intact:
+        return SignatureView("invalid", reason=signer.reason, warnings=warnings)
+    state: SignatureState = "valid" if signer.is_trusted else "untrusted"
+    return SignatureView(state, signer.addresses, signer.identity_level, _time(signer), signer.reason, warnings)
+
+
+def _time(signer: SignerVerdict) -> str:
+    return signer.signing_time.isoformat() if signer.signing_time else ""

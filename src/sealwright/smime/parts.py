@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import unescape
 
+from sealwright.cms.signed import is_signed_data
 from sealwright.errors import DecodingError
 from sealwright.smime import fields
+from sealwright.smime.cautions import Caution, caution
+from sealwright.smime.entities import MAX_PARTS, Entity, file_name, parse_entity, smime_kind, split_multipart
 
 MAX_DEPTH = 20
-MAX_PARTS = 1000
 MAX_HTML_CHARACTERS = 512 * 1024
 MAX_FILE_NAME = 150
+_IDENTITY = (b"", b"7bit", b"8bit", b"binary")
 _LEGACY_CLASS = "header-protection-legacy-display"
 _UNSAFE_IN_NAMES = re.compile(r'[\\/:*?"<>|]+')
 _BREAKING = frozenset(("br", "p", "div", "tr", "li", "h1", "h2", "h3", "h4", "blockquote", "pre"))
@@ -37,73 +40,46 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
-class Entity:
-    """A MIME entity taken apart one level deep.
+class ErrantPart:
+    """A part that is S/MIME by itself among others; it was not opened (RFC 9787: an errant layer).
 
     Attributes:
-        fields: Its header.
-        body: As it came.
-        content_type: Lower case; "text/plain" where there is none.
-        parameters: Of the Content-Type, by lower-case name.
+        number: As IMAP numbers parts, such as "1.2".
+        content_type: Of the part.
+        is_encrypted: As far as can be seen from outside.
     """
 
-    fields: list[fields.Field]
-    body: bytes = field(repr=False)
+    number: str
     content_type: str
-    parameters: dict[str, str]
-
-    def decoded(self) -> bytes:
-        """Return the body with its transfer encoding undone."""
-        return fields.decode_body(self.body, fields.first(self.fields, "content-transfer-encoding"))
+    is_encrypted: bool
 
 
 @dataclass(slots=True)
-class _Found:
-    texts: list[str] = field(default_factory=list)
+class Contents:
+    """What an entity shows.
+
+    Attributes:
+        texts: In their order; HTML is reduced to its text by itself, so that no part can reach into another.
+        attachments: Everything else.
+        errant: Parts that are S/MIME by themselves.
+        cautions: About parts.
+        parts: How many there are.
+    """
+
+    texts: list[str] = field(default_factory=list, repr=False)
     attachments: list[Attachment] = field(default_factory=list)
+    errant: list[ErrantPart] = field(default_factory=list)
+    cautions: list[Caution] = field(default_factory=list)
     parts: int = 0
 
-
-def parse_entity(octets: bytes) -> Entity:
-    """Take an entity apart.
-
-    Raises:
-        DecodingError: If it has too many header fields.
-    """
-    header, body = fields.split_entity(octets)
-    content_type, parameters = fields.parameters(fields.first(header, "content-type"))
-    if not re.fullmatch(r"[!-.0-~]+/[!-.0-~]+", content_type):
-        content_type, parameters = "text/plain", {}
-    return Entity(header, body, content_type, parameters)
+    @property
+    def text(self) -> str:
+        """The text to show."""
+        return "\n".join(self.texts)
 
 
-def split_multipart(body: bytes, boundary: str) -> list[bytes]:
-    """Split a multipart body into its parts, octet for octet; a missing last delimiter is forgiven.
-
-    Raises:
-        DecodingError: If there are too many parts.
-    """
-    if not boundary:
-        return []
-    mark = re.compile(rb"(?:\A|\r?\n)--" + re.escape(boundary.encode("utf-8", "replace")) + rb"(--)?[ \t]*(?=\r?\n|\Z)")
-    parts: list[bytes] = []
-    start: int | None = None
-    for match in mark.finditer(body):
-        if start is not None:
-            parts.append(body[start : max(start, match.start())])
-        if match[1]:
-            return parts
-        end = match.end()
-        start = end + (2 if body[end : end + 2] == b"\r\n" else 1)
-        if len(parts) > MAX_PARTS:
-            raise DecodingError("the message has too many parts")
-    if start is not None and start < len(body):
-        parts.append(body[start:])
-    return parts
-
-
-def text_and_attachments(entity: Entity, *, strip_legacy_display: bool) -> tuple[str, tuple[Attachment, ...]]:
-    """Return the text to show and the attachments; HTML is shown as its text, so that no part can reach into another.
+def contents_of(entity: Entity, *, strip_legacy_display: bool) -> Contents:
+    """Return what an entity shows.
 
     Args:
         entity: The root of the message.
@@ -112,37 +88,73 @@ def text_and_attachments(entity: Entity, *, strip_legacy_display: bool) -> tuple
     Raises:
         DecodingError: If the message nests too deep or has too many parts.
     """
-    found = _Found()
-    _walk(entity, found, 0, strip_legacy_display)
-    return "\n".join(found.texts), tuple(found.attachments)
+    found = Contents()
+    _walk(entity, found, "", strip_legacy_display)
+    return found
 
 
-def _walk(entity: Entity, found: _Found, depth: int, strip: bool) -> None:
+def attachment(entity: Entity) -> Attachment:
+    """Return an entity as an attachment."""
+    default = "message.eml" if entity.content_type == "message/rfc822" else "attachment"
+    return Attachment(safe_file_name(file_name(entity), default), entity.content_type, entity.decoded())
+
+
+def _walk(entity: Entity, found: Contents, number: str, strip: bool) -> None:
     found.parts += 1
-    if depth > MAX_DEPTH or found.parts > MAX_PARTS:
+    if number.count(".") >= MAX_DEPTH or found.parts > MAX_PARTS:
         raise DecodingError("the message nests too deep or has too many parts")
-    disposition, options = fields.parameters(fields.first(entity.fields, "content-disposition"))
-    name = options.get("filename") or entity.parameters.get("name") or ""
+    _beware(entity, found, number)
     if entity.content_type.startswith("multipart/"):
-        children = [parse_entity(part) for part in split_multipart(entity.body, entity.parameters.get("boundary", ""))]
+        parts = split_multipart(entity.body, entity.parameters.get("boundary", ""))
+        children = [(f"{number}.{place}".lstrip("."), parse_entity(part)) for place, part in enumerate(parts, 1)]
         if entity.content_type == "multipart/alternative":
             children = list(_chosen(children))
-        for child in children:
-            _walk(child, found, depth + 1, strip)
-    elif entity.content_type in ("text/plain", "text/html") and disposition != "attachment" and not name:
+        for place, child in children:
+            _walk(child, found, place, strip)
+    elif _is_shown(entity):
         found.texts.append(_text(entity, strip))
     else:
-        content = entity.decoded()
-        default = "message.eml" if entity.content_type == "message/rfc822" else "attachment"
-        found.attachments.append(Attachment(safe_file_name(name, default), entity.content_type, content))
+        found.attachments.append(attachment(entity))
 
 
-def _chosen(children: list[Entity]) -> Iterator[Entity]:
+def _is_shown(entity: Entity) -> bool:
+    disposition, _ = fields.parameters(fields.first(entity.fields, "content-disposition"))
+    is_text = entity.content_type in ("text/plain", "text/html")
+    return is_text and disposition != "attachment" and not file_name(entity)
+
+
+def _beware(entity: Entity, found: Contents, number: str) -> None:
+    """Note what is odd about a part; `number` is empty for the root, whose protection is the message's own."""
+    kind = smime_kind(entity)
+    if number and kind in ("opaque", "multipart"):
+        is_encrypted = kind == "opaque" and _is_encrypted(entity)
+        found.errant.append(ErrantPart(number, entity.content_type, is_encrypted))
+        found.cautions.append(caution("errant-encryption" if is_encrypted else "errant-signature", f"part {number}"))
+    if number and sum(each.is_called("content-type") for each in entity.fields) > 1:
+        found.cautions.append(caution("duplicate-content-field", f"part {number}"))
+    encoding = fields.first(entity.fields, "content-transfer-encoding").lower()
+    is_composite = entity.content_type.startswith(("multipart/", "message/"))
+    if encoding not in (_IDENTITY if is_composite else (*_IDENTITY, b"base64", b"quoted-printable")):
+        found.cautions.append(caution("unknown-transfer-encoding", f"part {number}" if number else ""))
+    if entity.content_type in ("message/partial", "message/external-body"):
+        found.cautions.append(caution(entity.content_type.replace("/", "-"), f"part {number}" if number else ""))
+
+
+def _is_encrypted(entity: Entity) -> bool:
+    try:
+        return not is_signed_data(entity.decoded())
+    except DecodingError:
+        return entity.parameters.get("smime-type", "").lower() not in ("signed-data", "certs-only")
+
+
+def _chosen(children: list[tuple[str, Entity]]) -> Iterator[tuple[str, Entity]]:
     """Choose among alternatives: plain text, else the last one; a calendar or other non-text stays as an attachment."""
-    texts = [child for child in children if child.content_type == "text/plain"]
-    rich = [child for child in children if child.content_type == "text/html" or child.content_type[:10] == "multipart/"]
-    yield from texts[:1] or rich[-1:]
-    yield from (child for child in children if child not in texts and child not in rich)
+    texts = [each for each in children if each[1].content_type == "text/plain"]
+    rich = [each for each in children if each[1].content_type.startswith(("text/html", "multipart/"))]
+    shown = texts[:1] or rich[-1:]
+    yield from shown
+    left_out = {number for number, _ in texts + rich}
+    yield from (each for each in children if each[0] not in left_out)
 
 
 def _text(entity: Entity, strip: bool) -> str:

@@ -7,12 +7,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from support.certificates import NOW, ec_key, rsa_key, self_signed
 from support.decryption import keys_of, no_keys
+from support.mail_people import MailRoot
+from support.opened import open_message
 
 from sealwright.cms import enveloped, signed
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import DecodingError, DecryptionError, InputError
 from sealwright.smime.compose import protect
-from sealwright.smime.read import open_message
 
 ALICE, BOB, MALLORY = ec_key(), rsa_key(), ec_key()
 ALICE_CERTIFICATE, BOB_CERTIFICATE = self_signed(ALICE, "alice"), self_signed(BOB, "bob")
@@ -49,7 +50,7 @@ def test_a_signed_and_encrypted_message_hides_its_header_and_shows_it_to_the_rea
     assert not opened.authenticated_encryption
     assert opened.headers_protected
     assert opened.signature_error is None
-    assert [signer.certificate for signer in opened.verified.signers] == [ALICE_CERTIFICATE]
+    assert opened.verified == [ALICE_CERTIFICATE]
     assert opened.subject == "Grüße to you"
     assert opened.from_addresses == ("alice@example.test",)
     assert opened.body_text == "Grüße, Bob\n"
@@ -122,11 +123,17 @@ def test_a_part_added_to_a_signed_message_is_noticed():
 
 
 def test_outer_fields_cannot_replace_protected_ones():
-    protected = protect(MESSAGE, SIGNER, [BOB_CERTIFICATE], signing_time=NOW)
+    root = MailRoot()
+    alice = root.person("alice")
+    signer = PrivateKeySigner(alice.certificate, alice.key)
+    protected = protect(MESSAGE, signer, [BOB_CERTIFICATE], signing_time=NOW)
     forged = protected.replace(b"From: Alice <alice@", b"From: Eve <eve@").replace(b"[...]", b"Urgent")
-    opened = open_message(forged, bobs)
+    opened = open_message(forged, bobs, root.trust())
     assert opened.subject == "Grüße to you"
     assert opened.from_addresses == ("alice@example.test",)
+    assert "outer-from-differs" in opened.cautions
+    # RFC 9788 section 4.4: without a valid signature of that author, the inner From is a claim
+    assert open_message(forged, bobs).from_addresses == ("eve@example.test",)
 
 
 def test_encryption_alone_does_not_vouch_for_the_inner_sender():

@@ -1,0 +1,86 @@
+"""Which header of a message counts: the outer one, or the one inside its protection (RFC 9788; read: RFC 8551 section 3.1)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sealwright.smime.entities import Entity, parse_entity
+from sealwright.smime.fields import Field, decode_field, first
+from sealwright.smime.originators import Originators, compared, originators
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """A message's header.
+
+    Attributes:
+        protected: Fields that were encrypted, or signed by a signature that holds; empty without header protection.
+        shown: The fields that count: the protected ones, else the outer ones.
+        author: What From says: the protected one only if a valid signature by its author covers it, because an encryption
+            alone says nothing about the sender.
+        sender: What Sender says, of the same header.
+        outer_from: What From says outside.
+    """
+
+    protected: tuple[Field, ...]
+    shown: tuple[Field, ...]
+    author: Originators
+    sender: Originators
+    outer_from: Originators
+
+    @property
+    def subject(self) -> str:
+        """One line, decoded."""
+        return decode_field(first(self.shown, "subject"))
+
+    @property
+    def from_differs(self) -> bool:
+        """There is a protected From, and outside stands another address."""
+        if not any(field.is_called("from") for field in self.protected):
+            return False
+        inner = originators(self.protected, "from")
+        return _comparable(inner) != _comparable(self.outer_from)
+
+
+def unwrapped(payload: Entity) -> tuple[Entity, bool]:
+    """Return the entity to show, and whether its header is the message's own.
+
+    Call it for the root of the cryptographic payload only: an hp parameter anywhere else means nothing (RFC 9788 section
+    2.1.1), and no header protection is without a layer of protection.
+    """
+    if payload.parameters.get("hp", "").lower() in ("clear", "cipher"):
+        return payload, True
+    # RFC 8551 section 3.1: the whole message as message/rfc822; with forwarded=no it is this message, not another one.
+    if payload.content_type == "message/rfc822" and payload.parameters.get("forwarded", "").lower() == "no":
+        return parse_entity(payload.decoded()), True
+    return payload, False
+
+
+def headers_of(outer: Sequence[Field], inner: Sequence[Field], *, is_protected: bool, is_vouched: bool) -> Headers:
+    """Choose the header that counts.
+
+    Args:
+        outer: Fields of the message.
+        inner: Fields of the payload, HP-Outer among them.
+        is_protected: The payload's header is the message's own, and it was encrypted or signed by a signature that holds.
+        is_vouched: A valid signature covers the payload.
+    """
+    protected = tuple(each for each in inner if not _is_structural(each)) if is_protected else ()
+    shown = protected or tuple(each for each in outer if not _is_structural(each))
+    inner_from, outer_from = originators(protected, "from"), originators(outer, "from")
+    speaks = protected if protected and is_vouched else tuple(outer)
+    return Headers(
+        protected=protected,
+        shown=shown,
+        author=inner_from if speaks is protected else outer_from,
+        sender=originators(speaks, "sender"),
+        outer_from=outer_from,
+    )
+
+
+def _is_structural(field: Field) -> bool:
+    """Say whether a field is about the entity instead of the message (RFC 9788 section 1.1.1), HP-Outer included."""
+    return field.name.lower().startswith("content-") or field.is_called("mime-version", "hp-outer")
+
+
+def _comparable(found: Originators) -> tuple[str, ...]:
+    return tuple(sorted(compared(address) or address for address in found.addresses))

@@ -1,0 +1,207 @@
+"""The layers of protection around a message, opened from the outside in (RFC 9787: the cryptographic envelope).
+
+Only what wraps the *whole* message is a layer: a CMS part among others is an errant layer and is left closed (`parts`).
+What a layer is, its CMS content says and not the smime-type beside it.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sealwright.cms import enveloped, signed
+from sealwright.cms.decryptors import FindKeys
+from sealwright.cms.identifiers import RecipientIdentifier
+from sealwright.errors import DecodingError, DecryptionError
+from sealwright.smime.cautions import Caution, caution
+from sealwright.smime.entities import Entity, parse_entity, smime_kind, split_multipart
+from sealwright.smime.signers import SignatureVerdict, SignerVerdict, judge_signatures
+from sealwright.smime.trust import Trust
+
+MAX_LAYERS = 8
+"""Signed, encrypted and signed again makes three; more is an attack."""
+
+LayerKind = Literal["signed", "encrypted", "certificates-only", "unreadable"]
+_SMIME_TYPES = {
+    "signed-data": "signed",
+    "enveloped-data": "encrypted",
+    "authenveloped-data": "encrypted",
+    "auth-enveloped-data": "encrypted",
+    "certs-only": "certificates-only",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Encryption:
+    """What is known about one layer of encryption.
+
+    Attributes:
+        is_decrypted: A key opened it. Why not is never told.
+        is_authenticated: Integrity is protected, too (AEAD); never for CBC.
+        content_cipher: Such as "aes-256-gcm"; empty if not decrypted.
+        recipient: Which RecipientInfo opened it.
+    """
+
+    is_decrypted: bool
+    is_authenticated: bool = False
+    content_cipher: str = ""
+    recipient: RecipientIdentifier | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of protection.
+
+    Attributes:
+        kind: What it is.
+        content_type: Of the MIME entity that it is.
+        part: Where an errant layer lies, as IMAP numbers parts; empty for a layer around the whole message.
+        encryption: If it is encrypted.
+        signers: If it is signed.
+    """
+
+    kind: LayerKind
+    content_type: str
+    part: str = ""
+    encryption: Encryption | None = None
+    signers: tuple[SignerVerdict, ...] = ()
+
+    @property
+    def is_errant(self) -> bool:
+        """The layer covers a part of the message only and says nothing about the message (RFC 9787)."""
+        return bool(self.part)
+
+
+@dataclass(slots=True)
+class Envelope:
+    """What was opened.
+
+    Attributes:
+        layers: Outermost first.
+        payload: What the innermost layer holds; None if it stays closed.
+        octets: The payload as it came.
+        closed: The entity that could not be opened, if there is one.
+        cautions: So far.
+        is_ambiguous: A header on the way in can be read in more than one way.
+    """
+
+    layers: list[Layer] = field(default_factory=list)
+    payload: Entity | None = None
+    octets: bytes = field(default=b"", repr=False)
+    closed: Entity | None = None
+    cautions: list[Caution] = field(default_factory=list)
+    is_ambiguous: bool = False
+
+
+def open_envelope(message: bytes, find_keys: FindKeys, trust: Trust) -> Envelope:
+    """Open all layers of a message.
+
+    Raises:
+        DecodingError: If there are too many, or what they hold is beyond the limits of size or depth.
+    """
+    envelope = Envelope()
+    octets: bytes | None = message
+    while octets is not None:
+        entity = parse_entity(octets)
+        _check_content_fields(entity, envelope)
+        kind, inside = smime_kind(entity), None
+        if kind in ("multipart", "opaque") and len(envelope.layers) >= MAX_LAYERS:
+            raise DecodingError("the message has too many layers of protection")
+        if kind == "multipart":
+            inside = _open_detached(entity, envelope, trust)
+        elif kind == "opaque":
+            inside = _open_opaque(entity, envelope, find_keys, trust)
+        if inside is None and envelope.closed is None:
+            envelope.payload, envelope.octets = entity, octets
+        octets = inside
+    return envelope
+
+
+def _check_content_fields(entity: Entity, envelope: Envelope) -> None:
+    for name in ("content-type", "content-transfer-encoding"):
+        if sum(each.is_called(name) for each in entity.fields) > 1:
+            envelope.cautions.append(caution("duplicate-content-field", name))
+            envelope.is_ambiguous = True
+
+
+def _open_opaque(entity: Entity, envelope: Envelope, find_keys: FindKeys, trust: Trust) -> bytes | None:
+    """Open an application/pkcs7-mime entity (RFC 8551 section 3.2); None if it stays closed."""
+    content_info, kind = entity.decoded(), ""
+    opened: bytes | None = None
+    try:
+        kind = "signed" if signed.is_signed_data(content_info) else "encrypted"
+        if kind == "encrypted":
+            opened = _decrypt(entity, content_info, envelope, find_keys)
+        else:
+            opened = _open_signed(entity, content_info, envelope, trust)
+    except DecodingError as error:
+        envelope.cautions.append(caution("unreadable-layer", error.message))
+        envelope.layers.append(Layer("unreadable", entity.content_type))
+    claimed = _SMIME_TYPES.get(entity.parameters.get("smime-type", "").lower())
+    if claimed is not None and claimed != envelope.layers[-1].kind:
+        envelope.cautions.append(caution("smime-type-mismatch"))
+    if opened is None:
+        envelope.closed = entity
+    return opened
+
+
+def _decrypt(entity: Entity, content_info: bytes, envelope: Envelope, find_keys: FindKeys) -> bytes | None:
+    try:
+        found = enveloped.decrypt(content_info, find_keys)
+    except DecryptionError:
+        envelope.layers.append(Layer("encrypted", entity.content_type, encryption=Encryption(is_decrypted=False)))
+        envelope.cautions.append(caution("not-decrypted"))
+        return None
+    encryption = Encryption(
+        is_decrypted=True,
+        is_authenticated=found.authenticated,
+        content_cipher=found.content_cipher,
+        recipient=found.recipient,
+    )
+    envelope.layers.append(Layer("encrypted", entity.content_type, encryption=encryption))
+    return found.content
+
+
+def _open_signed(entity: Entity, content_info: bytes, envelope: Envelope, trust: Trust) -> bytes | None:
+    content = signed.unverified_content(content_info)
+    if content is None:
+        # A SignedData without content and signers carries certificates (RFC 8551 section 3.8).
+        is_bare = not signed.examine(content_info, b"").signers
+        envelope.cautions.append(caution("certificates-only" if is_bare else "signed-content-missing"))
+        envelope.layers.append(Layer("certificates-only" if is_bare else "signed", entity.content_type))
+        return None
+    _take(judge_signatures(content_info, None, trust), entity, envelope)
+    return content
+
+
+def _open_detached(entity: Entity, envelope: Envelope, trust: Trust) -> bytes | None:
+    """Open a multipart/signed entity (RFC 8551 section 3.5.3); preamble and epilogue are no part of it."""
+    parts = split_multipart(entity.body, entity.parameters.get("boundary", ""))
+    signature = parse_entity(parts[1]) if len(parts) == 2 else None
+    if signature is None or smime_kind(signature) != "signature":
+        envelope.cautions.append(caution("multipart-signed-malformed"))
+        broken = SignerVerdict(
+            is_intact=False, problem="multipart-signed-malformed", reason=envelope.cautions[-1].message
+        )
+        envelope.layers.append(Layer("signed", entity.content_type, signers=(broken,)))
+        return None
+    # The signature is over CRLF; stores that keep bare line feeds are common (RFC 8551 section 3.1.1).
+    canonical = re.sub(rb"\r\n|\r|\n", b"\r\n", parts[0])
+    for content in dict.fromkeys((parts[0], canonical)):
+        try:
+            verdict = judge_signatures(signature.decoded(), content, trust)
+        except DecodingError as error:
+            envelope.cautions.append(caution("unreadable-layer", error.message))
+            broken = SignerVerdict(is_intact=False, problem="unreadable-layer", reason=error.message)
+            envelope.layers.append(Layer("signed", entity.content_type, signers=(broken,)))
+            return parts[0]
+        if all(signer.is_intact for signer in verdict.signers):
+            _take(verdict, entity, envelope)
+            return content
+    _take(verdict, entity, envelope)
+    return parts[0]
+
+
+def _take(verdict: SignatureVerdict, entity: Entity, envelope: Envelope) -> None:
+    envelope.layers.append(Layer("signed", entity.content_type, signers=verdict.signers))
+    envelope.cautions += verdict.cautions
+    envelope.cautions += [each for signer in verdict.signers for each in signer.cautions]

@@ -1,0 +1,186 @@
+"""What one signature is worth: cryptography, then path, revocation and time (RFC 8550), then whom its certificate names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from cryptography import x509
+
+from sealwright.cms import signed
+from sealwright.errors import DecodingError, PathValidationError
+from sealwright.pkix.levels import identity_level
+from sealwright.pkix.names import certificate_addresses
+from sealwright.smime.cautions import Caution, caution
+from sealwright.smime.fields import one_line
+from sealwright.smime.trust import Trust, TrustedPath, find_trusted_path
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""Clocks of honest signers are that wrong."""
+MAX_CRLS = 16
+"""Lists that a message brings; one for each certificate of a path would do."""
+_CAUTION_OF = {"no-trust-anchor": "no-trust-anchor", "weak-signature": "weak-signature"}
+
+
+@dataclass(frozen=True, slots=True)
+class SignerVerdict:
+    """What is known about one signature.
+
+    Attributes:
+        is_intact: It holds over the content (RFC 5652 section 5.6). Says nothing about who made it.
+        is_trusted: A path leads to a trusted anchor: valid at the time in question, not known to be revoked.
+        problem: Why it is not valid: a code of `cms.signed.Problem`, of `pkix.path`, or one of "no-trust-anchor",
+            "weak-signature", "foreign-domain"; empty if it is valid.
+        reason: The same for people, in more detail.
+        certificate: The signer's, if the message brought it.
+        addresses: That the certificate speaks for, canonical.
+        path: Leaf first, anchor last; empty if not trusted.
+        is_revocation_known: A current list covers each certificate of the path.
+        identity_level: How the signer's identity was validated; "unknown" unless valid.
+        signing_time: As the signer claims.
+        digest: Such as "sha256".
+        signature_algorithm: Such as "ecdsa-sha256".
+        weaknesses: Such as "sha1".
+        capabilities: SMIMECapabilities DER to learn from; empty unless the signature is valid and its time has come
+            (RFC 8551 section 2.5.2).
+        matches_from: The certificate names the one author.
+        matches_sender: The certificate names the Sender.
+        cautions: About this signature.
+    """
+
+    is_intact: bool
+    is_trusted: bool = False
+    problem: str = ""
+    reason: str = ""
+    certificate: x509.Certificate | None = None
+    addresses: tuple[str, ...] = ()
+    path: tuple[x509.Certificate, ...] = field(default=(), repr=False)
+    is_revocation_known: bool = False
+    identity_level: str = "unknown"
+    signing_time: datetime | None = None
+    digest: str = ""
+    signature_algorithm: str = ""
+    weaknesses: tuple[str, ...] = ()
+    capabilities: bytes = b""
+    matches_from: bool = False
+    matches_sender: bool = False
+    cautions: tuple[Caution, ...] = ()
+
+    @property
+    def is_valid(self) -> bool:
+        """The signature holds, and its signer is trusted."""
+        return self.is_intact and self.is_trusted
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureVerdict:
+    """What one SignedData is worth.
+
+    Attributes:
+        content: What was signed, as it is to be read on; of a broken signature without any guarantee. None if missing.
+        signers: In the order of the message.
+        cautions: About the SignedData as a whole.
+    """
+
+    content: bytes | None = field(repr=False)
+    signers: tuple[SignerVerdict, ...]
+    cautions: tuple[Caution, ...] = ()
+
+
+def judge_signatures(content_info: bytes, content: bytes | None, trust: Trust) -> SignatureVerdict:
+    """Judge every signature of a SignedData by itself (RFC 5652 section 5.6).
+
+    Args:
+        content_info: DER or BER.
+        content: What a detached signature covers; None where the message holds its content.
+        trust: What signers are judged by.
+
+    Raises:
+        DecodingError: If it is not a signed CMS message.
+    """
+    examined = signed.examine(content_info, content)
+    signers = tuple(_judge(each, examined, trust) for each in examined.signers)
+    found = [] if signers else [caution("no-signer")]
+    if len(signers) > 1:
+        found.append(caution("several-signers"))
+    return SignatureVerdict(examined.content, signers, tuple(found))
+
+
+def _judge(report: signed.SignerReport, examined: signed.SignedContent, trust: Trust) -> SignerVerdict:
+    certificate, claimed = report.certificate, report.signing_time
+    if not report.is_intact or certificate is None:
+        why = caution("signature-broken", report.reason)
+        return SignerVerdict(
+            is_intact=False, problem=report.problem, reason=report.reason, certificate=certificate, cautions=(why,)
+        )
+    found: list[Caution] = []
+    # 1 Whom the certificate speaks for.
+    try:
+        addresses = certificate_addresses(certificate)
+    except DecodingError:
+        addresses = ()
+    if not addresses:
+        found.append(caution("certificate-without-address"))
+    # 2 When it was signed, as far as the signer can be believed.
+    is_early = claimed is not None and claimed > trust.now + CLOCK_TOLERANCE
+    if is_early:
+        found.append(caution("signing-time-in-future"))
+    # 3 Path, revocation and time.
+    path: tuple[x509.Certificate, ...] = ()
+    unknown: tuple[x509.Certificate, ...] = ()
+    problem = reason = ""
+    try:
+        trusted = _trusted_path(report, certificate, addresses, examined, trust)
+        path, unknown = trusted.path, trusted.without_status
+    except PathValidationError as error:
+        problem, reason = error.code, one_line(error.message)
+        found.append(caution(_CAUTION_OF.get(error.code, "signer-not-trusted"), reason))
+    found += [caution("revocation-unknown", _name(each)) for each in unknown]
+    return SignerVerdict(
+        is_intact=True,
+        is_trusted=bool(path),
+        problem=problem,
+        reason=reason,
+        certificate=certificate,
+        addresses=addresses,
+        path=path,
+        is_revocation_known=bool(path) and not unknown,
+        identity_level=identity_level(certificate) if path else "unknown",
+        signing_time=claimed,
+        digest=report.digest,
+        signature_algorithm=report.signature_algorithm,
+        weaknesses=report.weaknesses,
+        capabilities=report.capabilities if path and not is_early else b"",
+        cautions=tuple(found),
+    )
+
+
+def _trusted_path(
+    report: signed.SignerReport,
+    certificate: x509.Certificate,
+    addresses: Sequence[str],
+    examined: signed.SignedContent,
+    trust: Trust,
+) -> TrustedPath:
+    if not trust.anchors:
+        raise PathValidationError("no root is trusted", "no-trust-anchor")
+    if report.weaknesses and not trust.allow_weak:
+        raise PathValidationError(f"it uses {', '.join(report.weaknesses)}", "weak-signature")
+    foreign = [each for each in addresses if trust.domain is not None and each.rpartition("@")[2] != trust.domain]
+    if foreign:
+        raise PathValidationError(f"no root is trusted for {foreign[0].rpartition('@')[2]}", "foreign-domain")
+    return find_trusted_path(certificate, examined.certificates, _lists(examined.crls), trust)
+
+
+def _lists(encoded: Sequence[bytes]) -> list[x509.CertificateRevocationList]:
+    """Load the lists that a message brought (RFC 8550 section 2.1); what cannot be read is none."""
+    found = []
+    for der in encoded[:MAX_CRLS]:
+        try:
+            found.append(x509.load_der_x509_crl(der))
+        except ValueError:
+            continue
+    return found
+
+
+def _name(certificate: x509.Certificate) -> str:
+    return one_line(certificate.subject.rfc4514_string() or f"serial number {certificate.serial_number:x}")

@@ -1,0 +1,87 @@
+"""What a reader trusts, and whether a signer's certificate is trusted by it. The same judge for a device and for `inspect`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cryptography import x509
+
+from sealwright.pkix.path import validate_path
+from sealwright.pkix.revocation import without_status
+
+FetchCrls = Callable[[Sequence[x509.Certificate]], Sequence[x509.CertificateRevocationList]]
+
+
+def _nothing(_path: Sequence[x509.Certificate]) -> Sequence[x509.CertificateRevocationList]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What a verdict rests on.
+
+    Attributes:
+        now: The time in question, aware UTC.
+        anchors: Trusted roots; none means that no signature is valid.
+        certificates: More certificates to build paths with; never trusted by themselves.
+        crls: Revocation lists that are at hand.
+        fetch_crls: Gets more lists. Called only with a path that is valid, without its anchor, so that nothing that a
+            stranger wrote into a certificate is ever asked for.
+        domain: The anchors count for addresses of this domain only; None for all.
+        allow_weak: Admit SHA-1 signatures and RSA keys of 1024 bits.
+    """
+
+    now: datetime
+    anchors: Sequence[x509.Certificate] = ()
+    certificates: Sequence[x509.Certificate] = ()
+    crls: Sequence[x509.CertificateRevocationList] = field(default=(), repr=False)
+    fetch_crls: FetchCrls = _nothing
+    domain: str | None = None
+    allow_weak: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedPath:
+    """The path of a certificate that is trusted.
+
+    Attributes:
+        path: Leaf first, anchor last.
+        without_status: Certificates of it of which no list says whether they are revoked.
+    """
+
+    path: tuple[x509.Certificate, ...]
+    without_status: tuple[x509.Certificate, ...]
+
+
+def find_trusted_path(
+    certificate: x509.Certificate,
+    brought: Sequence[x509.Certificate],
+    brought_crls: Sequence[x509.CertificateRevocationList],
+    trust: Trust,
+) -> TrustedPath:
+    """Find the path of a signer's certificate to an anchor, not revoked as far as is known.
+
+    Args:
+        certificate: The signer's.
+        brought: Certificates that came with the message.
+        brought_crls: Lists that came with the message (RFC 8550 section 2.1).
+        trust: What it is judged by.
+
+    Raises:
+        PathValidationError: If there is none.
+    """
+    others = [*trust.certificates, *brought]
+    at_hand = [*trust.crls, *brought_crls]
+
+    def validate() -> list[x509.Certificate]:
+        found = validate_path(certificate, others, trust.anchors, now=trust.now, purpose="sign", crls=at_hand)
+        return list(found.certificates)
+
+    # 1 Whose it is, before anything that it names is asked for.
+    path = validate()
+    # 2 Revocation; what is not known is told, never silence.
+    fetched = trust.fetch_crls(path[:-1])
+    if fetched:
+        at_hand += fetched
+        path = validate()
+    return TrustedPath(tuple(path), tuple(without_status(path, at_hand, trust.now)))
