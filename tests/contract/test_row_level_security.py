@@ -11,6 +11,7 @@ from sqlalchemy import insert, make_url, select, text, update
 from sealwright.errors import UnavailableError
 from sealwright.server.schema import metadata, upgrade
 from sealwright.server.tables import sign_in_link
+from sealwright.storage.compiled import CompiledQuery
 from sealwright.storage.engine import open_storage
 from sealwright.storage.schema import new_id
 
@@ -53,6 +54,16 @@ def test_a_transaction_sees_and_changes_its_own_organization_only(storage):
         assert tx.execute(update(sign_in_link).where(sign_in_link.c.organization_id == ONE).values(used=None)) == 0
     with storage.read(None) as tx:
         assert seen(tx) == {ONE, OTHER}
+
+
+def test_a_compiled_query_is_the_whole_servers(storage):
+    for organization_id in (ONE, OTHER):
+        with storage.transaction(organization_id) as tx:
+            add(tx, organization_id)
+    query = CompiledQuery(storage, select(sign_in_link.c.organization_id))
+    assert {row[0] for row in query.fetch_all()} == {ONE, OTHER}
+    with storage.read(ONE) as tx:  # on the connection that the query used
+        assert seen(tx) == {ONE}
 
 
 def test_nothing_is_written_for_another_organization(storage):

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import BigInteger, Column, MetaData, String, Table, insert, select, update
+from sqlalchemy import BigInteger, Column, MetaData, String, Table, bindparam, insert, select, update
 
 from sealwright.errors import ConflictError, UnavailableError
+from sealwright.storage.compiled import CompiledQuery
 from sealwright.storage.engine import open_storage
 from sealwright.storage.schema import UtcDateTime, id_column, new_id
 
@@ -127,3 +128,28 @@ def test_a_database_that_does_not_answer_is_unavailable(tmp_path):
     with pytest.raises(UnavailableError), gone.transaction(None):
         pass
     gone.close()
+
+
+def test_a_compiled_query_finds_what_was_committed_whatever_the_order_of_its_parameters(storage, race):
+    before, after = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC)
+    for name, at in (("early", before), ("late", after), ("never", None)):
+        add(storage, name)
+        with storage.transaction(ORGANIZATION) as tx:
+            tx.execute(update(ticket).where(ticket.c.name == name).values(at=at))
+    wanted = select(ticket.c.name, ticket.c.count).where(
+        ticket.c.at <= bindparam("now", type_=UtcDateTime), ticket.c.name == bindparam("name")
+    )
+    query = CompiledQuery(storage, wanted.limit(5))
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    assert query.fetch_all(now=now, name="early") == query.fetch_all(name="early", now=now) == [("early", 0)]
+    assert query.fetch_all(now=now, name="late") == query.fetch_all(now=now, name="never") == []
+    assert race(lambda _: query.fetch_all(now=after, name="late")) == [[("late", 0)]] * 8
+    with pytest.raises(ValueError, match="naive"):
+        query.fetch_all(now=now.replace(tzinfo=None), name="early")
+
+
+def test_a_compiled_query_without_its_table_is_unavailable(storage):
+    query = CompiledQuery(storage, select(ticket.c.name).limit(1))
+    ticket.drop(storage.engine)
+    with pytest.raises(UnavailableError):
+        query.fetch_all()

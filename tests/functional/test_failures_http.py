@@ -75,7 +75,7 @@ def posted(served, route, body, alice):
 
 
 def test_every_post_route_of_the_devices_is_in_the_table(served):
-    routes = [route for route in served.app._app.routes if route.path_format.startswith("/v1/")]
+    routes = [route for route in served.app._app._app.routes if route.path_format.startswith("/v1/")]
     found = {route.path_format for route in routes if "POST" in getattr(route, "methods", ())}
     assert {path.replace("{enrolment_id}", "{enrolment_id:str}") for path in found} == set(ROUTES)
 

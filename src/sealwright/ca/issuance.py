@@ -78,6 +78,7 @@ class Issuance:
         token = lint(drafted)
         request_key = policy.request_key(issuer.name, spki, names)
         record = replace(_record(issuer, drafted, mailbox_id, address, spki, request_key), device_id=device_id)
+        salt = self._audit.seal_salt(issuer.organization_id)
         # 3, 6 Key policy; serial number, to-be-signed bytes and leaf, before there is a signature.
         with self._storage.transaction(issuer.organization_id) as tx:
             self._store.mark_time(tx, issuer.organization_id, self._clock.now())
@@ -96,7 +97,7 @@ class Issuance:
                     record = replace(record, renewal=latest.renewal + 1)
             if record is not latest:
                 self._store.add_certificate(tx, record)
-                self._audit.append(tx, _issue_act(record, issuer.name))
+                self._audit.append(tx, _issue_act(record, issuer.name), salt)
         # 7, 8 Sign, verify the signature, compare the to-be-signed bytes.
         certificate = signer.sign_certificate(self._keystore, issuer.key, record.tbs_certificate, token)
         # 9 The certificate and the word to whoever publishes it.

@@ -6,13 +6,17 @@ from sealwright.ca.model import Subject
 from sealwright.storage.engine import Transaction
 
 if TYPE_CHECKING:
-    from sealwright.audit.log import Act
+    from sealwright.audit.log import Act, LeafSalt
 
 
 class AuditPort(Protocol):
     """The owner-visible log."""
 
-    def append(self, tx: Transaction, act: "Act") -> Any:
+    def seal_salt(self, organization_id: str) -> "LeafSalt":
+        """Make the salt of one leaf ahead, so that no keystore call holds up the act's transaction."""
+        ...
+
+    def append(self, tx: Transaction, act: "Act", salt: "LeafSalt | None" = None) -> Any:
         """Add a leaf within the act's own transaction."""
         ...
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from sealwright.storage.engine import Transaction
+from sealwright.storage.engine import Storage, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,23 @@ class Publication:
     published: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class UsableCertificate:
+    """A certificate that mail can be encrypted for now.
+
+    Attributes:
+        address: Canonical addr-spec.
+        certificate: DER.
+        chain: DER of the intermediates, without the root.
+        capabilities: SMIMECapabilities DER, or empty.
+    """
+
+    address: str
+    certificate: bytes = field(repr=False)
+    chain: tuple[bytes, ...] = field(repr=False)
+    capabilities: bytes = field(repr=False)
+
+
 class DirectoryStore(Protocol):
     """The SQL of the directory."""
 
@@ -44,6 +61,10 @@ class DirectoryStore(Protocol):
         """Withdraw one certificate of an address, or all where `certificate` is empty; return how many."""
         ...
 
-    def usable(self, tx: Transaction, addresses: Sequence[str], now: datetime) -> list[Publication]:
-        """Return the publications of addresses that are not withdrawn and valid now, newest first."""
+    def usable(self, tx: Transaction, addresses: Sequence[str], now: datetime) -> list[UsableCertificate]:
+        """Return the certificates of addresses that are not withdrawn and valid now, newest first."""
+        ...
+
+    def usable_at(self, storage: Storage, address: str, now: datetime) -> list[UsableCertificate]:
+        """Return the same for one address, in a transaction of its own, as fast as can be."""
         ...

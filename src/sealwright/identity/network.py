@@ -1,8 +1,10 @@
 """Whom a rate limit counts: the connection's own address, never what a header says of it."""
 
+import functools
 import ipaddress
 
 
+@functools.lru_cache(maxsize=4096)
 def network_of(source_ip: str) -> str:
     """Return what is counted as one source: an IPv4 address, or the /64 of an IPv6 address."""
     try:

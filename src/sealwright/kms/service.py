@@ -207,6 +207,7 @@ class KeyService:
         """Find the act of an earlier try, or do it: row and leaf in one transaction."""
         organization_id = device.organization_id
         wanted = sha256(body).hex()
+        salt = self._audit.seal_salt(organization_id)  # before the transaction: nobody waits for the keystore in it
         try:
             with self._storage.transaction(organization_id) as tx:
                 found = self._store.release(tx, organization_id, device.device_id, idempotency_key)
@@ -218,7 +219,8 @@ class KeyService:
                     }
                     if nonce:
                         fields["nonce"] = nonce.hex()
-                    leaf = self._audit.append(tx, Act(organization_id, device.mailbox_id, f"key.{kind}", fields))
+                    act = Act(organization_id, device.mailbox_id, f"key.{kind}", fields)
+                    leaf = self._audit.append(tx, act, salt)
                     found = KeyRelease(
                         organization_id=organization_id,
                         device_id=device.device_id,

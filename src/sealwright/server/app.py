@@ -1,22 +1,22 @@
 """The two Litestar applications: for devices over https, for the operator over the Unix socket."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import msgspec
 import structlog
-from litestar import Litestar, Request, Response, asgi, get
+from litestar import Litestar, Request, Response, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
-from litestar.types import ControllerRouterHandler
+from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Send
 
 import sealwright
 from sealwright.console.http import Console
 from sealwright.console.routes import STATIC, console_router
 from sealwright.console.service import ConsoleService
-from sealwright.directory.fronts.http import DirectoryController, LookupFront, LookupQuota
+from sealwright.directory.fronts.http import LOOKUP_PATH, DirectoryController, LookupFront, LookupQuota
 from sealwright.errors import AuthenticationError, SealwrightError
 from sealwright.identity.http import NONCE_HEADER
 from sealwright.identity.routes import identity_router
@@ -43,12 +43,6 @@ def domain_statement(services: NamedDependency[Services]) -> SignedStatement:
 def public_app(services: Services) -> metrics.Counting:
     """Return the application for devices."""
     quota = LookupQuota()
-    lookup = LookupFront(services.directory, quota)
-
-    @asgi("/v1/directory/certificates", copy_scope=True)
-    async def look_up(scope: Any, receive: Any, send: Any) -> None:
-        await lookup(scope, receive, send)
-
     handlers: list[ControllerRouterHandler] = [
         domain_statement,
         identity_router,
@@ -59,14 +53,25 @@ def public_app(services: Services) -> metrics.Counting:
         log_routes.checkpoint,
         log_routes.tile,
         DirectoryController,
-        look_up,
         health.healthz,
         health.readyz,
         console_router(_console(services)),
     ]
     dependencies = {"directory": services.directory, "lookup_quota": quota}
     app = _application(services, handlers, dependencies, MAX_DEVICE_BODY, "Sealwright for devices")
-    return metrics.Counting(app)
+    return metrics.Counting(_Beside(app, {LOOKUP_PATH: cast(ASGIApp, LookupFront(services.directory, quota))}))
+
+
+class _Beside:
+    """An ASGI application with plain ones beside the framework, for paths that are asked most."""
+
+    def __init__(self, app: ASGIApp, plain: Mapping[str, ASGIApp]) -> None:
+        self._app, self._plain = app, plain
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Pass on by path."""
+        app = self._plain.get(scope["path"], self._app) if scope["type"] == "http" else self._app
+        await app(scope, receive, send)
 
 
 def _console(services: Services) -> Console:

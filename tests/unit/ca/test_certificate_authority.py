@@ -79,7 +79,10 @@ class House:
         with self.storage.transaction(ORGANIZATION_ID) as tx:
             self.root = x509.load_der_x509_certificate(self.authority.create(tx, self.organization))
 
-    def append(self, tx: Any, act: Any) -> None:
+    def seal_salt(self, organization_id: str) -> Any:
+        return None
+
+    def append(self, tx: Any, act: Any, salt: Any = None) -> None:
         self.acts.append(act)
 
     def put(self, tx: Any, organization_id: str, topic: str, payload: dict[str, str], key: str | None = None) -> None:

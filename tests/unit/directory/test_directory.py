@@ -60,7 +60,9 @@ def publish(storage, directory, address, der, organization=ORGANIZATION):
 
 
 def found(directory, address):
-    return [entry.certificate for entry in directory.search((address,))[0].certificates]
+    (entry,) = directory.search((address,))
+    assert directory.look_up(address) == entry  # both ways to ask find the same
+    return [each.certificate for each in entry.certificates]
 
 
 def test_finds_by_canonical_address_with_chain(storage, directory):

@@ -1,7 +1,7 @@
 """The directory over HTTPS.
 
     POST /v1/directory/search                     DirectoryQuery -> DirectoryAnswer
-    GET  /v1/directory/certificates?address=A     one DirectoryEntry; a plain ASGI application with ready bytes
+    GET  /v1/directory/certificates?address=A     one DirectoryEntry; a plain ASGI application beside the framework
 
 Look-ups are exact; whoever asks too often from one address waits.
 """
@@ -25,6 +25,7 @@ from sealwright.identity.network import network_of
 from sealwright.wire.api import DirectoryAnswer, DirectoryQuery
 from sealwright.wire.problems import problem_for
 
+LOOKUP_PATH = "/v1/directory/certificates"
 CACHE_SECONDS = 1.0
 MAX_QUERY_BYTES = 256 * 1024
 """500 addresses of 320 octets stay below."""
@@ -91,7 +92,7 @@ class LookupFront:
 
     def __init__(self, directory: Directory, quota: LookupQuota) -> None:
         self._directory, self._quota = directory, quota
-        self._cache: dict[str, tuple[float, bytes]] = {}
+        self._cache: dict[bytes, tuple[float, bytes]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         """Answer one request."""
@@ -100,23 +101,27 @@ class LookupFront:
             return
         try:
             self._quota.spend((scope.get("client") or ("",))[0], 1)
-            body = await self._body(_address(scope["query_string"]))
+            body = await self._body(scope["query_string"])
         except SealwrightError as error:
             problem = problem_for(error)
             await _answer(send, problem.status, b"application/problem+json", msgspec.json.encode(problem))
             return
         await _answer(send, 200, b"application/json", body, is_head=scope["method"] == "HEAD")
 
-    async def _body(self, address: str) -> bytes:
+    async def _body(self, query_string: bytes) -> bytes:
         now = time.monotonic()
-        cached = self._cache.get(address)
+        cached = self._cache.get(query_string)
         if cached is not None and now - cached[0] < CACHE_SECONDS:
             return cached[1]
-        (entry,) = await asyncio.to_thread(self._directory.search, (address,))
+        address = _address(query_string)
+        if self._directory.answers_at_once:
+            entry = self._directory.look_up(address)
+        else:
+            entry = await asyncio.to_thread(self._directory.look_up, address)
         body = msgspec.json.encode(entry)
         if len(self._cache) >= MAX_CACHED:
             self._cache.clear()
-        self._cache[address] = (now, body)
+        self._cache[query_string] = (now, body)
         return body
 
 
