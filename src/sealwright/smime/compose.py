@@ -1,14 +1,12 @@
-"""From a plain message to a protected one: header protection (RFC 9788), signature, encryption (RFC 8551).
+"""From a plain message to a protected one: canonical form, header protection, signature, encryption (RFC 8551, RFC 9788).
 
-The signature lies inside the encryption. The true header is part of what is signed and encrypted; outside, the subject is
-"[...]" and Comments and Keywords are missing (the baseline policy, RFC 9788 section 3.2.1), and each field that is visible
-outside is repeated inside as HP-Outer, so that the reader can tell what others saw.
+The signature lies inside the encryption. The true header is part of what is signed and encrypted; what stands outside is the
+header confidentiality policy's choice (`header_protection`), by default "[...]" as the subject.
 """
 
-import base64
 import re
-import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
@@ -16,15 +14,45 @@ from cryptography import x509
 from sealwright.cms import enveloped, signed
 from sealwright.cms.signers import Signer
 from sealwright.errors import DecodingError, InputError
-from sealwright.smime.fields import Field, split_entity, split_parameters
+from sealwright.smime.algorithm_choice import Algorithms
+from sealwright.smime.fields import Field, split_entity
+from sealwright.smime.header_fields import ascii_field
+from sealwright.smime.header_protection import (
+    HeaderPolicy,
+    hcp_baseline,
+    is_structural,
+    payload_header,
+    visible_fields,
+)
+from sealwright.smime.legacy_display import add_legacy_display
+from sealwright.smime.transfer import canonical, crlf, is_7bit
+from sealwright.smime.wrapping import opaque_entity, signed_entity
 
 MAX_MESSAGE_BYTES = 40 * 1024 * 1024
 """Base64, twice where signed inside, makes 1.8 times this."""
-HIDDEN_SUBJECT = b" [...]"
 _TRACE = ("received", "return-path", "delivered-to", "dkim-signature", "authentication-results")
-_NEVER_SENT = ("bcc", "resent-bcc", "hp-outer")
-_CONFIDENTIAL = ("comments", "keywords")
-_MAX_LINE = 998
+_NEVER_SENT = ("bcc", "resent-bcc")
+_END_OF_HEADER = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protection:
+    """How a message is protected.
+
+    Attributes:
+        algorithms: Of the encryption; see `algorithm_choice`.
+        header_policy: What others see of an encrypted message's header.
+        legacy_display: Repeat hidden fields at the top of the text, for programs that know no header protection.
+        opaque: Sign with signed-data instead of multipart/signed where the message is only signed: no gateway can break it,
+            and programs without S/MIME show nothing.
+        triple_wrap: Sign the encrypted message again (RFC 2634 section 1.1).
+    """
+
+    algorithms: Algorithms = field(default_factory=Algorithms)
+    header_policy: HeaderPolicy = hcp_baseline
+    legacy_display: bool = False
+    opaque: bool = False
+    triple_wrap: bool = False
 
 
 def protect(
@@ -33,6 +61,7 @@ def protect(
     recipients: Sequence[x509.Certificate],
     *,
     signing_time: datetime,
+    protection: Protection | None = None,
 ) -> bytes:
     """Sign a message and encrypt it.
 
@@ -41,110 +70,92 @@ def protect(
         signer: Who signs, or None to leave the message unsigned.
         recipients: Certificates to encrypt to, the sender's own among them; empty to sign only.
         signing_time: Aware.
+        protection: How; without, as every mail program can read it.
 
     Returns:
-        RFC 5322 with CRLF: enveloped-data with signed-data inside; or, without recipients, multipart/signed (opaque
-        signed-data where the text would not survive transport as it is).
+        RFC 5322 with CRLF: encrypted with signed-data inside; or, without recipients, multipart/signed (signed-data where
+        something inside cannot be made to survive transport).
 
     Raises:
         InputError: If the message is malformed or too large, or there is neither a signer nor a recipient.
         UnsupportedAlgorithmError: If a key is of a kind that mail does not use.
+        UnavailableError: If the signer's key cannot be reached now.
     """
+    protection = protection or Protection()
     if signer is None and not recipients:
         raise InputError("a message is protected by a signature or by encryption")
     if len(message) > MAX_MESSAGE_BYTES:
         raise InputError("the message is too large to be protected")
-    inside, structural, body = _taken_apart(re.sub(rb"\r\n|\r|\n", b"\r\n", message))
-    trace = [field for field in inside if field.is_called(*_TRACE)]
-    inside = [field for field in inside if not field.is_called(*_TRACE)]
+    # 1 Take it apart, and bring what is signed into canonical form (RFC 8551 section 3.1).
+    inside, structural, body = _taken_apart(message)
+    trace = [each for each in inside if each.is_called(*_TRACE)]
+    inside = [ascii_field(each) for each in inside if not each.is_called(*_TRACE)]
+    structural, body = canonical(structural, body)
+    # 2 Protect the header, 3 sign, 4 encrypt, 5 sign again.
     if not recipients:
         assert signer is not None
-        payload = _payload(inside, [], structural, "clear") + body
-        return _header([*trace, *inside]) + _signed_only(payload, signer, signing_time)
-    outside = [_outside(field) for field in inside if not field.is_called(*_CONFIDENTIAL)]
-    content = _payload(inside, outside, structural, "cipher") + body
+        payload = payload_header(inside, [], structural, "clear") + body
+        entity = _signed(payload, signer, signing_time, opaque=protection.opaque)
+        return _header([*trace, *inside]) + entity
+    outside = visible_fields(inside, protection.header_policy)
+    if protection.legacy_display:
+        hidden = [each for each in inside if each not in outside]
+        structural, body = add_legacy_display(structural, body, hidden)
+    content = payload_header(inside, outside, structural, "cipher") + body
     if signer is not None:
-        content = _opaque("signed-data", signed.sign(content, [signer], detached=False, signing_time=signing_time))
-    return _header([*trace, *outside]) + _opaque("enveloped-data", enveloped.encrypt(content, recipients))
+        content = _signed(content, signer, signing_time, opaque=True)
+    entity = _encrypted(content, recipients, protection.algorithms)
+    if protection.triple_wrap and signer is not None:
+        entity = _signed(entity, signer, signing_time, opaque=protection.opaque)
+    return _header([*trace, *outside]) + entity
 
 
 def _taken_apart(message: bytes) -> tuple[list[Field], list[Field], bytes]:
-    """Split into the fields about the message, the structural ones (RFC 9788 section 1.1.1), and the body.
+    """Split into the fields about the message, the structural ones (RFC 9788 section 1.1.1), and the body as it came.
 
     Raises:
         DecodingError: If the header is malformed: half a header must never be taken for the text, or the text for a header.
     """
-    header, body = split_entity(message)
-    size = sum(len(field.line) for field in header)
-    if not header or (body and message[size : size + 2] != b"\r\n"):
+    end = _END_OF_HEADER.search(message)
+    head, body = (message[: end.start()], message[end.end() :]) if end else (message, b"")
+    header, leftover = split_entity(crlf(head))
+    if not header or leftover:
         raise DecodingError("the message has a malformed header")
-    structural = [field for field in header if field.name.lower().startswith("content-")]
-    if sum(field.is_called("content-type") for field in structural) > 1:
-        raise DecodingError("the message has two content types")
-    kept = [field for field in header if field not in structural and not field.is_called("mime-version", *_NEVER_SENT)]
+    structural = [each for each in header if each.name.lower().startswith("content-")]
+    for name in ("content-type", "content-transfer-encoding"):
+        if sum(each.is_called(name) for each in structural) > 1:
+            raise DecodingError(f"the message has two {name} fields")
+    if not any(each.is_called("content-type") for each in structural) and not body.isascii():
+        structural.append(_type_of_text(body))
+    kept = [each for each in header if not is_structural(each) and not each.is_called(*_NEVER_SENT)]
     return kept, structural, body
 
 
-def _outside(field: Field) -> Field:
-    """Return what others may see of a field."""
-    return Field(field.name, HIDDEN_SUBJECT) if field.is_called("subject") else field
+def _type_of_text(body: bytes) -> Field:
+    """Return the type of a text that does not say what it is, and is not the ASCII that it therefore claims to be."""
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return Field("Content-Type", b" text/plain; charset=unknown-8bit")  # RFC 1428
+    return Field("Content-Type", b" text/plain; charset=utf-8")
 
 
-def _payload(inside: Sequence[Field], outside: Sequence[Field], structural: Sequence[Field], protection: str) -> bytes:
-    """Return the header of the cryptographic payload (RFC 9788 section 5.2), with its empty line."""
-    outer = [Field("HP-Outer", b" " + field.name.encode() + b":" + field.value) for field in outside]
-    types = [field for field in structural if field.is_called("content-type")]
-    others = [field for field in structural if not field.is_called("content-type")]
-    value = types[0].value if types else b" text/plain; charset=us-ascii"
-    content_type = Field("Content-Type", _with_protection(value, protection))
-    lines = [field.line for field in (*inside, *outer, *others, content_type)]
-    return b"MIME-Version: 1.0\r\n" + b"".join(lines) + b"\r\n"
-
-
-def _with_protection(content_type: bytes, protection: str) -> bytes:
-    """Return a Content-Type value with the hp parameter, in place of any it had."""
-    pieces = split_parameters(content_type.decode("utf-8", "surrogateescape"))
-    kept = [piece for piece in pieces if piece.strip() and piece.partition("=")[0].strip().lower() != "hp"]
-    return ";".join(kept).rstrip().encode("utf-8", "surrogateescape") + f'; hp="{protection}"'.encode()
-
-
-def _signed_only(payload: bytes, signer: Signer, signing_time: datetime) -> bytes:
-    """Return Content-Type, empty line and body of a signed message."""
-    survives = payload.isascii() and b"\0" not in payload and max(map(len, payload.split(b"\r\n"))) <= _MAX_LINE
-    signature = signed.sign(payload, [signer], detached=survives, signing_time=signing_time)
-    if not survives:
-        return _opaque("signed-data", signature)
-    boundary = secrets.token_hex(16).encode()
-    return b"".join(
-        (
-            b'Content-Type: multipart/signed; protocol="application/pkcs7-signature";\r\n micalg=',
-            signer.algorithm.micalg.encode(),
-            b'; boundary="' + boundary + b'"\r\n\r\n',
-            b"--" + boundary + b"\r\n" + payload + b"\r\n--" + boundary + b"\r\n",
-            b'Content-Type: application/pkcs7-signature; name="smime.p7s"\r\n',
-            b"Content-Transfer-Encoding: base64\r\n",
-            b'Content-Disposition: attachment; filename="smime.p7s"\r\n\r\n',
-            _base64(signature),
-            b"--" + boundary + b"--\r\n",
-        )
+def _signed(payload: bytes, signer: Signer, signing_time: datetime, *, opaque: bool) -> bytes:
+    """Return an entity with its signature."""
+    opaque = opaque or not is_7bit(payload)
+    signature = signed.sign(payload, [signer], detached=not opaque, signing_time=signing_time)
+    return (
+        opaque_entity("signed-data", signature)
+        if opaque
+        else signed_entity(payload, signature, signer.algorithm.micalg)
     )
 
 
-def _opaque(smime_type: str, content_info: bytes) -> bytes:
-    """Return an application/pkcs7-mime entity (RFC 8551 section 3.2)."""
-    return b"".join(
-        (
-            f'Content-Type: application/pkcs7-mime; smime-type={smime_type};\r\n name="smime.p7m"\r\n'.encode(),
-            b"Content-Transfer-Encoding: base64\r\n",
-            b'Content-Disposition: attachment; filename="smime.p7m"\r\n\r\n',
-            _base64(content_info),
-        )
-    )
+def _encrypted(content: bytes, recipients: Sequence[x509.Certificate], algorithms: Algorithms) -> bytes:
+    content_info = enveloped.encrypt(content, recipients, cipher=algorithms.cipher)
+    is_authenticated = algorithms.cipher == "aes-256-gcm"
+    return opaque_entity("authEnveloped-data" if is_authenticated else "enveloped-data", content_info)
 
 
 def _header(outside: Sequence[Field]) -> bytes:
-    return b"".join(field.line for field in outside) + b"MIME-Version: 1.0\r\n"
-
-
-def _base64(data: bytes) -> bytes:
-    return base64.encodebytes(data).replace(b"\n", b"\r\n")
+    return b"".join(each.line for each in outside) + b"MIME-Version: 1.0\r\n"

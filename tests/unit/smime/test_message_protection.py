@@ -13,7 +13,7 @@ from support.opened import open_message
 from sealwright.cms import enveloped, signed
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import DecodingError, DecryptionError, InputError
-from sealwright.smime.compose import protect
+from sealwright.smime.compose import Protection, protect
 
 ALICE, BOB, MALLORY = ec_key(), rsa_key(), ec_key()
 ALICE_CERTIFICATE, BOB_CERTIFICATE = self_signed(ALICE, "alice"), self_signed(BOB, "bob")
@@ -76,11 +76,13 @@ def test_without_a_key_there_is_one_error():
         open_message(protected, no_keys)
 
 
-@pytest.mark.parametrize(("message", "clear"), [(ASCII, True), (MESSAGE, False)])
-def test_signed_only(message, clear):
-    protected = protect(message, SIGNER, [], signing_time=NOW)
-    assert (b"multipart/signed" in header_of(protected)) is clear
-    assert protected.isascii() or b"Subject: =?utf-8" in protected
+@pytest.mark.parametrize("opaque", [False, True])
+@pytest.mark.parametrize("message", [ASCII, MESSAGE])
+def test_signed_only(message, opaque):
+    protected = protect(message, SIGNER, [], signing_time=NOW, protection=Protection(opaque=opaque))
+    assert (b"multipart/signed" in header_of(protected)) is not opaque
+    assert (b"smime-type=signed-data" in header_of(protected)) is opaque
+    assert protected.isascii()
     opened = open_message(protected, no_keys)
     assert not opened.encrypted
     assert opened.verified is not None

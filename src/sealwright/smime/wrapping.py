@@ -1,0 +1,53 @@
+"""The MIME entities that carry CMS (RFC 8551 section 3): application/pkcs7-mime, multipart/signed."""
+
+import secrets
+from typing import Literal
+
+from sealwright.smime.transfer import base64_lines
+
+SmimeType = Literal["enveloped-data", "authEnveloped-data", "signed-data", "certs-only", "compressed-data"]
+_FILE_NAMES: dict[SmimeType, str] = {
+    "enveloped-data": "smime.p7m",
+    "authEnveloped-data": "smime.p7m",
+    "signed-data": "smime.p7m",
+    "certs-only": "smime.p7c",
+    "compressed-data": "smime.p7z",
+}
+"""RFC 8551 section 3.2.1: programs that lose the type go by the name, which is at most eight letters and three."""
+
+
+def opaque_entity(smime_type: SmimeType, content_info: bytes) -> bytes:
+    """Return an application/pkcs7-mime entity around DER (RFC 8551 section 3.2)."""
+    name = _FILE_NAMES[smime_type]
+    return b"".join(
+        (
+            f'Content-Type: application/pkcs7-mime; smime-type={smime_type};\r\n name="{name}"\r\n'.encode(),
+            b"Content-Transfer-Encoding: base64\r\n",
+            f'Content-Disposition: attachment; filename="{name}"\r\n\r\n'.encode(),
+            base64_lines(content_info),
+        )
+    )
+
+
+def signed_entity(payload: bytes, content_info: bytes, micalg: str) -> bytes:
+    """Return a multipart/signed entity (RFC 8551 section 3.5.3).
+
+    Args:
+        payload: What was signed: an entity with CRLF that survives transport as it is.
+        content_info: DER of the detached signature.
+        micalg: Digests as RFC 8551 section 3.5.3.2 spells them, such as "sha-256".
+    """
+    boundary = secrets.token_hex(16).encode()
+    return b"".join(
+        (
+            b'Content-Type: multipart/signed; protocol="application/pkcs7-signature";\r\n micalg=',
+            micalg.encode(),
+            b'; boundary="' + boundary + b'"\r\n\r\n',
+            b"--" + boundary + b"\r\n" + payload + b"\r\n--" + boundary + b"\r\n",
+            b'Content-Type: application/pkcs7-signature; name="smime.p7s"\r\n',
+            b"Content-Transfer-Encoding: base64\r\n",
+            b'Content-Disposition: attachment; filename="smime.p7s"\r\n\r\n',
+            base64_lines(content_info),
+            b"--" + boundary + b"--\r\n",
+        )
+    )
