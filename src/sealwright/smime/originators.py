@@ -74,7 +74,7 @@ def originators(fields: Sequence[Field], name: str) -> Originators:
         addresses, codes = _mailboxes(text)
         found += addresses
         doubts += codes
-    if len(found) > 1:
+    if len(set(found)) > 1:
         doubts.append("several-authors")
     for address in found:
         doubts += _look(address)
