@@ -1,0 +1,274 @@
+"""Keys, certificates and lists from files: PEM and DER, PKCS #7, PKCS #8 and PKCS #12. No file is trusted to be cheap."""
+
+import binascii
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_private_key,
+    load_pem_private_key,
+    pkcs12,
+)
+
+from sealwright.asn1.ber import tlv
+from sealwright.cms import schema, signed
+from sealwright.cms.decryptors import DecryptionKey, FindKeys, KeyDecryptor, PrivateKeyDecryptor
+from sealwright.cms.identifiers import RecipientIdentifier
+from sealwright.cms.signers import PrivateKeySigner
+from sealwright.errors import DecodingError, InputError
+
+MAX_FILE_BYTES = 16 * 1024 * 1024
+"""A bundle of all public roots is 1 MiB; a whole revocation list may be as large as `revocation.MAX_CRL_BYTES`."""
+MAX_CERTIFICATES = 1000
+MAX_ITERATIONS = 10_000_000
+"""Of password hashing: some seconds. More is there to keep us busy; RFC 8018 asks for 1,000, programs use up to 2,000,000."""
+MAX_PASSWORD_BYTES = 4096
+_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----[ \t]*\r?\n?", re.DOTALL)
+_ITERATIONS = re.compile(
+    # PBKDF2 (RFC 8018) or a pkcs-12PbeId, its parameters: SEQUENCE { OCTET STRING salt, INTEGER iterations
+    rb"(?:\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0c|\x06\x0a\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01.)"
+    rb"\x30[\x00-\x7f]\x04([\x00-\x7f])",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """A private key with its certificate.
+
+    Attributes:
+        private_key: Any kind.
+        certificate: The one of this key.
+        chain: What came along.
+    """
+
+    private_key: PrivateKeyTypes = field(repr=False)
+    certificate: x509.Certificate
+    chain: tuple[x509.Certificate, ...] = ()
+
+    def signer(self) -> PrivateKeySigner:
+        """Return the key as a signer.
+
+        Raises:
+            UnsupportedAlgorithmError: If mail is not signed with such keys.
+        """
+        return PrivateKeySigner(self.certificate, self.private_key, self.chain)
+
+
+def read_file(path: Path, max_bytes: int = MAX_FILE_BYTES) -> bytes:
+    """Read a file that is not too large.
+
+    Raises:
+        InputError: If it is, or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(max_bytes + 1)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    if len(content) > max_bytes:
+        raise InputError(f"{path} is too large")
+    return content
+
+
+def read_password(path: Path) -> bytes:
+    """Return the first line of a file."""
+    return read_file(path, MAX_PASSWORD_BYTES).split(b"\n", 1)[0].rstrip(b"\r")
+
+
+def load_certificate_file(content: bytes) -> tuple[x509.Certificate, ...]:
+    """Load all certificates of a file: PEM with any number of them, DER, or PKCS #7 in either form.
+
+    Raises:
+        DecodingError: If there is none, or one cannot be read.
+    """
+    try:
+        blocks = [(match[1], match[0]) for match in _PEM.finditer(content)]
+        if blocks:
+            found = [each for label, block in blocks for each in _certificates_of(label, block)]
+        elif content[:1] == b"\x30" and b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02" in content[:32]:
+            found = list(signed.examine(content, b"").certificates)
+        else:
+            found = [x509.load_der_x509_certificate(content)]
+        for each in found:
+            _ = each.subject, each.issuer, each.extensions, each.public_key()
+    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
+        raise DecodingError("the file holds no certificate that can be read") from error
+    if not 1 <= len(found) <= MAX_CERTIFICATES:
+        raise DecodingError("the file holds no certificate, or too many")
+    return tuple(found)
+
+
+def _certificates_of(label: bytes, block: bytes) -> list[x509.Certificate]:
+    if label in (b"CERTIFICATE", b"X509 CERTIFICATE"):
+        return [x509.load_pem_x509_certificate(block)]
+    if label in (b"PKCS7", b"CMS"):
+        return list(
+            signed.examine(_decoded(block), b"").certificates
+        )  # SignedData without content: RFC 8551 section 3.8
+    return []  # a private key that lies in the same file
+
+
+def load_crl_file(content: bytes) -> tuple[x509.CertificateRevocationList, ...]:
+    """Load the revocation lists of a file, PEM or DER.
+
+    Raises:
+        DecodingError: If there is none, or one cannot be read.
+    """
+    blocks = [match[0] for match in _PEM.finditer(content) if match[1] == b"X509 CRL"]
+    try:
+        if blocks:
+            return tuple(x509.load_pem_x509_crl(block) for block in blocks)
+        return (x509.load_der_x509_crl(content),)
+    except ValueError as error:
+        raise DecodingError("the file holds no revocation list that can be read") from error
+
+
+def load_private_key_file(content: bytes, passwords: Sequence[bytes] = ()) -> PrivateKeyTypes:
+    """Load a private key: PKCS #8 or an older form, PEM or DER, encrypted or not.
+
+    Args:
+        content: The file; certificates in it are passed over.
+        passwords: Each is tried.
+
+    Raises:
+        InputError: If it is encrypted and no password opens it.
+        DecodingError: If it holds no private key.
+    """
+    _check_iterations(content)
+    blocks = [match[0] for match in _PEM.finditer(content) if match[1].endswith(b"PRIVATE KEY")]
+    is_encrypted = False
+    for password in (None, *passwords):
+        try:
+            if blocks:
+                return load_pem_private_key(blocks[0], password)
+            return load_der_private_key(content, password)
+        except TypeError:  # a password is missing, or there is one and the key is not encrypted
+            is_encrypted = is_encrypted or password is None
+        except (ValueError, UnsupportedAlgorithm):
+            continue
+    if is_encrypted:
+        raise InputError("the private key is encrypted, and no password that was given opens it")
+    raise DecodingError("the file holds no private key that can be read")
+
+
+def load_pkcs12_file(content: bytes, passwords: Sequence[bytes] = ()) -> KeyFile:
+    """Load a PKCS #12 file with a private key and its certificate.
+
+    Args:
+        content: DER.
+        passwords: Each is tried; none at all means the empty one.
+
+    Raises:
+        InputError: If no password opens it, or the key or the certificate is missing.
+    """
+    _check_iterations(content)
+    for password in (*passwords, b""):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # older programs write BER
+                private_key, certificate, others = pkcs12.load_key_and_certificates(content, password)
+        except (ValueError, UnsupportedAlgorithm):
+            continue
+        if private_key is None or certificate is None:
+            raise InputError("the PKCS #12 file lacks a private key or its certificate")
+        return KeyFile(private_key, certificate, tuple(others))
+    raise InputError("this is no PKCS #12 file, or no password that was given opens it")
+
+
+def pair(private_keys: Sequence[PrivateKeyTypes], certificates: Sequence[x509.Certificate]) -> tuple[KeyFile, ...]:
+    """Find the certificates of private keys by their public keys; a key with several certificates counts several times.
+
+    Raises:
+        InputError: If a key has none: which messages it may open is said by its certificate.
+    """
+    by_key: dict[bytes, list[x509.Certificate]] = {}
+    for certificate in certificates:
+        by_key.setdefault(_spki(certificate.public_key()), []).append(certificate)
+    found = []
+    for private_key in private_keys:
+        fitting = by_key.get(_spki(private_key.public_key()), [])
+        if not fitting:
+            raise InputError("no certificate that was given fits the private key; give it with --cert")
+        others = tuple(each for each in certificates if each not in fitting)
+        found += [KeyFile(private_key, certificate, others) for certificate in fitting]
+    return tuple(found)
+
+
+def keys_in(files: Sequence[KeyFile]) -> FindKeys:
+    """Return what opens messages with the keys of files: by issuer and serial number, or by key identifier."""
+
+    def find_keys(recipient: RecipientIdentifier) -> list[KeyDecryptor]:
+        return [
+            PrivateKeyDecryptor(file.private_key)
+            for file in files
+            if isinstance(file.private_key, DecryptionKey) and _is_named(recipient, file)
+        ]
+
+    return find_keys
+
+
+def _is_named(recipient: RecipientIdentifier, file: KeyFile) -> bool:
+    if recipient.matches(file.certificate):
+        return True
+    identifier = x509.SubjectKeyIdentifier.from_public_key(file.certificate.public_key())
+    return recipient.subject_key_identifier == identifier.digest
+
+
+def _spki(public_key: object) -> bytes:
+    encoded: bytes = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
+    return encoded
+
+
+def _check_iterations(content: bytes) -> None:
+    """Refuse a file whose password hashing would take for ever.
+
+    Raises:
+        InputError: If a count is beyond the limit.
+    """
+    blocks = [content, *(_decoded(match[0]) for match in _PEM.finditer(content))]
+    counts = [count for block in blocks for count in _iterations(block)]
+    if any(count > MAX_ITERATIONS for count in (*counts, _mac_iterations(content))):
+        raise InputError("opening the file would take too long: it asks for too many rounds of password hashing")
+
+
+def _iterations(content: bytes) -> Iterator[int]:
+    for match in _ITERATIONS.finditer(content):
+        start = match.end() + match[1][0]
+        tag_and_length = content[start : start + 2]
+        if len(tag_and_length) == 2 and tag_and_length[0] == 0x02:
+            yield int.from_bytes(content[start + 2 : start + 2 + tag_and_length[1]], "big")
+
+
+def _mac_iterations(content: bytes) -> int:
+    """Return the count of a PKCS #12 file's MacData: SEQUENCE { DigestInfo, salt, iterations } (RFC 7292 section 4)."""
+    try:
+        pfx = asn1.decode_der(_Elements, tlv(0x30, content)).items
+        if len(pfx) < 3:
+            return 1
+        mac_data = asn1.decode_der(_Elements, tlv(0x30, schema.raw(pfx[2]))).items
+        return int(mac_data[2].parse(int)) if len(mac_data) > 2 else 1
+    except ValueError:
+        return 1  # BER, or no PKCS #12 at all
+
+
+def _decoded(pem: bytes) -> bytes:
+    lines = [line for line in pem.splitlines() if b":" not in line and b"-" not in line]
+    try:
+        return binascii.a2b_base64(b"".join(lines))
+    except binascii.Error:
+        return b""
+
+
+@asn1.sequence
+class _Elements:
+    items: list[asn1.TLV]
