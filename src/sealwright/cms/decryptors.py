@@ -5,13 +5,23 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from cryptography.hazmat.primitives import keywrap
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa, x448, x25519
 
-from sealwright.cms import key_agreement, key_transport, schema
+from sealwright.cms import kem, key_agreement, key_transport, symmetric_recipients
 from sealwright.cms.identifiers import RecipientIdentifier
+from sealwright.cms.recipient_schema import (
+    KEKRecipientInfo,
+    KEMRecipientInfo,
+    KeyAgreeRecipientInfo,
+    KeyTransRecipientInfo,
+    PasswordRecipientInfo,
+)
 from sealwright.errors import DecodingError
 
-DecryptionKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+DecryptionKey = rsa.RSAPrivateKey | key_agreement.AgreementPrivateKey | kem.KEMPrivateKey
+OpenableRecipientInfo = (
+    KeyTransRecipientInfo | KeyAgreeRecipientInfo | KEMRecipientInfo | KEKRecipientInfo | PasswordRecipientInfo
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +31,11 @@ class WrappedKey:
     Attributes:
         recipient: Whose key it takes.
         info: The RecipientInfo.
-        encrypted_key: The wrapped content-encryption key.
+        encrypted_key: The wrapped content-encryption key; one KeyAgreeRecipientInfo may hold several.
     """
 
     recipient: RecipientIdentifier
-    info: schema.KeyTransRecipientInfo | schema.KeyAgreeRecipientInfo
+    info: OpenableRecipientInfo
     encrypted_key: bytes
 
 
@@ -55,7 +65,7 @@ class PrivateKeyDecryptor:
     """A private key of `cryptography`, or an HSM key that subclasses the same base class.
 
     Attributes:
-        private_key: RSA or elliptic curve.
+        private_key: RSA, on an elliptic curve, X25519 or X448, or ML-KEM; the last is any object with `decapsulate`.
     """
 
     private_key: DecryptionKey = field(repr=False)
@@ -64,10 +74,54 @@ class PrivateKeyDecryptor:
         """Unwrap with the private key; see `KeyDecryptor.unwrap_key`."""
         info, key = wrapped.info, self.private_key
         try:
-            if isinstance(info, schema.KeyTransRecipientInfo) and isinstance(key, rsa.RSAPrivateKey):
+            if isinstance(info, KeyTransRecipientInfo) and isinstance(key, rsa.RSAPrivateKey):
                 return key_transport.unwrap_key(info, key)
-            if isinstance(info, schema.KeyAgreeRecipientInfo) and isinstance(key, ec.EllipticCurvePrivateKey):
+            if isinstance(info, KeyAgreeRecipientInfo) and isinstance(
+                key, ec.EllipticCurvePrivateKey | x25519.X25519PrivateKey | x448.X448PrivateKey
+            ):
                 return key_agreement.unwrap_key(info, wrapped.encrypted_key, key)
+            if isinstance(info, KEMRecipientInfo) and isinstance(key, kem.KEMPrivateKey):
+                return kem.unwrap_key(info, key)
         except (ValueError, keywrap.InvalidUnwrap, DecodingError):
             return None
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class SymmetricKeyDecryptor:
+    """A key-encryption key that was agreed before (KEKRecipientInfo).
+
+    Attributes:
+        key_encryption_key: 16, 24 or 32 octets, for AES key wrap.
+    """
+
+    key_encryption_key: bytes = field(repr=False)
+
+    def unwrap_key(self, wrapped: WrappedKey) -> bytes | None:
+        """Unwrap with the key; see `KeyDecryptor.unwrap_key`."""
+        if not isinstance(wrapped.info, KEKRecipientInfo):
+            return None
+        try:
+            return symmetric_recipients.unwrap_kek(wrapped.info, self.key_encryption_key)
+        except (ValueError, keywrap.InvalidUnwrap, DecodingError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordDecryptor:
+    """A password (PasswordRecipientInfo).
+
+    Attributes:
+        password: As octets, UTF-8 where it was typed.
+    """
+
+    password: bytes = field(repr=False)
+
+    def unwrap_key(self, wrapped: WrappedKey) -> bytes | None:
+        """Unwrap with the password; see `KeyDecryptor.unwrap_key`."""
+        if not isinstance(wrapped.info, PasswordRecipientInfo):
+            return None
+        try:
+            return symmetric_recipients.unwrap_password(wrapped.info, self.password)
+        except (ValueError, DecodingError):
+            return None

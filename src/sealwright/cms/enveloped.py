@@ -3,26 +3,23 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from cryptography import x509
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat import asn1
-from cryptography.hazmat.primitives import padding
-from cryptography.hazmat.primitives.ciphers import Cipher, modes
-from cryptography.hazmat.primitives.ciphers import algorithms as ciphers
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sealwright.asn1.ber import tlv
 from sealwright.cms import algorithms, schema
+from sealwright.cms.content_ciphers import WrittenCipher, new_cipher, read_cipher
 from sealwright.cms.decryptors import FindKeys
 from sealwright.cms.identifiers import RecipientIdentifier
-from sealwright.cms.recipients import MAX_RECIPIENTS, candidate_keys, wrap_key, wrapped_keys
-from sealwright.errors import DecodingError, DecryptionError, InputError
+from sealwright.cms.key_transport import KeyTransport
+from sealwright.cms.recipients import candidate_keys, enveloped_data_version, wrap_for_all, wrapped_keys
+from sealwright.errors import DecodingError, DecryptionError
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Whole-message functions hold a few copies in memory; no mail server takes more."""
-MIN_TAG_BYTES = 12
+MAX_ATTRIBUTES = 64
+"""Authenticated attributes are few, and each is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,8 @@ class Decrypted:
         key_management: How the content-encryption key was wrapped, such as "rsa-pkcs1-v1.5".
         recipient: Which RecipientInfo opened it.
         recipients: All that the message names, in its order.
-        warnings: Codes of what is weak about it.
+        derived_key: The content's key was derived, so that its cipher cannot have been changed on the way (RFC 9709).
+        warnings: Codes of what is weak: those of `KeyCandidate`, and "legacy-cipher".
     """
 
     content: bytes = field(repr=False)
@@ -47,21 +45,28 @@ class Decrypted:
     key_management: str
     recipient: RecipientIdentifier
     recipients: tuple[RecipientIdentifier, ...]
-    warnings: tuple[str, ...] = ()
+    derived_key: bool
+    warnings: tuple[str, ...]
 
 
 def encrypt(
     content: bytes,
     recipients: Sequence[x509.Certificate],
     *,
-    cipher: Literal["aes-256-cbc", "aes-256-gcm"] = "aes-256-cbc",
+    cipher: WrittenCipher = "aes-256-cbc",
+    key_transport: KeyTransport = "rsa-pkcs1-v1.5",
+    derive_key: bool = False,
+    content_type: str = schema.DATA,
 ) -> bytes:
     """Encrypt to all recipients under a fresh key.
 
     Args:
         content: Plaintext.
         recipients: At least one; whether they are trusted is the caller's question.
-        cipher: "aes-256-cbc" is read by every client; "aes-256-gcm" also protects integrity.
+        cipher: "aes-256-cbc" is read by every client; those that authenticate give AuthEnvelopedData.
+        key_transport: For RSA recipients; PKCS #1 v1.5 is read by every client.
+        derive_key: Bind the cipher into the key (RFC 9709); read by the newest clients only.
+        content_type: Dotted OID; RFC 8551 section 2.4.3 wants id-data in mail.
 
     Returns:
         DER ContentInfo.
@@ -70,108 +75,125 @@ def encrypt(
         InputError: If there is no recipient, or too many.
         UnsupportedAlgorithmError: If a recipient's key cannot be encrypted to.
     """
-    if not 1 <= len(recipients) <= MAX_RECIPIENTS:
-        raise InputError("a message is encrypted to at least one and at most 1,000 recipients")
-    key = secrets.token_bytes(32)
-    infos: list[schema.RecipientInfo] = [wrap_key(key, certificate) for certificate in recipients]
-    if cipher == "aes-256-gcm":
-        return _encrypt_gcm(content, key, infos)
-    iv = secrets.token_bytes(16)
-    padder, encryptor = padding.PKCS7(128).padder(), Cipher(ciphers.AES(key), modes.CBC(iv)).encryptor()
-    ciphertext = encryptor.update(padder.update(content) + padder.finalize()) + encryptor.finalize()
-    # RFC 5652 section 6.1: version 0 with key transport by issuerAndSerialNumber only, else 2
-    version = 0 if all(isinstance(info, schema.KeyTransRecipientInfo) for info in infos) else 2
+    content_cipher = new_cipher(cipher, derive_key=derive_key)
+    key = secrets.token_bytes(content_cipher.key_bytes)
+    infos = wrap_for_all(key, recipients, key_transport)
+    attributes = _authenticated_attributes(content_type) if content_cipher.is_authenticated else None
+    encryptor = content_cipher.encryptor(key, _associated_data(attributes))
+    ciphertext = encryptor.update(content)
+    rest, tag = encryptor.finalize()
+    info = schema.EncryptedContentInfo(
+        content_type=x509.ObjectIdentifier(content_type),
+        content_encryption_algorithm=content_cipher.algorithm(),
+        encrypted_content=ciphertext + rest if rest else ciphertext,
+    )
+    if content_cipher.is_authenticated:
+        authenticated = schema.AuthEnvelopedData(
+            version=0,
+            originator_info=None,
+            recipient_infos=asn1.SetOf(infos),
+            auth_encrypted_content_info=info,
+            auth_attrs=attributes,
+            mac=tag,
+            unauth_attrs=None,
+        )
+        return schema.content_info(schema.AUTH_ENVELOPED_DATA, asn1.encode_der(authenticated))
     enveloped = schema.EnvelopedData(
-        version=version,
+        version=enveloped_data_version(infos),
         originator_info=None,
         recipient_infos=asn1.SetOf(infos),
-        encrypted_content_info=_content_info(algorithms.AES256_CBC, asn1.encode_der(iv), ciphertext),
+        encrypted_content_info=info,
         unprotected_attrs=None,
     )
     return schema.content_info(schema.ENVELOPED_DATA, asn1.encode_der(enveloped))
 
 
-def decrypt(content_info: bytes, find_keys: FindKeys) -> Decrypted:
+def decrypt(content_info: bytes, find_keys: FindKeys, *, allow_legacy: bool = False) -> Decrypted:
     """Decrypt with whichever of the reader's keys fits.
 
     Args:
         content_info: DER or BER.
         find_keys: Gives every key that a recipient identifier may mean.
+        allow_legacy: Also read triple DES and RC2, for old mail.
 
     Raises:
-        DecodingError: If it is not an encrypted CMS message.
-        DecryptionError: If it cannot be decrypted, for whatever reason.
+        DecodingError: If it is not an encrypted CMS message, or malformed.
+        DecryptionError: If it cannot be decrypted. Only what everybody can see, the name of an unsafe or unknown cipher, is
+            told; nothing that depends on a key.
     """
     if len(content_info) > MAX_MESSAGE_BYTES:
         raise DecodingError("the encrypted message is too large")
+    # 1 what it is, for whom, and with which cipher
     message = schema.load_content(content_info)
+    attributes, tag = None, b""
     if isinstance(message, schema.EnvelopedData):
-        info, known = message.encrypted_content_info, algorithms.CBC_KEY_BYTES
+        info = message.encrypted_content_info
     elif isinstance(message, schema.AuthEnvelopedData):
-        info, known = message.auth_encrypted_content_info, algorithms.GCM_KEY_BYTES
+        info, attributes, tag = message.auth_encrypted_content_info, message.auth_attrs, message.mac
     else:
         raise DecodingError("the message is signed, not encrypted")
+    is_authenticated = isinstance(message, schema.AuthEnvelopedData)
     wrapped = wrapped_keys(message.recipient_infos.as_list())
-    oid = schema.algorithm_oid(info.content_encryption_algorithm)
-    if oid not in known or len(info.content_encryption_algorithm) != 2 or info.encrypted_content is None:
-        raise DecryptionError
-    for candidate in candidate_keys(wrapped, find_keys, known[oid]):
-        content = _decrypt_content(message, info, candidate.key)
-        if content is not None:
-            return Decrypted(
-                content=content,
-                content_type=info.content_type.dotted_string,
-                authenticated=isinstance(message, schema.AuthEnvelopedData),
-                content_cipher=algorithms.CIPHER_NAMES[oid],
-                key_management=candidate.key_management,
-                recipient=candidate.recipient,
-                recipients=tuple(each.recipient for each in wrapped),
-            )
+    cipher = read_cipher(info.content_encryption_algorithm, authenticated=is_authenticated, allow_legacy=allow_legacy)
+    if info.encrypted_content is None:
+        raise DecodingError("the message has lost its content")
+    if is_authenticated:
+        check_authenticated_attributes(attributes, info.content_type.dotted_string)
+    # 2 each key that fits, until one opens the content
+    for candidate in candidate_keys(wrapped, find_keys, cipher):
+        try:
+            content = cipher.decrypt(candidate.key, info.encrypted_content, tag, _associated_data(attributes))
+        except DecryptionError:
+            continue
+        return Decrypted(
+            content=content,
+            content_type=info.content_type.dotted_string,
+            authenticated=is_authenticated,
+            content_cipher=cipher.name,
+            key_management=candidate.key_management,
+            recipient=candidate.recipient,
+            recipients=tuple(each.recipient for each in wrapped),
+            derived_key=cipher.derivation_info is not None,
+            warnings=candidate.warnings + (("legacy-cipher",) if cipher.is_legacy else ()),
+        )
     raise DecryptionError
 
 
-def _content_info(oid: str, parameters: bytes, ciphertext: bytes) -> schema.EncryptedContentInfo:
-    return schema.EncryptedContentInfo(
-        content_type=x509.ObjectIdentifier(schema.DATA),
-        content_encryption_algorithm=schema.algorithm(oid, parameters),
-        encrypted_content=ciphertext,
-    )
+def check_authenticated_attributes(attributes: Sequence[asn1.TLV] | None, content_type: str) -> None:
+    """Check that the authenticated attributes speak of this content (RFC 5083 section 2.1).
 
+    They MUST be there with a content type other than id-data, which nothing else would authenticate; the contentType among
+    them must be the content's.
 
-def _encrypt_gcm(content: bytes, key: bytes, infos: list[schema.RecipientInfo]) -> bytes:
-    nonce = secrets.token_bytes(12)
-    sealed = AESGCM(key).encrypt(nonce, content, None)
-    parameters = asn1.encode_der(schema.GCMParameters(aes_nonce=nonce, aes_icv_length=16))
-    enveloped = schema.AuthEnvelopedData(
-        version=0,
-        originator_info=None,
-        recipient_infos=asn1.SetOf(infos),
-        auth_encrypted_content_info=_content_info(algorithms.AES256_GCM, parameters, sealed[:-16]),
-        auth_attrs=None,
-        mac=sealed[-16:],
-        unauth_attrs=None,
-    )
-    return schema.content_info(schema.AUTH_ENVELOPED_DATA, asn1.encode_der(enveloped))
-
-
-def _decrypt_content(
-    message: schema.EnvelopedData | schema.AuthEnvelopedData, info: schema.EncryptedContentInfo, key: bytes
-) -> bytes | None:
-    """Decrypt the content; None if key, padding or tag are wrong."""
-    ciphertext, parameters = info.encrypted_content or b"", info.content_encryption_algorithm[1]
+    Raises:
+        DecodingError: If they do not.
+    """
+    if attributes is None:
+        if content_type != schema.DATA:
+            raise DecodingError("the type of the content is not authenticated")
+        return
+    if len(attributes) > MAX_ATTRIBUTES:
+        raise DecodingError("the message has too many attributes")
     try:
-        if isinstance(message, schema.EnvelopedData):
-            decryptor = Cipher(ciphers.AES(key), modes.CBC(parameters.parse(bytes))).decryptor()
-            unpadder = padding.PKCS7(128).unpadder()
-            padded = decryptor.update(ciphertext) + decryptor.finalize()
-            return unpadder.update(padded) + unpadder.finalize()
-        gcm = parameters.parse(schema.GCMParameters)
-        if gcm.aes_icv_length != len(message.mac) or not MIN_TAG_BYTES <= len(message.mac) <= 16:
-            return None
-        mode = modes.GCM(gcm.aes_nonce, message.mac, min_tag_length=MIN_TAG_BYTES)
-        opener = Cipher(ciphers.AES(key), mode).decryptor()
-        if message.auth_attrs is not None:  # RFC 5083 section 2.2: authenticated as a SET
-            opener.authenticate_additional_data(tlv(0x31, *map(schema.raw, message.auth_attrs)))
-        return opener.update(ciphertext) + opener.finalize()
-    except (ValueError, InvalidTag):
+        parsed = [attribute.parse(schema.Attribute) for attribute in attributes]
+        types = [each for each in parsed if each.attr_type.dotted_string == algorithms.CONTENT_TYPE]
+        named = [
+            value.parse(x509.ObjectIdentifier).dotted_string for each in types for value in each.attr_values.as_list()
+        ]
+    except ValueError as error:
+        raise DecodingError("an authenticated attribute is malformed") from error
+    if named != [content_type] and (named or content_type != schema.DATA):
+        raise DecodingError("the type of the content is not the authenticated one")
+
+
+def _authenticated_attributes(content_type: str) -> list[asn1.TLV] | None:
+    if content_type == schema.DATA:
         return None
+    encode = asn1.encode_der
+    attribute_type, value = x509.ObjectIdentifier(algorithms.CONTENT_TYPE), x509.ObjectIdentifier(content_type)
+    return [schema.any_element(tlv(0x30, encode(attribute_type), tlv(0x31, encode(value))))]
+
+
+def _associated_data(attributes: Sequence[asn1.TLV] | None) -> bytes:
+    """Return what the tag covers besides the content: the attributes under the tag of a SET (RFC 5083 section 2.2)."""
+    return b"" if attributes is None else tlv(0x31, *map(schema.raw, attributes))

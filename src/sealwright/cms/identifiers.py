@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
-from sealwright.cms import schema
+from sealwright.cms.recipient_schema import IssuerAndSerialNumber, RecipientKeyIdentifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +40,15 @@ def subject_key_identifier(certificate: x509.Certificate) -> bytes | None:
         return None
 
 
-def issuer_and_serial(certificate: x509.Certificate) -> schema.IssuerAndSerialNumber:
+def issuer_and_serial(certificate: x509.Certificate) -> IssuerAndSerialNumber:
     """Return the certificate's issuerAndSerialNumber."""
-    return schema.IssuerAndSerialNumber(issuer=certificate.issuer, serial_number=certificate.serial_number)
+    return IssuerAndSerialNumber(issuer=certificate.issuer, serial_number=certificate.serial_number)
 
 
-def identifier(sid: schema.IssuerAndSerialNumber | schema.RecipientKeyIdentifier | bytes) -> RecipientIdentifier:
+def identifier(sid: IssuerAndSerialNumber | RecipientKeyIdentifier | bytes) -> RecipientIdentifier:
     """Return either ASN.1 form as a `RecipientIdentifier`."""
     if isinstance(sid, bytes):
         return RecipientIdentifier(subject_key_identifier=sid)
-    if isinstance(sid, schema.RecipientKeyIdentifier):
+    if isinstance(sid, RecipientKeyIdentifier):
         return RecipientIdentifier(subject_key_identifier=sid.subject_key_identifier)
     return RecipientIdentifier(issuer_der=sid.issuer.public_bytes(), serial_number=sid.serial_number)

@@ -10,12 +10,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives.asymmetric import ec, mlkem, rsa, x448, x25519
 
-from sealwright.cms import key_agreement, key_transport, schema
-from sealwright.cms.decryptors import FindKeys, WrappedKey
+from sealwright.asn1.ber import tlv
+from sealwright.cms import kem, key_agreement, key_transport
+from sealwright.cms.content_ciphers import ContentCipher
+from sealwright.cms.decryptors import FindKeys, OpenableRecipientInfo, WrappedKey
 from sealwright.cms.identifiers import RecipientIdentifier, identifier
-from sealwright.errors import DecodingError, UnsupportedAlgorithmError
+from sealwright.cms.key_transport import KeyTransport
+from sealwright.cms.recipient_schema import (
+    KEKRecipientInfo,
+    KEMRecipientInfo,
+    KeyAgreeRecipientInfo,
+    KeyTransRecipientInfo,
+    OtherRecipientInfo,
+    PasswordRecipientInfo,
+    RecipientInfo,
+)
+from sealwright.errors import DecodingError, InputError, UnsupportedAlgorithmError
 
 MAX_RECIPIENTS = 1000
 """A mail to more people goes to a list; more RecipientInfos than this are an attack on the reader."""
@@ -31,29 +44,83 @@ class KeyCandidate:
     Attributes:
         key: Of the length that the content cipher needs.
         recipient: Which RecipientInfo it comes from.
-        key_management: Such as "rsa-pkcs1-v1.5".
+        key_management: How it was wrapped: "rsa-pkcs1-v1.5", "rsa-oaep-sha256", "ecdh-sha256-kdf", "x25519-hkdf-sha256",
+            "ml-kem-768", "kek" or "password", for example.
+        warnings: What is weak about it: "rsa-short" (under 2,048 bits), "key-wrap-weak" (shorter than the content's
+            key, or than ML-KEM wants).
     """
 
     key: bytes = field(repr=False)
     recipient: RecipientIdentifier
     key_management: str
+    warnings: tuple[str, ...]
 
 
-def wrap_key(content_encryption_key: bytes, certificate: x509.Certificate) -> schema.RecipientInfo:
+def wrap_key(
+    content_encryption_key: bytes, certificate: x509.Certificate, key_transport_scheme: KeyTransport = "rsa-pkcs1-v1.5"
+) -> RecipientInfo:
     """Wrap the content-encryption key for the holder of a certificate.
 
     Raises:
-        UnsupportedAlgorithmError: If the certificate's key is neither RSA nor on P-256, P-384 or P-521.
+        UnsupportedAlgorithmError: If the certificate's key is of a kind that is not encrypted to.
     """
-    public_key = certificate.public_key()
+    try:
+        public_key = certificate.public_key()
+    except ValueError as error:
+        raise UnsupportedAlgorithmError("the certificate's key cannot be read") from error
     if isinstance(public_key, rsa.RSAPublicKey):
-        return key_transport.wrap_key(content_encryption_key, certificate, public_key)
-    if isinstance(public_key, ec.EllipticCurvePublicKey):
+        return key_transport.wrap_key(content_encryption_key, certificate, public_key, key_transport_scheme)
+    if isinstance(public_key, ec.EllipticCurvePublicKey | x25519.X25519PublicKey | x448.X448PublicKey):
         return key_agreement.wrap_key(content_encryption_key, certificate, public_key)
-    raise UnsupportedAlgorithmError("mail can be encrypted to RSA and elliptic-curve keys only")
+    if isinstance(public_key, mlkem.MLKEM768PublicKey | mlkem.MLKEM1024PublicKey):
+        return kem.wrap_key(content_encryption_key, certificate, public_key)
+    raise UnsupportedAlgorithmError("mail is encrypted to RSA, elliptic-curve, X25519, X448 and ML-KEM keys")
 
 
-def wrapped_keys(infos: Sequence[schema.RecipientInfo]) -> list[WrappedKey]:
+def wrap_for_all(
+    content_encryption_key: bytes,
+    certificates: Sequence[x509.Certificate],
+    key_transport_scheme: KeyTransport = "rsa-pkcs1-v1.5",
+) -> list[RecipientInfo]:
+    """Wrap the content-encryption key for every recipient.
+
+    Raises:
+        InputError: If there is no recipient, or too many.
+        UnsupportedAlgorithmError: If a certificate's key is of a kind that is not encrypted to.
+    """
+    if not 1 <= len(certificates) <= MAX_RECIPIENTS:
+        raise InputError("a message is encrypted to at least one and at most 1,000 recipients")
+    return [wrap_key(content_encryption_key, certificate, key_transport_scheme) for certificate in certificates]
+
+
+def enveloped_data_version(infos: Sequence[RecipientInfo]) -> int:
+    """Return the version of an EnvelopedData that has neither originatorInfo nor attributes (RFC 5652 section 6.1)."""
+    if any(isinstance(info, PasswordRecipientInfo | OtherRecipientInfo) for info in infos):
+        return 3
+    return 0 if all(isinstance(info, KeyTransRecipientInfo) and info.version == 0 for info in infos) else 2
+
+
+@asn1.sequence
+class _RecipientInfos:
+    infos: list[RecipientInfo]
+
+
+def parse_recipient_infos(encoded: bytes) -> list[RecipientInfo]:
+    """Parse RecipientInfos, in the order in which they stand.
+
+    Args:
+        encoded: The elements of the SET in DER, without its tag and length.
+
+    Raises:
+        DecodingError: If they are malformed.
+    """
+    try:
+        return asn1.decode_der(_RecipientInfos, tlv(0x30, tlv(0x30, encoded))).infos
+    except ValueError as error:
+        raise DecodingError("a RecipientInfo is malformed") from error
+
+
+def wrapped_keys(infos: Sequence[RecipientInfo]) -> list[WrappedKey]:
     """List the wrapped keys of a message in its order; kinds that are not known are skipped.
 
     Raises:
@@ -61,41 +128,67 @@ def wrapped_keys(infos: Sequence[schema.RecipientInfo]) -> list[WrappedKey]:
     """
     found: list[WrappedKey] = []
     for info in infos:
-        if isinstance(info, schema.KeyTransRecipientInfo):
+        if isinstance(info, KeyTransRecipientInfo):
             found.append(WrappedKey(identifier(info.rid), info, info.encrypted_key))
-        elif isinstance(info, schema.KeyAgreeRecipientInfo):
+        elif isinstance(info, KeyAgreeRecipientInfo):
             found.extend(
                 WrappedKey(identifier(key.rid), info, key.encrypted_key) for key in info.recipient_encrypted_keys
             )
+        elif isinstance(info, KEKRecipientInfo):
+            named = RecipientIdentifier(key_identifier=info.kekid.key_identifier)
+            found.append(WrappedKey(named, info, info.encrypted_key))
+        elif isinstance(info, PasswordRecipientInfo):
+            found.append(WrappedKey(RecipientIdentifier(is_password=True), info, info.encrypted_key))
+        elif (kem_info := kem.read_info(info)) is not None:
+            found.append(WrappedKey(identifier(kem_info.rid), kem_info, kem_info.encrypted_key))
         if len(found) > MAX_RECIPIENTS:
             raise DecodingError("the message has too many recipients")
     return found
 
 
-def candidate_keys(wrapped: Sequence[WrappedKey], find_keys: FindKeys, key_bytes: int) -> Iterator[KeyCandidate]:
+def candidate_keys(wrapped: Sequence[WrappedKey], find_keys: FindKeys, cipher: ContentCipher) -> Iterator[KeyCandidate]:
     """Give the content-encryption keys that the reader's keys unwrap, in the order of the message.
 
-    Where RSA PKCS #1 v1.5 gives no key of the right length, another takes its place and the caller goes on as if it were
-    right (RFC 3218): it is the same for the same message, so that asking again tells nothing either.
+    Where RSA gives no key of the right length, another takes its place and the caller goes on as if it were right (RFC 3218):
+    it is the same for the same message, so that asking again tells nothing either.
 
     Args:
         wrapped: From `wrapped_keys`.
         find_keys: The reader's keys.
-        key_bytes: What the content cipher needs.
+        cipher: Of the content.
     """
     tried = 0
     for each in wrapped:
+        try:
+            key_management, warnings = _describe(each.info, cipher)
+        except (DecodingError, ValueError):  # an algorithm that is not read, whoever's key it takes
+            continue
         for decryptor in find_keys(each.recipient):
             tried += 1
             if tried > MAX_TRIED_KEYS:
                 return
             key = decryptor.unwrap_key(each)
-            if isinstance(each.info, schema.KeyTransRecipientInfo):
-                substitute = hmac.digest(_SUBSTITUTE_SECRET, each.encrypted_key, hashlib.sha256)[:key_bytes]
-                key = key if key is not None and len(key) == key_bytes else substitute
-            if key is not None and len(key) == key_bytes:
-                yield KeyCandidate(key, each.recipient, _key_management(each.info))
+            if isinstance(each.info, KeyTransRecipientInfo):
+                substitute = hmac.digest(_SUBSTITUTE_SECRET, each.encrypted_key, hashlib.sha256)[: cipher.key_bytes]
+                key = key if key is not None and len(key) == cipher.key_bytes else substitute
+            if key is not None and len(key) == cipher.key_bytes:
+                yield KeyCandidate(key, each.recipient, key_management, warnings)
 
 
-def _key_management(info: schema.KeyTransRecipientInfo | schema.KeyAgreeRecipientInfo) -> str:
-    return "rsa" if isinstance(info, schema.KeyTransRecipientInfo) else "ecdh"
+def _describe(info: OpenableRecipientInfo, cipher: ContentCipher) -> tuple[str, tuple[str, ...]]:
+    """Name how a key is wrapped, and what is weak about that.
+
+    Raises:
+        DecodingError: If an algorithm is not known.
+        ValueError: If its parameters are malformed.
+    """
+    if isinstance(info, KeyTransRecipientInfo):
+        short = len(info.encrypted_key) < key_transport.MIN_RSA_BYTES
+        return key_transport.key_management(info), ("rsa-short",) if short else ()
+    if isinstance(info, KeyAgreeRecipientInfo):
+        weak = key_agreement.wrap_bytes(info) < cipher.key_bytes
+        return key_agreement.key_management(info), ("key-wrap-weak",) if weak else ()
+    if isinstance(info, KEMRecipientInfo):
+        weak = kem.is_wrap_weak(info) or kem.wrap_bytes(info) < cipher.key_bytes
+        return kem.key_management(info), ("key-wrap-weak",) if weak else ()
+    return "kek" if isinstance(info, KEKRecipientInfo) else "password", ()

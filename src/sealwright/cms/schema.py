@@ -5,13 +5,14 @@ AlgorithmIdentifier has optional ANY parameters, so it is read as SEQUENCE OF AN
 the order in which they came, so they are lists of ANY under an implicit tag.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cryptography import x509
 from cryptography.hazmat import asn1
-from cryptography.hazmat.asn1 import TLV, Default, Explicit, Implicit, SetOf, Variant
+from cryptography.hazmat.asn1 import TLV, Default, Explicit, Implicit, SetOf
 
 from sealwright.asn1.ber import cms_to_der, tlv
+from sealwright.cms.recipient_schema import IssuerAndSerialNumber, RecipientInfo
 from sealwright.errors import DecodingError
 
 AlgorithmIdentifier = list[TLV]
@@ -20,102 +21,6 @@ DATA = "1.2.840.113549.1.7.1"
 SIGNED_DATA = "1.2.840.113549.1.7.2"
 ENVELOPED_DATA = "1.2.840.113549.1.7.3"
 AUTH_ENVELOPED_DATA = "1.2.840.113549.1.9.16.1.23"
-
-
-@asn1.sequence
-class IssuerAndSerialNumber:
-    """RFC 5652 section 10.2.4."""
-
-    issuer: x509.Name
-    serial_number: int
-
-
-@asn1.sequence
-class KeyTransRecipientInfo:
-    """RFC 5652 section 6.2.1."""
-
-    version: int
-    rid: IssuerAndSerialNumber | Annotated[bytes, Implicit(0)]
-    key_encryption_algorithm: list[TLV]
-    encrypted_key: bytes
-
-
-@asn1.sequence
-class OriginatorPublicKey:
-    """RFC 5652 section 6.2.2."""
-
-    algorithm: list[TLV]
-    public_key: asn1.BitString
-
-
-@asn1.sequence
-class RecipientKeyIdentifier:
-    """RFC 5652 section 6.2.2."""
-
-    subject_key_identifier: bytes
-    date: asn1.GeneralizedTime | None
-    other: list[TLV] | None
-
-
-@asn1.sequence
-class RecipientEncryptedKey:
-    """RFC 5652 section 6.2.2."""
-
-    rid: IssuerAndSerialNumber | Annotated[RecipientKeyIdentifier, Implicit(0)]
-    encrypted_key: bytes
-
-
-@asn1.sequence
-class KeyAgreeRecipientInfo:
-    """RFC 5652 section 6.2.2."""
-
-    version: int
-    originator: Annotated[
-        Variant[IssuerAndSerialNumber, Literal["issuerAndSerialNumber"]]
-        | Annotated[Variant[bytes, Literal["subject_key_identifier"]], Implicit(0)]
-        | Annotated[Variant[OriginatorPublicKey, Literal["originatorKey"]], Implicit(1)],
-        Explicit(0),
-    ]
-    ukm: Annotated[bytes | None, Explicit(1)]
-    key_encryption_algorithm: list[TLV]
-    recipient_encrypted_keys: list[RecipientEncryptedKey]
-
-
-@asn1.sequence
-class KEKRecipientInfo:
-    """RFC 5652 section 6.2.3; skipped when read."""
-
-    version: int
-    kekid: list[TLV]
-    key_encryption_algorithm: list[TLV]
-    encrypted_key: bytes
-
-
-@asn1.sequence
-class PasswordRecipientInfo:
-    """RFC 5652 section 6.2.4; skipped when read."""
-
-    version: int
-    key_derivation_algorithm: Annotated[list[TLV] | None, Implicit(0)]
-    key_encryption_algorithm: list[TLV]
-    encrypted_key: bytes
-
-
-@asn1.sequence
-class OtherRecipientInfo:
-    """RFC 5652 section 6.2.5; skipped when read."""
-
-    ori_type: x509.ObjectIdentifier
-    ori_value: TLV
-
-
-RecipientInfo = (
-    KeyTransRecipientInfo
-    | Annotated[KeyAgreeRecipientInfo, Implicit(1)]
-    | Annotated[KEKRecipientInfo, Implicit(2)]
-    | Annotated[PasswordRecipientInfo, Implicit(3)]
-    | Annotated[OtherRecipientInfo, Implicit(4)]
-)
 
 
 @asn1.sequence
@@ -201,38 +106,12 @@ class ContentInfo:
 
 
 @asn1.sequence
-class GCMParameters:
-    """RFC 5084 section 3.2."""
-
-    aes_nonce: bytes
-    aes_icv_length: Annotated[int, Default(12)]
-
-
-@asn1.sequence
-class ECCCMSSharedInfo:
-    """RFC 5753 section 7.2."""
-
-    key_info: list[TLV]
-    entity_u_info: Annotated[bytes | None, Explicit(0)]
-    supp_pub_info: Annotated[bytes, Explicit(2)]
-
-
-@asn1.sequence
 class RSASSAPSSParams:
     """RFC 4055 section 3.1."""
 
     hash_algorithm: Annotated[list[TLV] | None, Explicit(0)]
     mask_gen_algorithm: Annotated[list[TLV] | None, Explicit(1)]
     salt_length: Annotated[int, Explicit(2), Default(20)]
-
-
-@asn1.sequence
-class RSAESOAEPParams:
-    """RFC 4055 section 4.1."""
-
-    hash_func: Annotated[list[TLV] | None, Explicit(0)]
-    mask_gen_func: Annotated[list[TLV] | None, Explicit(1)]
-    p_source_func: Annotated[list[TLV] | None, Explicit(2)]
 
 
 def any_element(encoded: bytes) -> TLV:

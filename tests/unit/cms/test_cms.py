@@ -11,6 +11,7 @@ from support.decryption import any_key, keys_of, no_keys
 
 from sealwright.asn1.ber import cms_to_der, tlv
 from sealwright.cms import algorithms, enveloped, schema, signed
+from sealwright.cms.recipient_schema import KeyTransRecipientInfo
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import DecodingError, DecryptionError, InvalidSignatureError
 
@@ -145,7 +146,7 @@ def test_hostile_oaep_parameters_open_nothing(mask):
     parameters = tlv(0x30, tlv(0xA1, schema.algorithm_der(schema.algorithm(MGF1, *mask))))
     message = schema.load_content(enveloped.encrypt(CONTENT, [RSA_CERTIFICATE]))
     info = message.recipient_infos.as_list()[0]
-    hostile = schema.KeyTransRecipientInfo(
+    hostile = KeyTransRecipientInfo(
         version=0,
         rid=info.rid,
         key_encryption_algorithm=schema.algorithm(algorithms.RSAES_OAEP, parameters),
