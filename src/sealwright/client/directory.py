@@ -10,9 +10,9 @@ from sealwright.client.decision import CertificateState
 from sealwright.client.keys import load_certificates
 from sealwright.client.revocation import RevocationLists, status_warning
 from sealwright.errors import DecodingError, PathValidationError
+from sealwright.pkix.end_entity import Purpose
 from sealwright.pkix.names import certificate_addresses
-from sealwright.pkix.path import Purpose, validate_path
-from sealwright.pkix.revocation import without_status
+from sealwright.pkix.path import validate_path
 from sealwright.wire.api import DirectoryAnswer, DirectoryEntry, DirectoryQuery
 
 MAX_ADDRESSES = 500
@@ -107,4 +107,4 @@ def check_certificate(
     # 2 Revocation; what is not known is a warning, never silence.
     crls = lists.fetch_for(path.certificates[:-1])
     path = validate_path(certificate, chain, anchors, now=now, purpose=use, crls=crls)
-    return list(dict.fromkeys(status_warning(unknown) for unknown in without_status(path.certificates, crls, now)))
+    return list(dict.fromkeys(status_warning(one) for one in path.without_status))

@@ -6,8 +6,7 @@ from datetime import datetime
 
 from cryptography import x509
 
-from sealwright.pkix.path import validate_path
-from sealwright.pkix.revocation import without_status
+from sealwright.pkix.path import ValidPath, validate_path
 
 FetchCrls = Callable[[Sequence[x509.Certificate]], Sequence[x509.CertificateRevocationList]]
 
@@ -46,11 +45,13 @@ class TrustedPath:
 
     Attributes:
         path: Leaf first, anchor last.
-        without_status: Certificates of it of which no list says whether they are revoked.
+        without_status: Certificates of it of which nobody says whether they are revoked.
+        warnings: Codes of `pkix.path`: what is weak or missing and yet accepted.
     """
 
     path: tuple[x509.Certificate, ...]
     without_status: tuple[x509.Certificate, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def find_trusted_path(
@@ -73,15 +74,22 @@ def find_trusted_path(
     others = [*trust.certificates, *brought]
     at_hand = [*trust.crls, *brought_crls]
 
-    def validate() -> list[x509.Certificate]:
-        found = validate_path(certificate, others, trust.anchors, now=trust.now, purpose="sign", crls=at_hand)
-        return list(found.certificates)
+    def validate() -> ValidPath:
+        return validate_path(
+            certificate,
+            others,
+            trust.anchors,
+            now=trust.now,
+            purpose="sign",
+            crls=at_hand,
+            allow_weak=trust.allow_weak,
+        )
 
     # 1 Whose it is, before anything that it names is asked for.
     path = validate()
     # 2 Revocation; what is not known is told, never silence.
-    fetched = trust.fetch_crls(path[:-1])
+    fetched = trust.fetch_crls(path.certificates[:-1])
     if fetched:
         at_hand += fetched
         path = validate()
-    return TrustedPath(tuple(path), tuple(without_status(path, at_hand, trust.now)))
+    return TrustedPath(path.certificates, path.without_status, path.warnings)
