@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.x509.oid import NameOID
 
-Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+Key = CertificateIssuerPrivateKeyTypes
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
@@ -20,7 +21,7 @@ def self_signed(key: Key, name: str) -> x509.Certificate:
         .not_valid_after(NOW + timedelta(days=30))
         .add_extension(x509.SubjectAlternativeName([x509.RFC822Name(f"{name}@example.test")]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
+        .sign(key, hashes.SHA256() if isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) else None)
     )
 
 

@@ -1,8 +1,8 @@
 """The ASN.1 types of RFC 5652, RFC 5083, RFC 5753 and RFC 8551 as far as they are read and written here.
 
 Field names are the standards' in Python case. Where `cryptography`'s decoder cannot express a type, there is a way round:
-AlgorithmIdentifier has optional ANY parameters, so it is read as SEQUENCE OF ANY; signed attributes and certificates keep
-the order in which they came, so they are lists of ANY under an implicit tag.
+AlgorithmIdentifier has optional ANY parameters, so it is read as SEQUENCE OF ANY; certificates keep the order in which they
+came, so they are lists of ANY under an implicit tag.
 """
 
 from typing import Annotated
@@ -12,7 +12,7 @@ from cryptography.hazmat import asn1
 from cryptography.hazmat.asn1 import TLV, Default, Explicit, Implicit, SetOf
 
 from sealwright.asn1.ber import cms_to_der, tlv
-from sealwright.cms.recipient_schema import IssuerAndSerialNumber, RecipientInfo
+from sealwright.cms.recipient_schema import RecipientInfo
 from sealwright.errors import DecodingError
 
 AlgorithmIdentifier = list[TLV]
@@ -65,19 +65,6 @@ class Attribute:
 
 
 @asn1.sequence
-class SignerInfo:
-    """RFC 5652 section 5.3; attributes keep their order."""
-
-    version: int
-    sid: IssuerAndSerialNumber | Annotated[bytes, Implicit(0)]
-    digest_algorithm: list[TLV]
-    signed_attrs: Annotated[list[TLV] | None, Implicit(0)]
-    signature_algorithm: list[TLV]
-    signature: bytes
-    unsigned_attrs: Annotated[list[TLV] | None, Implicit(1)]
-
-
-@asn1.sequence
 class EncapsulatedContentInfo:
     """RFC 5652 section 5.2."""
 
@@ -87,14 +74,14 @@ class EncapsulatedContentInfo:
 
 @asn1.sequence
 class SignedData:
-    """RFC 5652 section 5.1; certificates and CRLs keep their order."""
+    """RFC 5652 section 5.1; certificates and CRLs keep their order, a SignerInfo is taken apart in `signer_info`."""
 
     version: int
     digest_algorithms: SetOf[TLV]
     encap_content_info: EncapsulatedContentInfo
     certificates: Annotated[list[TLV] | None, Implicit(0)]
     crls: Annotated[list[TLV] | None, Implicit(1)]
-    signer_infos: SetOf[SignerInfo]
+    signer_infos: SetOf[list[TLV]]
 
 
 @asn1.sequence

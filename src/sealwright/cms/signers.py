@@ -4,11 +4,19 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
-from sealwright.cms.signature_algorithms import DIGEST_BY_NAME, SignatureAlgorithm, algorithm_for
+from sealwright.cms.signature_algorithms import RSAPadding, SigningAlgorithm, algorithm_for
 from sealwright.errors import UnsupportedAlgorithmError
+
+_PureKey = (
+    ed25519.Ed25519PrivateKey
+    | ed448.Ed448PrivateKey
+    | mldsa.MLDSA44PrivateKey
+    | mldsa.MLDSA65PrivateKey
+    | mldsa.MLDSA87PrivateKey
+)
 
 
 class Signer(Protocol):
@@ -26,7 +34,7 @@ class Signer(Protocol):
         """Intermediates to send along."""
 
     @property
-    def algorithm(self) -> SignatureAlgorithm:
+    def algorithm(self) -> SigningAlgorithm:
         """What `sign` signs with; see `signature_algorithms.algorithm_for`."""
 
     def sign(self, message: bytes) -> bytes:
@@ -42,26 +50,37 @@ class PrivateKeySigner:
 
     Args:
         certificate: The signer's.
-        private_key: RSA, P-256 or P-384, of that certificate.
+        private_key: Of that certificate.
         chain: Intermediates to send along.
+        digest: "sha256", "sha384" or "sha512"; None for the one that fits the key.
+        rsa_padding: PKCS #1 v1.5 is what every mail client reads.
 
     Raises:
-        UnsupportedAlgorithmError: If mail is not signed with such keys.
+        UnsupportedAlgorithmError: If mail is not signed with such keys, or not with this digest.
     """
 
     def __init__(
-        self, certificate: x509.Certificate, private_key: PrivateKeyTypes, chain: Sequence[x509.Certificate] = ()
+        self,
+        certificate: x509.Certificate,
+        private_key: PrivateKeyTypes,
+        chain: Sequence[x509.Certificate] = (),
+        *,
+        digest: str | None = None,
+        rsa_padding: RSAPadding = "pkcs1-v1.5",
     ) -> None:
-        if not isinstance(private_key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-            raise UnsupportedAlgorithmError("mail is signed with RSA, P-256 or P-384 keys")
+        if not isinstance(private_key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | _PureKey):
+            raise UnsupportedAlgorithmError("mail is not signed with a key of this kind")
         self.certificate = certificate
         self.chain = tuple(chain)
-        self.algorithm = algorithm_for(private_key.public_key())
+        self.algorithm = algorithm_for(private_key.public_key(), digest=digest, rsa_padding=rsa_padding)
         self._private_key = private_key
 
     def sign(self, message: bytes) -> bytes:
         """Return the signature over a message."""
-        digest = DIGEST_BY_NAME[self.algorithm.digest]()
+        digest, rsa_padding = self.algorithm.digest.algorithm, self.algorithm.signature.rsa_padding
+        if isinstance(self._private_key, ec.EllipticCurvePrivateKey):
+            return self._private_key.sign(message, ec.ECDSA(digest))
         if isinstance(self._private_key, rsa.RSAPrivateKey):
-            return self._private_key.sign(message, padding.PKCS1v15(), digest)
-        return self._private_key.sign(message, ec.ECDSA(digest))
+            assert rsa_padding is not None
+            return self._private_key.sign(message, rsa_padding, digest)
+        return self._private_key.sign(message)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 
 from sealwright.cms import signed
+from sealwright.cms.signer_report import SignedContent, SignerReport
 from sealwright.errors import DecodingError, PathValidationError
 from sealwright.pkix.levels import identity_level
 from sealwright.pkix.names import certificate_addresses
@@ -28,7 +29,7 @@ class SignerVerdict:
     Attributes:
         is_intact: It holds over the content (RFC 5652 section 5.6). Says nothing about who made it.
         is_trusted: A path leads to a trusted anchor: valid at the time in question, not known to be revoked.
-        problem: Why it is not valid: a code of `cms.signed.Problem`, of `pkix.path`, or one of "no-trust-anchor",
+        problem: Why it is not valid: a code of `cms.signer_report.Problem`, of `pkix.path`, or one of "no-trust-anchor",
             "weak-signature", "foreign-domain"; empty if it is valid.
         reason: The same for people, in more detail.
         certificate: The signer's, if the message brought it.
@@ -97,7 +98,7 @@ def judge_signatures(content_info: bytes, content: bytes | None, trust: Trust) -
     Raises:
         DecodingError: If it is not a signed CMS message.
     """
-    examined = signed.examine(content_info, content)
+    examined = signed.examine(content_info, content, allow_weak=trust.allow_weak)
     signers = tuple(_judge(each, examined, trust) for each in examined.signers)
     found = [] if signers else [caution("no-signer")]
     if len(signers) > 1:
@@ -105,7 +106,7 @@ def judge_signatures(content_info: bytes, content: bytes | None, trust: Trust) -
     return SignatureVerdict(examined.content, signers, tuple(found))
 
 
-def _judge(report: signed.SignerReport, examined: signed.SignedContent, trust: Trust) -> SignerVerdict:
+def _judge(report: SignerReport, examined: SignedContent, trust: Trust) -> SignerVerdict:
     certificate, claimed = report.certificate, report.signing_time
     if not report.is_intact or certificate is None:
         why = caution("signature-broken", report.reason)
@@ -155,10 +156,10 @@ def _judge(report: signed.SignerReport, examined: signed.SignedContent, trust: T
 
 
 def _trusted_path(
-    report: signed.SignerReport,
+    report: SignerReport,
     certificate: x509.Certificate,
     addresses: Sequence[str],
-    examined: signed.SignedContent,
+    examined: SignedContent,
     trust: Trust,
 ) -> TrustedPath:
     if not trust.anchors:

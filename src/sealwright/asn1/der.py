@@ -1,0 +1,53 @@
+"""A small strict DER splitter, one level at a time.
+
+For what is read so often that building an object for every field would cost more than the signature over it: SignerInfo,
+signed attributes, identifiers.
+"""
+
+from sealwright.errors import DecodingError
+
+
+def elements(content: bytes) -> list[tuple[int, bytes]]:
+    """Split the content of a constructed element into (tag, content) pairs.
+
+    Args:
+        content: Octets of zero or more DER elements, nothing else.
+
+    Raises:
+        DecodingError: If an element is cut off, its length is not the shortest or is indefinite, or its tag has more
+            than one octet.
+    """
+    found = []
+    position, limit = 0, len(content)
+    while position < limit:
+        if position + 2 > limit:
+            raise DecodingError("an element is cut off")
+        tag, size = content[position], content[position + 1]
+        position += 2
+        if size >= 0x80:
+            octets = size & 0x7F
+            # five octets would be more than 4 GiB, none is an indefinite length
+            if not 1 <= octets <= 4 or position + octets > limit:
+                raise DecodingError("a length is not DER")
+            size = int.from_bytes(content[position : position + octets], "big")
+            position += octets
+            if size < 0x80 or size >> (8 * (octets - 1)) == 0:
+                raise DecodingError("a length is not the shortest")
+        end = position + size
+        if end > limit or tag & 0x1F == 0x1F:
+            raise DecodingError("an element is cut off or has a tag above 30")
+        found.append((tag, content[position:end]))
+        position = end
+    return found
+
+
+def content_of(tag: int, encoded: bytes) -> bytes:
+    """Return the content of the one element that some octets are.
+
+    Raises:
+        DecodingError: If they are not exactly one DER element with this tag.
+    """
+    found = elements(encoded)
+    if len(found) != 1 or found[0][0] != tag:
+        raise DecodingError("another ASN.1 type was expected")
+    return found[0][1]

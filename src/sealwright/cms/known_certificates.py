@@ -1,0 +1,86 @@
+"""Certificates as SignedData brings them, with what a SignerInfo is compared with, computed once per certificate.
+
+The same signers and intermediates come again in every mail of a thread, so what was parsed is remembered by its octets;
+nothing here says that a certificate is trusted.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from sealwright.asn1.ber import tlv
+from sealwright.asn1.der import content_of, elements
+from sealwright.cms.identifiers import subject_key_identifier
+from sealwright.cms.signature_algorithms import KeyKind, key_kind
+from sealwright.errors import DecodingError
+
+_REMEMBERED = 512
+"""With the next limit at most 8 MiB of certificates."""
+_REMEMBERED_BYTES = 16 * 1024
+"""An ML-DSA-87 certificate has 7.5 kB; one that is longer is parsed each time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownCertificate:
+    """A certificate that can be read as a whole.
+
+    Attributes:
+        certificate: Parsed.
+        der: Its octets.
+        public_key: Parsed.
+        key_kind: Which signatures the key can make, or None.
+        issuer: DER Name.
+        serial_number: DER INTEGER.
+        subject_key_identifier: Raw octets of the extension, or None.
+        sha256: Of the DER.
+    """
+
+    certificate: x509.Certificate
+    der: bytes
+    public_key: CertificatePublicKeyTypes
+    key_kind: KeyKind | None
+    issuer: bytes
+    serial_number: bytes
+    subject_key_identifier: bytes | None
+    sha256: bytes
+
+
+def known_certificate(der: bytes) -> KnownCertificate | None:
+    """Return a certificate, or None for octets that are not one, or one with a key that cannot be read."""
+    return _remembered(der) if len(der) <= _REMEMBERED_BYTES else _parse(der)
+
+
+def from_certificate(certificate: x509.Certificate) -> KnownCertificate | None:
+    """Return what is known of a parsed certificate."""
+    return known_certificate(certificate.public_bytes(Encoding.DER))
+
+
+def _parse(der: bytes) -> KnownCertificate | None:
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        # `cryptography` parses lazily: what cannot be read now is no certificate, rather than an exception later
+        _ = certificate.issuer, certificate.subject, certificate.extensions, certificate.not_valid_after_utc
+        public_key = certificate.public_key()
+        fields = elements(content_of(0x30, certificate.tbs_certificate_bytes))
+    except (ValueError, x509.InvalidVersion, x509.DuplicateExtension, UnsupportedAlgorithm, DecodingError):
+        return None
+    # TBSCertificate: [0] version (absent in version 1), serialNumber, signature, issuer
+    first = 1 if fields[0][0] == 0xA0 else 0
+    return KnownCertificate(
+        certificate,
+        der,
+        public_key,
+        key_kind(public_key),
+        tlv(*fields[first + 2]),
+        tlv(*fields[first]),
+        subject_key_identifier(certificate),
+        hashlib.sha256(der).digest(),
+    )
+
+
+_remembered = lru_cache(maxsize=_REMEMBERED)(_parse)
