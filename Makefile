@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: test-packages demo-packages install demo test lint bench
+.PHONY: test-packages demo-packages install demo test lint bench test-pythons
 
 install: $(STAMP)
 
@@ -41,3 +41,8 @@ lint: install
 # Rates beside their references; BENCH="mail parse" picks some, JSON=FILE keeps the figures.
 bench: install
 	$(BIN)/python -m bench.run $(BENCH) $(if $(JSON),--json $(JSON))
+
+# The tests on Python 3.13 and 3.14, in chroots of the Debian releases that have them; root, debootstrap and time are needed.
+# PYTHONS="--python 3.13" picks one; --whole installs every part that tests drive, too.
+test-pythons:
+	$(PYTHON) packaging/test_pythons.py $(PYTHONS)
