@@ -23,6 +23,7 @@ table (`wire/problems.py`). A message never holds a key, a password, a token or 
     ├── RateLimitedError
     ├── UnavailableError                try again later
     │   └── SealedError                 the server is sealed, quarantined or has lost its keystore
+    ├── OutcomeUnknownError             it may or may not have been done: look before doing it again
     └── ConfigurationError              an administrator must change something
 """
 
@@ -134,6 +135,10 @@ class UnavailableError(SealwrightError):
 
 class SealedError(UnavailableError):
     """The server is sealed or quarantined, or its keystore processes are gone."""
+
+
+class OutcomeUnknownError(SealwrightError):
+    """It may or may not have been done: whoever wants to do it again looks first."""
 
 
 class ConfigurationError(SealwrightError):

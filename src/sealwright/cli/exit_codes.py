@@ -2,6 +2,7 @@
 
 0 done   1 unexpected   2 usage or input   3 verification failed   4 not found   5 conflict   6 not authenticated
 7 not permitted   8 rate limited   9 unavailable, try again   10 configuration   11 mail held, nothing sent
+12 outcome unknown, look before trying again
 """
 
 from sealwright.errors import (
@@ -11,6 +12,7 @@ from sealwright.errors import (
     InputError,
     MailHeldError,
     NotFoundError,
+    OutcomeUnknownError,
     PermissionDeniedError,
     RateLimitedError,
     SealwrightError,
@@ -28,6 +30,7 @@ EXIT_CODES: dict[type[SealwrightError], int] = {
     PermissionDeniedError: 7,
     RateLimitedError: 8,
     UnavailableError: 9,
+    OutcomeUnknownError: 12,
     ConfigurationError: 10,
     SealwrightError: 1,
 }

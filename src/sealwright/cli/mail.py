@@ -11,7 +11,10 @@ from sealwright.cli.output import clean, one_line, print_error, print_json, prin
 from sealwright.client.draft import Draft, write_message
 from sealwright.client.read import ReadMessage, fetch_mail, list_inbox, read_message
 from sealwright.client.send import send_message
+from sealwright.client.store import is_perhaps_sent
 from sealwright.errors import InputError, SealwrightError
+
+_ASK_FIRST = "may have gone out already: look in Sent, or ask a recipient"
 
 
 @click.command("send")
@@ -98,16 +101,23 @@ def list_held(options: ClientOptions) -> None:
     if options.as_json:
         print_json(ids)
     else:
-        click.echo("\n".join(ids) if ids else "no mail is held")
+        lines = [f"{each}  {_ASK_FIRST}" if is_perhaps_sent(each) else each for each in ids]
+        click.echo("\n".join(lines) if lines else "no mail is held")
 
 
 @held.command("retry")
 @click.argument("held_id")
+@click.option("--yes", is_flag=True, help="Ask nothing, even where the mail may have gone out already.")
 @client_options
-def retry_held(options: ClientOptions, held_id: str) -> None:
-    """Send the mail HELD_ID of `held list`, now that its recipients may have certificates."""
+def retry_held(options: ClientOptions, held_id: str, *, yes: bool) -> None:
+    """Send the mail HELD_ID of `held list`, now that its recipients may have certificates.
+
+    Where it may have gone out already, look in your Sent folder or ask a recipient first; this asks before it sends.
+    """
     with options.open() as context:
         content = context.store.read_held(held_id)
+        if is_perhaps_sent(held_id) and not yes:
+            click.confirm(f"{held_id} {_ASK_FIRST}. Send it again?", abort=True, err=True)
         known = set(context.store.held_mails())
         try:
             report = send_message(context, content)

@@ -14,7 +14,14 @@ from sealwright.client.decision import RecipientState, decide
 from sealwright.client.directory import RecipientCertificate, find_recipients
 from sealwright.client.draft import identified
 from sealwright.client.keys import load_signer
-from sealwright.errors import InputError, MailHeldError, PathValidationError, SealwrightError, UnavailableError
+from sealwright.errors import (
+    InputError,
+    MailHeldError,
+    OutcomeUnknownError,
+    PathValidationError,
+    SealwrightError,
+    UnavailableError,
+)
 from sealwright.pkix.names import canonical_address
 from sealwright.smime.compose import protect
 
@@ -54,6 +61,7 @@ def send_message(context: ClientContext, message: bytes) -> SendReport:
         MailHeldError: If a recipient has no usable certificate, the directory does not answer or the mail server does not
             take the message; it is kept sealed and nothing was sent.
         PathValidationError: If a recipient's certificate must not be used; nothing was sent.
+        OutcomeUnknownError: If the mail server broke off when it had the mail; it is kept sealed and may have gone out.
         SealwrightError: What the mail server's refusal means, if it took the message for some recipients only; the error
             names both.
     """
@@ -91,6 +99,10 @@ def _relay(context: ClientContext, protected: Sequence[tuple[tuple[str, ...], by
     for group, content in protected:
         try:
             context.submit(group, content)
+        except OutcomeUnknownError as error:
+            held_id = context.store.hold_mail(message, perhaps_sent=True)
+            others = f"; sent to {', '.join(done)} before" if done else ""
+            raise OutcomeUnknownError(f"held as {held_id}{others}: {error.message}; ask before `held retry`") from error
         except SealwrightError as error:
             if done:
                 reached, missed = ", ".join(done), ", ".join(to for one, _ in protected for to in one if to not in done)

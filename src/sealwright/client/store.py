@@ -28,6 +28,7 @@ from sealwright.wire.encoding import encode_fields
 
 HOME_VARIABLE = "SEALWRIGHT_HOME"
 LOCK_SECONDS = 60.0
+_PERHAPS_SENT = "-perhaps-sent"
 _STORE_NAME = "store.sealed"
 _NONCE_BYTES = 12
 
@@ -132,9 +133,9 @@ class ClientStore:
         self.state = state
         return state
 
-    def hold_mail(self, message: bytes) -> str:
-        """Keep a message back, sealed; returns its id."""
-        held_id = secrets.token_hex(8)
+    def hold_mail(self, message: bytes, *, perhaps_sent: bool = False) -> str:
+        """Keep a message back, sealed; returns its id, which says whether it may have gone out (`is_perhaps_sent`)."""
+        held_id = secrets.token_hex(8) + (_PERHAPS_SENT if perhaps_sent else "")
         folder = self._folder / "held"
         folder.mkdir(exist_ok=True, mode=0o700)
         write_atomically(folder / f"{held_id}.sealed", _seal(self._key, _held_context(held_id), message))
@@ -169,6 +170,11 @@ class ClientStore:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def is_perhaps_sent(held_id: str) -> bool:
+    """Tell whether a mail that is held may have gone out already."""
+    return held_id.endswith(_PERHAPS_SENT)
 
 
 def _folder(home: Path, address: str) -> Path:

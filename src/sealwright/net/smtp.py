@@ -1,16 +1,26 @@
 """Submitting mail over SMTP (RFC 6409), with verified TLS; in clear to this machine only."""
 
+import contextlib
+import re
 import smtplib
 import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sealwright.errors import AuthenticationError, ConfigurationError, InputError, UnavailableError, VerificationError
+from sealwright.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    InputError,
+    OutcomeUnknownError,
+    UnavailableError,
+    VerificationError,
+)
 from sealwright.net.tls import client_context, is_loopback, why_not_valid
 from sealwright.wire.statement import MailServer
 
 TIMEOUT_SECONDS = 60.0
+_LEADING_DOT = re.compile(rb"(?m)^\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +61,12 @@ def submit_mail(
         AuthenticationError: If the log-in is refused.
         InputError: If the server refuses the sender, a recipient or the message for good.
         UnavailableError: If the server does not answer, or says "later".
+        OutcomeUnknownError: If the connection broke after the server had the whole message: it may have gone out.
     """
     host = f"{server.host}:{server.port}"
     options = [] if all(address.isascii() for address in (sender, *recipients)) else ["SMTPUTF8"]
     try:
-        with _connect(server, anchors) as session:
+        with contextlib.closing(_connect(server, anchors)) as session:
             if credentials is not None:
                 session.login(credentials.user, credentials.password)
             session.ehlo_or_helo_if_needed()
@@ -64,8 +75,9 @@ def submit_mail(
             for recipient in recipients:
                 code, answer = session.rcpt(recipient)
                 _check(code, answer, f"the recipient {recipient}")
-            code, answer = session.data(message)
-            _check(code, answer, "the message")
+            _send_data(session, message, host)
+            with contextlib.suppress(OSError, smtplib.SMTPException):  # the message is taken, whatever is said now
+                session.quit()
     except smtplib.SMTPAuthenticationError as error:
         raise AuthenticationError(f"{host} refuses the mail password of {credentials and credentials.user}") from error
     except ssl.SSLCertVerificationError as error:
@@ -74,6 +86,23 @@ def submit_mail(
         raise ConfigurationError(f"{host} does not offer what is needed: {error}") from error
     except (OSError, smtplib.SMTPException) as error:
         raise UnavailableError(f"the mail server {host} does not answer") from error
+
+
+def _send_data(session: smtplib.SMTP, message: bytes, host: str) -> None:
+    """Send the message and wait for the server's word (RFC 5321 section 4.1.1.4); the one moment that cannot be told."""
+    code, answer = session.docmd("DATA")
+    if code != 354:
+        _check(code, answer, "the message")
+        raise UnavailableError(f"the mail server answers DATA with {code}")
+    end = b"" if message.endswith(b"\r\n") else b"\r\n"
+    session.send(_LEADING_DOT.sub(b"..", message) + end + b".\r\n")
+    try:
+        code, answer = session.getreply()
+    except (OSError, smtplib.SMTPException) as error:
+        raise OutcomeUnknownError(
+            f"the connection to {host} broke after it had the whole mail: it may have gone out"
+        ) from error
+    _check(code, answer, "the message")
 
 
 def _check(code: int, answer: bytes, what: str) -> None:

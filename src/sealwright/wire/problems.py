@@ -52,6 +52,7 @@ PROBLEMS: dict[type[SealwrightError], tuple[str, str, int]] = {
     errors.RateLimitedError: ("rate-limited", "Too many requests", 429),
     errors.UnavailableError: ("unavailable", "Not available now", 503),
     errors.SealedError: ("sealed", "The server is sealed", 503),
+    errors.OutcomeUnknownError: ("outcome-unknown", "It may or may not have been done", 500),
     errors.ConfigurationError: ("configuration", "An administrator must change something", 500),
 }
 """Class -> (name, title, HTTP status)."""

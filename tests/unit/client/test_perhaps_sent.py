@@ -1,0 +1,86 @@
+"""A mail of which nobody knows whether it went out is kept, says so, and is sent again only when its owner says so."""
+
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner
+
+from sealwright.cli import mail
+from sealwright.cli.client_options import ClientOptions
+from sealwright.client.send import SendReport, _relay
+from sealwright.client.state import ClientState
+from sealwright.client.store import ClientStore, is_perhaps_sent
+from sealwright.client.store_key import KeyChoice
+from sealwright.errors import MailHeldError, OutcomeUnknownError, UnavailableError
+
+
+@pytest.fixture
+def context(tmp_path):
+    state = ClientState(address="alice@example.test", device_name="laptop", invitation=None, mail_password="")
+    with ClientStore.create(tmp_path, state, KeyChoice(key_file=tmp_path / "key")) as store:
+        yield SimpleNamespace(store=store, submit=None)
+
+
+def submits(*outcomes):
+    left = list(outcomes)
+
+    def submit(recipients, content):
+        if (outcome := left.pop(0)) is not None:
+            raise outcome
+
+    return submit
+
+
+GROUPS = [(("bob@example.test",), b"one"), (("carol@example.test",), b"two")]
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_mail_that_may_have_gone_out_is_held_as_such(context, before):
+    context.submit = submits(*[None] * before, OutcomeUnknownError("it may have gone out"))
+    with pytest.raises(OutcomeUnknownError, match="may have gone out") as error:
+        _relay(context, GROUPS, b"message")
+    (held_id,) = context.store.held_mails()
+    assert held_id in error.value.message
+    assert is_perhaps_sent(held_id)
+    assert ("sent to bob@example.test before" in error.value.message) is bool(before)
+    assert context.store.read_held(held_id) == b"message"
+
+
+def test_a_mail_that_did_not_go_out_is_held_as_ever(context):
+    context.submit = submits(UnavailableError("away"))
+    with pytest.raises(MailHeldError, match="nothing was sent"):
+        _relay(context, GROUPS, b"message")
+    (held_id,) = context.store.held_mails()
+    assert not is_perhaps_sent(held_id)
+
+
+@pytest.fixture
+def command(context, monkeypatch):
+    sent = []
+
+    @contextmanager
+    def opened(options):
+        yield context
+
+    monkeypatch.setattr(ClientOptions, "open", opened)
+    monkeypatch.setattr(mail, "send_message", lambda _, content: sent.append(content) or SendReport(("b",), True))
+    return SimpleNamespace(run=lambda *words, **given: CliRunner().invoke(mail.held, words, **given), sent=sent)
+
+
+def test_retry_asks_before_it_sends_again(context, command):
+    held_id = context.store.hold_mail(b"message", perhaps_sent=True)
+    assert "may have gone out already" in command.run("list").output
+    for answer in ("n\n", ""):
+        refused = command.run("retry", held_id, input=answer)
+        assert refused.exit_code != 0
+        assert (command.sent, context.store.held_mails()) == ([], [held_id])
+    assert command.run("retry", held_id, input="y\n").exit_code == 0
+    assert (command.sent, context.store.held_mails()) == ([b"message"], [])
+
+
+def test_retry_asks_nothing_where_nothing_was_sent_or_it_is_told_not_to(context, command):
+    for perhaps_sent, options in ((False, ()), (True, ("--yes",))):
+        held_id = context.store.hold_mail(b"message", perhaps_sent=perhaps_sent)
+        assert command.run("retry", held_id, *options, input="").exit_code == 0
+    assert len(command.sent) == 2
