@@ -19,6 +19,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "document": ("sealwright.cli.documents:document", "Encrypt, decrypt, sign, verify a file."),
     "devices": ("sealwright.cli.devices:devices", "The devices of the mailbox: list, remove."),
     "keys": ("sealwright.cli.keys:keys", "The keys of the mailbox: list, export."),
+    "inspect": ("sealwright.cli.inspect:inspect", "Explain a message file, without a server or a device."),
     "certificate": ("sealwright.cli.certificate:certificate", "Show certificates."),
     "log": ("sealwright.cli.log:log", "Check the log: who got the keys of the mailbox."),
     # the server

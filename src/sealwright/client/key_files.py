@@ -80,6 +80,11 @@ def read_file(path: Path, max_bytes: int = MAX_FILE_BYTES) -> bytes:
     return content
 
 
+def pem_block(content: bytes, *labels: bytes) -> bytes | None:
+    """Return what the first PEM block with one of these labels holds; None if there is none."""
+    return next((_decoded(match[0]) for match in _PEM.finditer(content) if match[1] in labels), None)
+
+
 def read_password(path: Path) -> bytes:
     """Return the first line of a file."""
     return read_file(path, MAX_PASSWORD_BYTES).split(b"\n", 1)[0].rstrip(b"\r")

@@ -5,11 +5,12 @@ What a layer is, its CMS content says and not the smime-type beside it.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from sealwright.cms import enveloped, signed
-from sealwright.cms.decryptors import FindKeys
+from sealwright.cms.decryptors import FindKeys, KeyDecryptor
 from sealwright.cms.identifiers import RecipientIdentifier
 from sealwright.errors import DecodingError, DecryptionError
 from sealwright.smime.cautions import Caution, caution
@@ -38,13 +39,17 @@ class Encryption:
         is_decrypted: A key opened it. Why not is never told.
         is_authenticated: Integrity is protected, too (AEAD); never for CBC.
         content_cipher: Such as "aes-256-gcm"; empty if not decrypted.
+        key_management: How the key of the content was wrapped, such as "rsa-pkcs1-v1.5"; empty if not decrypted.
         recipient: Which RecipientInfo opened it.
+        recipients: All that were looked at, in the order of the message.
     """
 
     is_decrypted: bool
     is_authenticated: bool = False
     content_cipher: str = ""
+    key_management: str = ""
     recipient: RecipientIdentifier | None = None
+    recipients: tuple[RecipientIdentifier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +150,17 @@ def _open_opaque(entity: Entity, envelope: Envelope, find_keys: FindKeys, trust:
 
 
 def _decrypt(entity: Entity, content_info: bytes, envelope: Envelope, find_keys: FindKeys) -> bytes | None:
+    asked: dict[RecipientIdentifier, None] = {}
+
+    def find_and_note(recipient: RecipientIdentifier) -> Sequence[KeyDecryptor]:
+        asked[recipient] = None
+        return find_keys(recipient)
+
     try:
-        found = enveloped.decrypt(content_info, find_keys)
+        found = enveloped.decrypt(content_info, find_and_note)
     except DecryptionError:
-        envelope.layers.append(Layer("encrypted", entity.content_type, encryption=Encryption(is_decrypted=False)))
+        encryption = Encryption(is_decrypted=False, recipients=tuple(asked))
+        envelope.layers.append(Layer("encrypted", entity.content_type, encryption=encryption))
         envelope.cautions.append(caution("not-decrypted"))
         return None
     encryption = Encryption(
@@ -156,6 +168,7 @@ def _decrypt(entity: Entity, content_info: bytes, envelope: Envelope, find_keys:
         is_authenticated=found.authenticated,
         content_cipher=found.content_cipher,
         recipient=found.recipient,
+        recipients=tuple(asked),
     )
     envelope.layers.append(Layer("encrypted", entity.content_type, encryption=encryption))
     return found.content

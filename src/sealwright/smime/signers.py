@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Literal
 
 from cryptography import x509
 
@@ -65,6 +66,13 @@ class SignerVerdict:
     matches_from: bool = False
     matches_sender: bool = False
     cautions: tuple[Caution, ...] = ()
+
+    @property
+    def revocation(self) -> Literal["good", "revoked", "unknown"]:
+        """What is known of the revocation of all certificates of the path."""
+        if self.problem == "revoked":
+            return "revoked"
+        return "good" if self.is_revocation_known else "unknown"
 
     @property
     def is_valid(self) -> bool:

@@ -1,0 +1,152 @@
+"""Options that give keys, trust and recipients as files, for commands that work without a server and without a set-up device."""
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from cryptography import x509
+
+from sealwright.cli.client_options import EXISTING_FILE
+from sealwright.client import key_files
+from sealwright.clock import SystemClock
+from sealwright.errors import InputError
+from sealwright.smime.trust import Trust
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MANY: dict[str, Any] = {"type": EXISTING_FILE, "multiple": True}
+_OPTIONS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
+    "keys": (
+        ("--p12", {**_MANY, "help": "PKCS #12 file with a private key."}),
+        ("--password-file", {**_MANY, "help": "First line is a password; each is tried on each key file."}),
+        ("--key", {**_MANY, "help": "Private key, PEM or DER."}),
+        ("--cert", {**_MANY, "help": "Certificate of a private key."}),
+    ),
+    "trust": (
+        ("--trust-anchor", {**_MANY, "help": "Root certificates to trust, PEM or DER."}),
+        ("--certificate", {**_MANY, "help": "More certificates to build paths with; they are not trusted."}),
+        ("--crl", {**_MANY, "help": "Revocation lists, PEM or DER."}),
+        ("--at", {"help": "Judge as of this time (ISO 8601) instead of now."}),
+        ("--allow-weak", {"is_flag": True, "help": "Admit SHA-1 signatures and RSA keys of 1024 bits."}),
+    ),
+    "recipients": (
+        (
+            "--recipient-certificate",
+            {**_MANY, "help": "Encrypt to this certificate, which is trusted as it is; again for more."},
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """What the options say.
+
+    Attributes:
+        p12: PKCS #12 files.
+        password_file: Passwords of key files.
+        key: Private keys.
+        cert: Their certificates.
+        trust_anchor: Roots.
+        certificate: Intermediates.
+        crl: Revocation lists.
+        at: The time in question.
+        allow_weak: Admit weak signatures.
+        recipient_certificate: Whom to encrypt to.
+    """
+
+    p12: tuple[Path, ...] = ()
+    password_file: tuple[Path, ...] = ()
+    key: tuple[Path, ...] = ()
+    cert: tuple[Path, ...] = ()
+    trust_anchor: tuple[Path, ...] = ()
+    certificate: tuple[Path, ...] = ()
+    crl: tuple[Path, ...] = ()
+    at: str | None = None
+    allow_weak: bool = False
+    recipient_certificate: tuple[Path, ...] = ()
+
+    @property
+    def are_given(self) -> bool:
+        """Files take the place of the device."""
+        return any((self.p12, self.key, self.trust_anchor, self.recipient_certificate))
+
+    def keys(self) -> tuple[key_files.KeyFile, ...]:
+        """Load the private keys.
+
+        Raises:
+            InputError: If one cannot be opened, or has no certificate.
+        """
+        passwords = [key_files.read_password(path) for path in self.password_file]
+        bundles = [_load(path, lambda content: key_files.load_pkcs12_file(content, passwords)) for path in self.p12]
+        private_keys = [
+            _load(path, lambda content: key_files.load_private_key_file(content, passwords)) for path in self.key
+        ]
+        certificates = list(_certificates((*self.cert, *self.certificate)))
+        return (*bundles, *key_files.pair(private_keys, certificates))
+
+    def trust(self) -> Trust:
+        """Load what is trusted; without anchors nothing is."""
+        return Trust(
+            now=self.moment(),
+            anchors=tuple(_certificates(self.trust_anchor)),
+            certificates=tuple(_certificates((*self.certificate, *self.cert))),
+            crls=tuple(crl for path in self.crl for crl in _load(path, key_files.load_crl_file)),
+            allow_weak=self.allow_weak,
+        )
+
+    def recipients(self) -> tuple[x509.Certificate, ...]:
+        """Load whom to encrypt to: the first certificate of each file."""
+        return tuple(_load(path, key_files.load_certificate_file)[0] for path in self.recipient_certificate)
+
+    def moment(self) -> datetime:
+        """Return the time in question, aware UTC.
+
+        Raises:
+            InputError: If it is not a time.
+        """
+        if self.at is None:
+            return SystemClock().now()
+        try:
+            moment = datetime.fromisoformat(self.at)
+        except ValueError as error:
+            raise InputError("--at is not a time; write it as 2026-01-31T12:00:00Z") from error
+        return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def file_options(*kinds: str) -> Callable[[F], F]:
+    """Add options of the kinds "keys", "trust" and "recipients"; they arrive as `files`, a `FileOptions`."""
+
+    def add(command: F) -> F:
+        options = [option for kind in kinds for option in _OPTIONS[kind]]
+        names = {field.name for field in fields(FileOptions)}
+
+        @functools.wraps(command)
+        def wrapped(*arguments: Any, **rest: Any) -> Any:
+            given = {name: rest.pop(name) for name in list(rest) if name in names}
+            return command(*arguments, files=FileOptions(**given), **rest)
+
+        decorated: Any = wrapped
+        for name, settings in reversed(options):
+            decorated = click.option(name, **settings)(decorated)
+        return decorated  # type: ignore[no-any-return]
+
+    return add
+
+
+def _certificates(paths: tuple[Path, ...]) -> Iterator[x509.Certificate]:
+    for path in paths:
+        yield from _load(path, key_files.load_certificate_file)
+
+
+def _load(path: Path, load: Callable[[bytes], Any]) -> Any:
+    """Load a file, and name it where it cannot be loaded."""
+    content = key_files.read_file(path)
+    try:
+        return load(content)
+    except InputError as error:
+        raise type(error)(f"{path}: {error.message}") from error
