@@ -12,7 +12,6 @@ from support.mail_people import MailRoot
 from support.smime_layers import (
     FROM_ALICE,
     TEXT,
-    base64_lines,
     encrypted,
     mixed,
     multipart_signed,
@@ -768,8 +767,3 @@ def test_capabilities_are_learnt_from_valid_signatures_of_the_present_only():
     assert capabilities(FROM_ALICE + signed_opaque(TEXT, ALICE, time=NOW + timedelta(minutes=6))) == b""
     assert capabilities(FROM_ALICE + signed_opaque(TEXT, ALICE), Trust(now=NOW)) == b""
     assert capabilities((FROM_ALICE + signed_clear(TEXT, ALICE)).replace(b"10", b"99")) == b""
-
-
-def test_base64_that_goes_on_after_its_padding():
-    message = FROM_ALICE + opaque(signature_of(TEXT, ALICE), "signed-data") + base64_lines(b"more")
-    assert judge_message(message, BOB.find_keys, TRUST).body_text == "Pay 10 to Bob.\n"
