@@ -32,7 +32,7 @@ class CertificatePool:
         rest = [certificate for certificate in dict.fromkeys(others) if certificate not in self.anchors]
         for certificate in self.anchors + rest[:MAX_CANDIDATES]:
             self._by_subject.setdefault(normalized_name(certificate.subject), []).append(certificate)
-        self._verified: dict[tuple[bytes, x509.Certificate], bool] = {}
+        self._verified: dict[tuple[x509.Certificate | int, x509.Certificate], bool] = {}
         self._keys: dict[x509.Certificate, bytes] = {}
 
     def named(self, name: x509.Name) -> list[x509.Certificate]:
@@ -45,7 +45,8 @@ class CertificatePool:
         Raises:
             PathValidationError: If the budget is spent.
         """
-        key = (signed.signature + signed.public_bytes(Encoding.DER), signer)
+        # the caller keeps its lists as long as this pool, so their identity is theirs alone
+        key = (signed if isinstance(signed, x509.Certificate) else id(signed), signer)
         if key not in self._verified:
             self._verified[key] = is_signed_by(signed, signer, self.budget)
         return self._verified[key]

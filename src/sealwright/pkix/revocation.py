@@ -28,7 +28,9 @@ from sealwright.pkix.signatures import check_hash
 CLOCK_TOLERANCE = timedelta(minutes=5)
 RESPONSE_LIFE = timedelta(hours=24)
 """Of a response without nextUpdate: newer information is always to be had (RFC 6960 section 4.2.2.1), so it grows old soon."""
-MAX_RESPONSES = 50
+MAX_LISTS = 1_000
+"""A list takes about 50 us to look at; who brings more wants us to be busy."""
+MAX_RESPONSES = 100
 """A path of 10 certificates asks for 9."""
 _COMPROMISED = (x509.ReasonFlags.key_compromise, x509.ReasonFlags.ca_compromise, x509.ReasonFlags.aa_compromise)
 _HOLD = x509.ReasonFlags.certificate_hold
@@ -73,6 +75,9 @@ class RevocationChecker:
         at: The time in question.
         allow_weak: Whether lists and responses may be signed with SHA-1.
         is_crl_issuer: Tells whether a certificate that signs lists has a valid path to an anchor.
+
+    Raises:
+        PathValidationError: "too-many-steps", if there are too many of them.
     """
 
     def __init__(
@@ -85,7 +90,9 @@ class RevocationChecker:
         allow_weak: bool,
         is_crl_issuer: Callable[[x509.Certificate, x509.Certificate], bool],
     ) -> None:
-        self._lists = list(_decode(evidence.crls))
+        if len(evidence.crls) > MAX_LISTS or len(evidence.ocsp_responses) > MAX_RESPONSES:
+            raise PathValidationError("there are too many revocation lists or OCSP responses", "too-many-steps")
+        self._lists = _decode(evidence.crls)
         self._responses = evidence.ocsp_responses
         self._pool = pool
         self._now, self._at = now, at
@@ -145,7 +152,7 @@ class RevocationChecker:
         self, certificate: x509.Certificate, issuer: x509.Certificate
     ) -> tuple[RevocationEntry | None, bool]:
         is_good = False
-        for der in self._responses[:MAX_RESPONSES]:
+        for der in self._responses:
             try:
                 answer = ocsp.read_response(der, certificate, issuer, self._pool, allow_weak=self._allow_weak)
             except (DecodingError, InvalidSignatureError):
@@ -185,7 +192,8 @@ class RevocationChecker:
         return may_be_issuer(crl, signer) and self._pool.is_signed_by(crl, signer)
 
 
-def _decode(crls: Iterable[x509.CertificateRevocationList]) -> Iterable[RevocationList]:
+def _decode(crls: Iterable[x509.CertificateRevocationList]) -> list[RevocationList]:
+    """Return the lists that can be used, oldest first, a complete one before the delta lists of the same time."""
     usable = []
     for crl in crls:
         try:
