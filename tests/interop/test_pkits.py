@@ -12,7 +12,7 @@ import cryptography_vectors
 import pytest
 from cryptography import x509
 
-from sealwright.cms import schema
+from sealwright.cms import signed
 from sealwright.errors import PathValidationError
 from sealwright.pkix.path import validate_path
 from sealwright.pkix.policies import ANY_POLICY, PolicySettings
@@ -300,14 +300,11 @@ def load(title):
     """Return leaf, other certificates and lists of a test."""
     name = title.replace(" ", "").replace("-", "")
     mail = message_from_bytes((DATA / "smime" / f"Signed{name}.eml").read_bytes())
-    signed = schema.load_content(mail.get_payload()[1].get_payload(decode=True))
-    certificates = [x509.load_der_x509_certificate(schema.raw(one)) for one in signed.certificates]
-    crls = [x509.load_der_x509_crl(schema.raw(one)) for one in signed.crls]
-    (signer,) = signed.signer_infos.as_list()
-    leaf = next(
-        one for one in certificates if (one.issuer, one.serial_number) == (signer.sid.issuer, signer.sid.serial_number)
-    )
-    return leaf, certificates, crls
+    # whether the mail's own signature holds is not the question here
+    examined = signed.examine(mail.get_payload()[1].get_payload(decode=True), b"")
+    (signer,) = examined.signers
+    crls = [x509.load_der_x509_crl(crl) for crl in examined.crls]
+    return signer.certificate, examined.certificates, crls
 
 
 def validate(title, policies=None):
@@ -329,8 +326,8 @@ def plain_tests():
 def test_plain(number, title, code):
     assert (number in DIFFERENT_BY_DESIGN) == (title.startswith("Valid") and bool(code))
     if code == "unreadable":
-        with pytest.raises(ValueError, match="AlgorithmIdentifier::params"):
-            load(title)
+        leaf, _certificates, _crls = load(title)
+        assert leaf is None
     elif code:
         with pytest.raises(PathValidationError) as caught:
             validate(title)
