@@ -10,11 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat import asn1
 from cryptography.hazmat.decrepit.ciphers import algorithms as old_ciphers
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher, modes
 from cryptography.hazmat.primitives.ciphers import algorithms as ciphers
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from sealwright.cms import algorithms, schema
@@ -120,6 +122,18 @@ class ContentCipher:
         except ValueError as error:
             raise DecryptionError from error
 
+    def encrypt(
+        self, content_encryption_key: bytes, plaintext: bytes, associated_data: bytes = b""
+    ) -> tuple[bytes, bytes]:
+        """Encrypt a whole content; returns the ciphertext, and the tag or nothing."""
+        if self.kind == "gcm":  # in one call, twice as fast for a short mail
+            sealed = AESGCM(self._key(content_encryption_key)).encrypt(self.nonce, plaintext, associated_data)
+            return sealed[: -self.tag_bytes], sealed[-self.tag_bytes :]
+        encryptor = self.encryptor(content_encryption_key, associated_data)
+        ciphertext = encryptor.update(plaintext)
+        rest, tag = encryptor.finalize()
+        return ciphertext + rest if rest else ciphertext, tag
+
     def decrypt(
         self, content_encryption_key: bytes, ciphertext: bytes, tag: bytes = b"", associated_data: bytes = b""
     ) -> bytes:
@@ -128,6 +142,12 @@ class ContentCipher:
         Raises:
             DecryptionError: If key, parameters, padding or tag are wrong.
         """
+        if self.kind == "gcm" and len(tag) == self.tag_bytes == MAX_TAG_BYTES:  # in one call, as above
+            try:
+                gcm = AESGCM(self._key(content_encryption_key))
+                return gcm.decrypt(self.nonce, ciphertext + tag, associated_data)
+            except (InvalidTag, ValueError) as error:
+                raise DecryptionError from error
         decryptor = self.decryptor(content_encryption_key, associated_data)
         plaintext = decryptor.update(ciphertext)
         rest = decryptor.finalize(tag)

@@ -74,17 +74,15 @@ class PrivateKeyDecryptor:
         """Unwrap with the private key; see `KeyDecryptor.unwrap_key`."""
         info, key = wrapped.info, self.private_key
         try:
-            if isinstance(info, KeyTransRecipientInfo) and isinstance(key, rsa.RSAPrivateKey):
-                return key_transport.unwrap_key(info, key)
-            if isinstance(info, KeyAgreeRecipientInfo) and isinstance(
-                key, ec.EllipticCurvePrivateKey | x25519.X25519PrivateKey | x448.X448PrivateKey
-            ):
+            if isinstance(key, rsa.RSAPrivateKey):
+                return key_transport.unwrap_key(info, key) if isinstance(info, KeyTransRecipientInfo) else None
+            if isinstance(key, ec.EllipticCurvePrivateKey | x25519.X25519PrivateKey | x448.X448PrivateKey):
+                if not isinstance(info, KeyAgreeRecipientInfo):
+                    return None
                 return key_agreement.unwrap_key(info, wrapped.encrypted_key, key)
-            if isinstance(info, KEMRecipientInfo) and isinstance(key, kem.KEMPrivateKey):
-                return kem.unwrap_key(info, key)
+            return kem.unwrap_key(info, key) if isinstance(info, KEMRecipientInfo) else None
         except (ValueError, keywrap.InvalidUnwrap, DecodingError):
             return None
-        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,13 +79,11 @@ def encrypt(
     key = secrets.token_bytes(content_cipher.key_bytes)
     infos = wrap_for_all(key, recipients, key_transport)
     attributes = _authenticated_attributes(content_type) if content_cipher.is_authenticated else None
-    encryptor = content_cipher.encryptor(key, _associated_data(attributes))
-    ciphertext = encryptor.update(content)
-    rest, tag = encryptor.finalize()
+    ciphertext, tag = content_cipher.encrypt(key, content, _associated_data(attributes))
     info = schema.EncryptedContentInfo(
         content_type=x509.ObjectIdentifier(content_type),
         content_encryption_algorithm=content_cipher.algorithm(),
-        encrypted_content=ciphertext + rest if rest else ciphertext,
+        encrypted_content=ciphertext,
     )
     if content_cipher.is_authenticated:
         authenticated = schema.AuthEnvelopedData(

@@ -1,10 +1,17 @@
 """How a CMS message names a certificate or a key: SignerIdentifier and RecipientIdentifier (RFC 5652 sections 5.3 and 6.2)."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography import x509
 
+from sealwright.asn1.ber import tlv
+from sealwright.asn1.der import content_of, elements
+from sealwright.cms import schema
 from sealwright.cms.recipient_schema import IssuerAndSerialNumber, RecipientKeyIdentifier
+
+_REMEMBERED = 512
+"""Certificates whose names were taken out; the same recipients come again in every mail of a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,7 @@ class RecipientIdentifier:
         """Say whether the identifier names this certificate."""
         if self.subject_key_identifier is not None:
             return self.subject_key_identifier == subject_key_identifier(certificate)
-        return self.serial_number == certificate.serial_number and self.issuer_der == certificate.issuer.public_bytes()
+        return self.serial_number == certificate.serial_number and self.issuer_der == _issuer_der(certificate)
 
 
 def subject_key_identifier(certificate: x509.Certificate) -> bytes | None:
@@ -40,9 +47,20 @@ def subject_key_identifier(certificate: x509.Certificate) -> bytes | None:
         return None
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def issuer_and_serial(certificate: x509.Certificate) -> IssuerAndSerialNumber:
     """Return the certificate's issuerAndSerialNumber."""
-    return IssuerAndSerialNumber(issuer=certificate.issuer, serial_number=certificate.serial_number)
+    return IssuerAndSerialNumber(
+        issuer=schema.any_element(_issuer_der(certificate)), serial_number=certificate.serial_number
+    )
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _issuer_der(certificate: x509.Certificate) -> bytes:
+    """Return the issuer's Name as it stands in the certificate."""
+    fields = elements(content_of(0x30, certificate.tbs_certificate_bytes))
+    # TBSCertificate: [0] version (absent in version 1), serialNumber, signature, issuer
+    return tlv(*fields[3 if fields[0][0] == 0xA0 else 2])
 
 
 def identifier(sid: IssuerAndSerialNumber | RecipientKeyIdentifier | bytes) -> RecipientIdentifier:
@@ -51,4 +69,4 @@ def identifier(sid: IssuerAndSerialNumber | RecipientKeyIdentifier | bytes) -> R
         return RecipientIdentifier(subject_key_identifier=sid)
     if isinstance(sid, RecipientKeyIdentifier):
         return RecipientIdentifier(subject_key_identifier=sid.subject_key_identifier)
-    return RecipientIdentifier(issuer_der=sid.issuer.public_bytes(), serial_number=sid.serial_number)
+    return RecipientIdentifier(issuer_der=schema.raw(sid.issuer), serial_number=sid.serial_number)

@@ -1,6 +1,6 @@
 """KEMRecipientInfo: the content-encryption key wrapped under an encapsulated key (RFC 9629), with ML-KEM (RFC 9936)."""
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from cryptography import x509
 from cryptography.hazmat import asn1
@@ -22,7 +22,6 @@ _MIN_WRAP_BYTES = {"ml-kem-512": 16, "ml-kem-768": 32, "ml-kem-1024": 32}
 """RFC 9936 section 2.2.1: the wraps that MUST be used."""
 
 
-@runtime_checkable
 class KEMPrivateKey(Protocol):
     """What opens a KEMRecipientInfo; ML-KEM keys of `cryptography` do, and any other object with this method."""
 
@@ -80,7 +79,7 @@ def unwrap_key(info: KEMRecipientInfo, private_key: KEMPrivateKey) -> bytes:
         InvalidUnwrap: If the key does not fit.
         DecodingError: If the algorithms are not known, or do not fit each other.
     """
-    size = wrap_bytes(info)
+    size = _wrap_bytes(info)
     if info.version != 0 or info.ukm is not None:
         raise DecodingError("not a KEMRecipientInfo that is read here")
     if schema.algorithm_oid(info.kdf) != algorithms.HKDF_SHA256 or len(info.kdf) != 1:
@@ -88,33 +87,24 @@ def unwrap_key(info: KEMRecipientInfo, private_key: KEMPrivateKey) -> bytes:
     return keywrap.aes_key_unwrap(_derive(private_key.decapsulate(info.kemct), info.wrap, size), info.encrypted_key)
 
 
-def wrap_bytes(info: KEMRecipientInfo) -> int:
-    """Return the length of the key-encryption key.
+def describe(info: KEMRecipientInfo) -> tuple[str, int, bool]:
+    """Name the KEM, such as "ml-kem-768"; tell the length of its key-encryption key, and whether that is too weak for it.
 
     Raises:
-        DecodingError: If it is not that of the wrap algorithm (RFC 9629 section 3: kekLength MUST fit).
+        DecodingError: If it is not ML-KEM without parameters (RFC 9936 section 2.2.1), or the wrap does not fit.
     """
+    name, size = algorithms.ML_KEM.get(schema.algorithm_oid(info.kem)), _wrap_bytes(info)
+    if name is None or len(info.kem) != 1:
+        raise DecodingError("not a KEM that is read here")
+    return name, size, size < _MIN_WRAP_BYTES[name]
+
+
+def _wrap_bytes(info: KEMRecipientInfo) -> int:
+    """Return the length of the key-encryption key, which MUST be that of the wrap (RFC 9629 section 3)."""
     size = algorithms.WRAP_KEY_BYTES.get(schema.algorithm_oid(info.wrap))
     if size is None or info.kek_length != size:
         raise DecodingError("not an AES key wrap, or one of another length than promised")
     return size
-
-
-def key_management(info: KEMRecipientInfo) -> str:
-    """Name the KEM, such as "ml-kem-768".
-
-    Raises:
-        DecodingError: If it is not ML-KEM without parameters (RFC 9936 section 2.2.1).
-    """
-    name = algorithms.ML_KEM.get(schema.algorithm_oid(info.kem))
-    if name is None or len(info.kem) != 1:
-        raise DecodingError("not a KEM that is read here")
-    return name
-
-
-def is_wrap_weak(info: KEMRecipientInfo) -> bool:
-    """Say whether the key wrap is weaker than the KEM wants."""
-    return wrap_bytes(info) < _MIN_WRAP_BYTES[key_management(info)]
 
 
 def _derive(shared: bytes, wrap: schema.AlgorithmIdentifier, size: int) -> bytes:

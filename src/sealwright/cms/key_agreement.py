@@ -96,27 +96,19 @@ def unwrap_key(info: KeyAgreeRecipientInfo, encrypted_key: bytes, private_key: A
     return keywrap.aes_key_unwrap(_derive(scheme, shared, wrap, size, info.ukm), encrypted_key)
 
 
-def wrap_bytes(info: KeyAgreeRecipientInfo) -> int:
-    """Return the length of the key-encryption key.
-
-    Raises:
-        DecodingError: If the scheme is not known.
-    """
-    return _scheme(info)[2]
-
-
-def key_management(info: KeyAgreeRecipientInfo) -> str:
-    """Name the scheme, such as "ecdh-sha256-kdf" or "x25519-hkdf-sha256".
+def describe(info: KeyAgreeRecipientInfo) -> tuple[str, int]:
+    """Name the scheme, such as "ecdh-sha256-kdf" or "x25519-hkdf-sha256", and the length of its key-encryption key.
 
     Raises:
         DecodingError: If it is not known.
     """
-    scheme, originator = _scheme(info)[0], info.originator.value
+    scheme, _, size = _scheme(info)
+    originator = info.originator.value
     oid = schema.algorithm_oid(originator.algorithm) if isinstance(originator, OriginatorPublicKey) else ""
     agreement = {algorithms.X25519: "x25519", algorithms.X448: "x448"}.get(oid, "ecdh")
     if scheme in algorithms.HKDF_SCHEMES:
-        return f"{agreement}-hkdf-{algorithms.HKDF_SCHEMES[scheme].name}"
-    return f"{agreement}-{algorithms.X963_KDFS[scheme].name}-kdf"
+        return f"{agreement}-hkdf-{algorithms.HKDF_SCHEMES[scheme].name}", size
+    return f"{agreement}-{algorithms.X963_KDFS[scheme].name}-kdf", size
 
 
 def _scheme(info: KeyAgreeRecipientInfo) -> tuple[str, schema.AlgorithmIdentifier, int]:

@@ -12,9 +12,9 @@ from cryptography.hazmat.asn1 import TLV, Default, Explicit, Implicit, Variant
 
 @asn1.sequence
 class IssuerAndSerialNumber:
-    """RFC 5652 section 10.2.4."""
+    """RFC 5652 section 10.2.4; the Name stays as it came, so that another recipient's odd one does no harm."""
 
-    issuer: x509.Name
+    issuer: TLV
     serial_number: int
 
 

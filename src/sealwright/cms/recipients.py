@@ -186,9 +186,9 @@ def _describe(info: OpenableRecipientInfo, cipher: ContentCipher) -> tuple[str, 
         short = len(info.encrypted_key) < key_transport.MIN_RSA_BYTES
         return key_transport.key_management(info), ("rsa-short",) if short else ()
     if isinstance(info, KeyAgreeRecipientInfo):
-        weak = key_agreement.wrap_bytes(info) < cipher.key_bytes
-        return key_agreement.key_management(info), ("key-wrap-weak",) if weak else ()
+        name, wrap_bytes = key_agreement.describe(info)
+        return name, ("key-wrap-weak",) if wrap_bytes < cipher.key_bytes else ()
     if isinstance(info, KEMRecipientInfo):
-        weak = kem.is_wrap_weak(info) or kem.wrap_bytes(info) < cipher.key_bytes
-        return kem.key_management(info), ("key-wrap-weak",) if weak else ()
+        name, wrap_bytes, is_weak = kem.describe(info)
+        return name, ("key-wrap-weak",) if is_weak or wrap_bytes < cipher.key_bytes else ()
     return "kek" if isinstance(info, KEKRecipientInfo) else "password", ()

@@ -5,6 +5,7 @@ AlgorithmIdentifier has optional ANY parameters, so it is read as SEQUENCE OF AN
 came, so they are lists of ANY under an implicit tag.
 """
 
+from functools import lru_cache
 from typing import Annotated
 
 from cryptography import x509
@@ -113,7 +114,18 @@ def raw(element: TLV) -> bytes:
 
 def algorithm(oid: str, *parameters: bytes) -> AlgorithmIdentifier:
     """Return an AlgorithmIdentifier; no parameters means absent, not NULL."""
-    return [any_element(asn1.encode_der(x509.ObjectIdentifier(oid))), *map(any_element, parameters)]
+    return [_oid_element(oid), *map(any_element, parameters)]
+
+
+@lru_cache(maxsize=128)
+def oid_der(oid: str) -> bytes:
+    """Return the DER of an OBJECT IDENTIFIER in dotted form."""
+    return asn1.encode_der(x509.ObjectIdentifier(oid))
+
+
+@lru_cache(maxsize=128)
+def _oid_element(oid: str) -> TLV:
+    return any_element(oid_der(oid))
 
 
 def algorithm_der(identifier: AlgorithmIdentifier) -> bytes:
@@ -168,7 +180,7 @@ def algorithm_parameter(identifier: AlgorithmIdentifier) -> AlgorithmIdentifier:
 
 def content_info(oid: str, content: bytes) -> bytes:
     """Return the DER ContentInfo over an encoded content."""
-    return tlv(0x30, asn1.encode_der(x509.ObjectIdentifier(oid)), tlv(0xA0, content))
+    return tlv(0x30, oid_der(oid), tlv(0xA0, content))
 
 
 def load_content(encoded: bytes) -> EnvelopedData | AuthEnvelopedData | SignedData:

@@ -11,8 +11,8 @@ from sealwright.cms import algorithms, schema
 from sealwright.cms.recipient_schema import KEKRecipientInfo, PasswordRecipientInfo, PBKDF2Params
 from sealwright.errors import DecodingError
 
-MAX_PBKDF2_ROUNDS = 2_000_000
-"""About a second; what the sender asks for is what the reader must do, so it has a bound."""
+MAX_PBKDF2_ROUNDS = 1_000_000
+"""About half a second; what the sender asks for is what the reader must do, so it has a bound."""
 MAX_WRAPPED_BYTES = 1024
 """A content-encryption key has at most 32 octets; RFC 3211 pads it to blocks."""
 _BLOCK_BYTES = 16
