@@ -13,7 +13,8 @@ MAX_DEPTH = 64
 """CMS with its attributes nests about 20 deep; certificates inside are copied, not walked."""
 MAX_ELEMENTS = 200_000
 """A 25 MiB message in 4 KiB chunks has about 6,400 elements; more than this is an attack."""
-SIGNED_DATA_OID = bytes.fromhex("06092a864886f70d010702")
+_SIGNED_DATA_OID = bytes.fromhex("06092a864886f70d010702")
+_COMPRESSED_DATA_OID = bytes.fromhex("060b2a864886f70d0109100109")
 _SEQUENCE, _SET, _OCTETS, _CONSTRUCTED_OCTETS = 0x30, 0x31, 0x04, 0x24
 
 
@@ -136,33 +137,33 @@ def cms_to_der(data: bytes) -> bytes:
     inner = reader.children(parts[1])
     if len(inner) != 1 or inner[0].tag != _SEQUENCE:
         raise DecodingError("the ContentInfo holds no SEQUENCE")
-    is_signed = content_type == SIGNED_DATA_OID
-    fields = [_field(reader, child, is_signed) for child in reader.children(inner[0])]
+    encapsulates = content_type in (_SIGNED_DATA_OID, _COMPRESSED_DATA_OID)
+    fields = [_field(reader, child, encapsulates) for child in reader.children(inner[0])]
     return tlv(_SEQUENCE, content_type, tlv(0xA0, tlv(_SEQUENCE, *fields)))
 
 
-def _field(reader: _Reader, field: _Element, is_signed: bool) -> bytes:
+def _field(reader: _Reader, field: _Element, encapsulates: bool) -> bytes:
     if field.tag == _SET:
         return tlv(_SET, *sorted(reader.der(child) for child in reader.children(field)))
     if field.tag == _SEQUENCE:
-        return _content(reader, field, is_signed)
-    if field.tag in (0xA0, 0xA1) and is_signed:  # certificates and CRLs, verbatim: signatures cover them
+        return _content(reader, field, encapsulates)
+    if field.tag in (0xA0, 0xA1) and encapsulates:  # certificates and CRLs, verbatim: signatures cover them
         return tlv(field.tag, *(reader.raw(child) for child in reader.children(field)))
     return reader.der(field)
 
 
-def _content(reader: _Reader, field: _Element, is_signed: bool) -> bytes:
+def _content(reader: _Reader, field: _Element, encapsulates: bool) -> bytes:
     """Transcode EncapsulatedContentInfo or EncryptedContentInfo, joining the chunks of the content."""
     parts = []
     for number, child in enumerate(reader.children(field)):
-        if number == 0 or child.tag == _SEQUENCE:
+        if number == 0 or child.tag < 0x40:  # the type, and an algorithm with its parameters
             parts.append(reader.der(child))
             continue
         segments: list[bytes] = []
-        if is_signed:
+        if encapsulates:
             inner = reader.children(child)
             if len(inner) != 1:
-                raise DecodingError("the signed content is not one OCTET STRING")
+                raise DecodingError("the content is not one OCTET STRING")
             reader.octets(inner[0], segments)
             parts.append(tlv(0xA0, tlv(_OCTETS, *segments)))
         else:

@@ -129,7 +129,7 @@ def decrypt(content_info: bytes, find_keys: FindKeys, *, allow_legacy: bool = Fa
     elif isinstance(message, schema.AuthEnvelopedData):
         info, attributes, tag = message.auth_encrypted_content_info, message.auth_attrs, message.mac
     else:
-        raise DecodingError("the message is signed, not encrypted")
+        raise DecodingError("the message is not encrypted")
     is_authenticated = isinstance(message, schema.AuthEnvelopedData)
     wrapped = wrapped_keys(message.recipient_infos.as_list())
     cipher = read_cipher(info.content_encryption_algorithm, authenticated=is_authenticated, allow_legacy=allow_legacy)

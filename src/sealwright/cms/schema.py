@@ -21,6 +21,7 @@ AlgorithmIdentifier = list[TLV]
 DATA = "1.2.840.113549.1.7.1"
 SIGNED_DATA = "1.2.840.113549.1.7.2"
 ENVELOPED_DATA = "1.2.840.113549.1.7.3"
+COMPRESSED_DATA = "1.2.840.113549.1.9.16.1.9"
 AUTH_ENVELOPED_DATA = "1.2.840.113549.1.9.16.1.23"
 
 
@@ -83,6 +84,15 @@ class SignedData:
     certificates: Annotated[list[TLV] | None, Implicit(0)]
     crls: Annotated[list[TLV] | None, Implicit(1)]
     signer_infos: SetOf[list[TLV]]
+
+
+@asn1.sequence
+class CompressedData:
+    """RFC 3274 section 1.1."""
+
+    version: int
+    compression_algorithm: list[TLV]
+    encap_content_info: EncapsulatedContentInfo
 
 
 @asn1.sequence
@@ -183,7 +193,16 @@ def content_info(oid: str, content: bytes) -> bytes:
     return tlv(0x30, oid_der(oid), tlv(0xA0, content))
 
 
-def load_content(encoded: bytes) -> EnvelopedData | AuthEnvelopedData | SignedData:
+Content = EnvelopedData | AuthEnvelopedData | SignedData | CompressedData
+_CONTENTS: dict[str, type[EnvelopedData] | type[AuthEnvelopedData] | type[SignedData] | type[CompressedData]] = {
+    SIGNED_DATA: SignedData,
+    ENVELOPED_DATA: EnvelopedData,
+    AUTH_ENVELOPED_DATA: AuthEnvelopedData,
+    COMPRESSED_DATA: CompressedData,
+}
+
+
+def load_content(encoded: bytes) -> Content:
     """Decode a DER or BER ContentInfo.
 
     Raises:
@@ -198,11 +217,10 @@ def load_content(encoded: bytes) -> EnvelopedData | AuthEnvelopedData | SignedDa
             raise DecodingError("not a CMS message that can be read here") from error
 
 
-def _parse(encoded: bytes) -> EnvelopedData | AuthEnvelopedData | SignedData:
+def _parse(encoded: bytes) -> Content:
     info = asn1.decode_der(ContentInfo, encoded)
     oid = info.content_type.dotted_string
-    known = {SIGNED_DATA: SignedData, ENVELOPED_DATA: EnvelopedData, AUTH_ENVELOPED_DATA: AuthEnvelopedData}
-    if oid in known:
-        content: EnvelopedData | AuthEnvelopedData | SignedData = info.content.parse(known[oid])
-        return content
-    raise DecodingError(f"a CMS content of type {oid} is not mail")
+    if oid not in _CONTENTS:
+        raise DecodingError(f"a CMS content of type {oid} is not mail")
+    content: Content = info.content.parse(_CONTENTS[oid])
+    return content
