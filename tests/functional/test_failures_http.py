@@ -257,6 +257,17 @@ def test_a_repeated_request_is_refused_and_changes_nothing(served, alice):
     assert served.state() == before
 
 
+@pytest.mark.parametrize(
+    "route",
+    ["/local/people", "/local/people/remove", "/local/people/rotate", "/local/policy/export-key", "/local/tls-certificates"],
+)
+def test_a_malformed_request_of_the_operator_is_a_400_and_changes_nothing(served, route):
+    before = served.state()
+    for body in (b"", *NOT_JSON, b'{"people":1,"address":1,"allowed":1,"names":1}'):
+        is_problem(served.local.post(route, body), 400)
+    assert served.state() == before
+
+
 def test_a_removed_person_gets_nothing_any_more(served):
     assert served.operate("/local/people", people("carol@example.test")).json()["created"] == 1
     served.work()

@@ -9,7 +9,7 @@ from litestar import Request, Response
 
 from sealwright.clock import Clock
 from sealwright.console.service import ConsoleService
-from sealwright.errors import AuthenticationError, NotFoundError, SealwrightError
+from sealwright.errors import AuthenticationError, SealwrightError
 from sealwright.identity.administrators import AdministratorService
 from sealwright.identity.model import Administrator, ConsoleSession, NewSession
 from sealwright.identity.passkeys import PasskeyService
@@ -175,10 +175,18 @@ def failure(request: AnyRequest, error: SealwrightError, console: Console) -> Re
     return page(console, "error.html", None, problem.status, detail=problem.detail, title=problem.title)
 
 
-def missing(console: Console) -> Response[bytes]:
-    """Answer an address that is none of the console's."""
-    problem = problem_for(NotFoundError("There is no such page."))
-    return page(console, "error.html", None, 404, detail=problem.detail, title="Not found")
+def is_console_path(path: str) -> bool:
+    """Tell whether an address is in the console's part of the server."""
+    return path == PATH or path.startswith(f"{PATH}/")
+
+
+def missing(request: AnyRequest, console: Console) -> Response[bytes]:
+    """Answer an address that is none of the console's, with the menu for whoever is signed in."""
+    try:
+        who: Visitor | None = visitor(request, console)
+    except SealwrightError:
+        who = None
+    return page(console, "error.html", who, 404, detail="There is no such page.", title="Not found")
 
 
 def sign_in_page(console: Console, error: str = "", status_code: int = 200, name: str = "") -> Response[bytes]:

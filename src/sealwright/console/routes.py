@@ -7,6 +7,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException
 from litestar.params import FromPath, QueryParameter
 
+from sealwright.console.account_routes import ACCOUNT_HANDLERS
 from sealwright.console.http import HOME, AnyRequest, Console, failure, missing, page, visitor
 from sealwright.console.sign_in_routes import SIGN_IN_HANDLERS
 from sealwright.errors import NotFoundError, SealwrightError
@@ -73,9 +74,9 @@ def console_router(console: Console) -> Router:
     def for_error(request: AnyRequest, error: SealwrightError) -> Response[bytes]:
         return failure(request, error, console)
 
-    def for_http(_: AnyRequest, error: HTTPException) -> Response[bytes]:
+    def for_http(request: AnyRequest, error: HTTPException) -> Response[bytes]:
         if error.status_code in (400, 404):  # an address with a page number that is none
-            return missing(console)
+            return missing(request, console)
         return page(console, "error.html", None, error.status_code, title="Refused", detail=str(error.detail))
 
     def give() -> Any:
@@ -83,7 +84,7 @@ def console_router(console: Console) -> Router:
 
     return Router(
         path="/",
-        route_handlers=[overview, people, person, log, static, *SIGN_IN_HANDLERS],
+        route_handlers=[overview, people, person, log, static, *SIGN_IN_HANDLERS, *ACCOUNT_HANDLERS],
         dependencies={"console": Provide(give, sync_to_thread=False)},
         exception_handlers={SealwrightError: for_error, HTTPException: for_http},
         include_in_schema=False,

@@ -18,6 +18,8 @@ MAX_QUERY_CHARACTERS: Final = 200
 TITLES: Final = {
     "administrator.add-passkey": "Administrator added a passkey",
     "administrator.create": "Administrator set up",
+    "administrator.remove": "Administrator removed",
+    "administrator.remove-passkey": "Administrator removed a passkey",
     "administrator.set-password": "Administrator set a password",
     "administrator.sign-in": "Administrator signed in",
     "certificate.issue": "Certificate issued",

@@ -7,6 +7,7 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import RawBody
 
+from sealwright.console.account_routes import ACCOUNT, set_password
 from sealwright.console.http import (
     FORM_TOKEN_HEADER,
     HOME,
@@ -82,7 +83,7 @@ def show_set_up(request: AnyRequest, console: NamedDependency[Console]) -> Respo
     """Show the page where an administrator chooses name and credential."""
     who = visitor(request, console, setting_up=True)
     if who.session.administrator is not None:
-        return go(console, f"{HOME}/account")
+        return go(console, ACCOUNT)
     return _set_up_page(console, who)
 
 
@@ -92,31 +93,13 @@ def set_up(request: AnyRequest, body: RawBody, console: NamedDependency[Console]
     who = visitor(request, console, setting_up=True)
     fields = posted(request, console, body)
     if who.session.administrator is not None:
-        return go(console, f"{HOME}/account")
+        return go(console, ACCOUNT)
     name = fields.get("name", "")
     try:
-        session = _set_password(console, who, name, fields)
+        session = set_password(console, who, name, fields)
     except (InputError, ConflictError) as error:
         return _set_up_page(console, who, name, error.message, 400)
     return go(console, HOME, session)
-
-
-@get(f"{HOME}/account", sync_to_thread=True)
-def show_account(request: AnyRequest, console: NamedDependency[Console]) -> Response[bytes]:
-    """Show one's own credentials."""
-    return _account_page(console, visitor(request, console))
-
-
-@post(f"{HOME}/account/password", sync_to_thread=True)
-def change_password(request: AnyRequest, body: RawBody, console: NamedDependency[Console]) -> Response[bytes]:
-    """Set one's own password; other browsers are signed out."""
-    who = visitor(request, console)
-    fields = posted(request, console, body)
-    try:
-        session = _set_password(console, who, "", fields)
-    except InputError as error:
-        return _account_page(console, who, error.message, 400)
-    return go(console, f"{HOME}/account", session)
 
 
 @post(f"{HOME}/sign-out", sync_to_thread=True)
@@ -145,7 +128,7 @@ def register(request: AnyRequest, body: RawBody, console: NamedDependency[Consol
     session = console.passkeys.register(
         console.organization_id, who.session, given.name, given.challenge_id, credential
     )
-    target = HOME if who.session.administrator is None else f"{HOME}/account"
+    target = HOME if who.session.administrator is None else ACCOUNT
     return answer(console, {"location": target}, session)
 
 
@@ -172,8 +155,6 @@ SIGN_IN_HANDLERS: list[Any] = [
     redeem_link,
     show_set_up,
     set_up,
-    show_account,
-    change_password,
     sign_out,
     begin_registration,
     register,
@@ -188,26 +169,11 @@ def _script(request: AnyRequest, console: Console) -> Visitor:
     return who
 
 
-def _set_password(console: Console, who: Visitor, name: str, fields: dict[str, str]) -> Any:
-    password = fields.get("password", "")
-    if password != fields.get("again", ""):
-        raise InputError("The two passwords are not the same.")
-    return console.administrators.set_password(console.organization_id, who.session, name, password)
-
-
 def _set_up_page(
     console: Console, who: Visitor, name: str = "", error: str = "", status_code: int = 200
 ) -> Response[bytes]:
     are_possible = console.passkeys.are_possible
     return page(console, "set_up.html", who, status_code, error=error, name=name, passkeys_are_possible=are_possible)
-
-
-def _account_page(console: Console, who: Visitor, error: str = "", status_code: int = 200) -> Response[bytes]:
-    passkeys = console.administrators.passkeys(console.organization_id, who.administrator)
-    are_possible = console.passkeys.are_possible
-    return page(
-        console, "account.html", who, status_code, error=error, passkeys=passkeys, passkeys_are_possible=are_possible
-    )
 
 
 def _challenge(console: Console, challenge_id: str, options: str) -> Response[bytes]:

@@ -12,6 +12,8 @@ from sealwright.storage.engine import Transaction
 from sealwright.storage.schema import new_id
 from sealwright.wire.encoding import sha256
 
+MAX_ADMINISTRATORS = 500
+"""Shown on one page."""
 MAX_PASSKEYS = 50
 """Of one administrator."""
 
@@ -40,6 +42,28 @@ class AdministratorStore:
         own = (administrator.c.organization_id == organization_id) & (administrator.c.name == name)
         row = tx.fetch_one(select(administrator).where(own))
         return None if row is None else _administrator(row)
+
+    def administrators(self, tx: Transaction, organization_id: str) -> list[tuple[Administrator, int]]:
+        """Return all administrators by name, each with the number of passkeys."""
+        columns, passkeys = administrator.c, administrator_passkey.c
+        same = (passkeys.organization_id == columns.organization_id) & (passkeys.administrator_id == columns.id)
+        count = select(func.count()).select_from(administrator_passkey).where(same).scalar_subquery()
+        own = columns.organization_id == organization_id
+        chosen = select(administrator, count.label("passkeys")).where(own).order_by(columns.name)
+        return [(_administrator(row), row.passkeys) for row in tx.fetch_all(chosen.limit(MAX_ADMINISTRATORS))]
+
+    def remove_administrator(self, tx: Transaction, organization_id: str, administrator_id: str) -> None:
+        """Remove an administrator with sessions and passkeys.
+
+        Raises:
+            ConflictError: If there is no such administrator any more.
+        """
+        for table in (administrator_session, administrator_passkey):
+            columns = table.c
+            own = (columns.organization_id == organization_id) & (columns.administrator_id == administrator_id)
+            tx.execute(delete(table).where(own))
+        own = (administrator.c.organization_id == organization_id) & (administrator.c.id == administrator_id)
+        tx.change_one(delete(administrator).where(own), "the administrator is gone")
 
     def set_password_hash(self, tx: Transaction, organization_id: str, administrator_id: str, encoded: str) -> None:
         """Replace the password.
@@ -75,6 +99,16 @@ class AdministratorStore:
         own = (columns.organization_id == organization_id) & (columns.administrator_id == administrator_id)
         ordered = select(administrator_passkey).where(own).order_by(columns.created, columns.id)
         return [_passkey(row) for row in tx.fetch_all(ordered.limit(MAX_PASSKEYS))]
+
+    def remove_passkey(self, tx: Transaction, organization_id: str, administrator_id: str, passkey_id: str) -> None:
+        """Remove a passkey.
+
+        Raises:
+            ConflictError: If the administrator has no such passkey any more.
+        """
+        columns = administrator_passkey.c
+        own = (columns.organization_id == organization_id) & (columns.administrator_id == administrator_id)
+        tx.change_one(delete(administrator_passkey).where(own, columns.id == passkey_id), "the passkey is gone")
 
     def passkey(self, tx: Transaction, organization_id: str, credential_id: bytes) -> Passkey | None:
         """Return the passkey of a credential."""

@@ -11,7 +11,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from sealwright.audit.log import Act, AuditLog
 from sealwright.clock import Clock
-from sealwright.errors import AuthenticationError, ConflictError, InputError
+from sealwright.errors import AuthenticationError, ConflictError, InputError, NotFoundError
 from sealwright.identity.administrator_store import AdministratorStore
 from sealwright.identity.model import Administrator, ConsoleSession, NewSession, Passkey
 from sealwright.identity.ports import UseSignInLink
@@ -179,6 +179,49 @@ class AdministratorService:
         """Return an administrator's passkeys, oldest first."""
         with self._storage.read(organization_id) as tx:
             return self._store.passkeys(tx, organization_id, administrator.administrator_id)
+
+    def everybody(self, organization_id: str) -> list[tuple[Administrator, int]]:
+        """Return all administrators by name, each with the number of passkeys."""
+        with self._storage.read(organization_id) as tx:
+            return self._store.administrators(tx, organization_id)
+
+    def remove(self, organization_id: str, by: Administrator, administrator_id: str) -> None:
+        """Remove an administrator, whose sessions and credentials end at once; one's own account, too.
+
+        Raises:
+            NotFoundError: If there is none of this identifier.
+            ConflictError: If it is the last one.
+        """
+        with self._storage.transaction(organization_id) as tx:
+            # 1 The leaf first: it locks the organization's chain, so that two removals see each other.
+            known = {each.administrator_id: each for each, _ in self._store.administrators(tx, organization_id)}
+            if administrator_id not in known:
+                raise NotFoundError("There is no such administrator.")
+            fields = {"administrator": administrator_id, "name": known[administrator_id].name}
+            self.log(tx, organization_id, "administrator.remove", {**fields, "by": by.administrator_id})
+            # 2 Whoever is there now, seen with the lock.
+            if len(self._store.administrators(tx, organization_id)) < 2:
+                raise ConflictError("The last administrator cannot be removed: set up another one first.")
+            self._store.remove_administrator(tx, organization_id, administrator_id)
+
+    def remove_passkey(self, organization_id: str, session: ConsoleSession, passkey_id: str) -> NewSession:
+        """Remove a passkey of the session's administrator, whose other sessions end.
+
+        Raises:
+            AuthenticationError: If nobody is signed in.
+            ConflictError: If it is the only way to sign in, or is gone.
+        """
+        if session.administrator is None:
+            raise AuthenticationError("Please finish your set-up first.")
+        known = session.administrator
+        with self._storage.transaction(organization_id) as tx:
+            fields = {"administrator": known.administrator_id, "name": known.name, "passkey": passkey_id}
+            self.log(tx, organization_id, "administrator.remove-passkey", fields)
+            left = self._store.passkeys(tx, organization_id, known.administrator_id)
+            if not known.has_password and len(left) < 2:
+                raise ConflictError("This is your only way to sign in: add another passkey or a password first.")
+            self._store.remove_passkey(tx, organization_id, known.administrator_id, passkey_id)
+            return self.continue_session(tx, organization_id, session, known.administrator_id)
 
     def log(self, tx: Transaction, organization_id: str, kind: str, fields: dict[str, str]) -> None:
         """Write the leaf of an administrator's act."""

@@ -13,7 +13,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Send
 
 import sealwright
-from sealwright.console.http import Console
+from sealwright.console.http import Console, is_console_path, missing
 from sealwright.console.routes import STATIC, console_router
 from sealwright.console.service import ConsoleService
 from sealwright.directory.fronts.http import LOOKUP_PATH, DirectoryController, LookupFront, LookupQuota
@@ -30,8 +30,6 @@ from sealwright.wire.statement import SignedStatement
 
 LOG = structlog.get_logger("sealwright.http")
 MAX_DEVICE_BODY = 1024 * 1024
-MAX_OPERATOR_BODY = 16 * 1024 * 1024
-"""A staff list of 10,000 rows stays below."""
 
 
 @get("/.well-known/sealwright", sync_to_thread=True)
@@ -42,7 +40,7 @@ def domain_statement(services: NamedDependency[Services]) -> SignedStatement:
 
 def public_app(services: Services) -> metrics.Counting:
     """Return the application for devices."""
-    quota = LookupQuota()
+    quota, console = LookupQuota(), _console(services)
     handlers: list[ControllerRouterHandler] = [
         domain_statement,
         identity_router,
@@ -55,10 +53,10 @@ def public_app(services: Services) -> metrics.Counting:
         DirectoryController,
         health.healthz,
         health.readyz,
-        console_router(_console(services)),
+        console_router(console),
     ]
     dependencies = {"directory": services.directory, "lookup_quota": quota}
-    app = _application(services, handlers, dependencies, MAX_DEVICE_BODY, "Sealwright for devices")
+    app = _application(services, handlers, dependencies, MAX_DEVICE_BODY, "Sealwright for devices", console)
     return metrics.Counting(_Beside(app, {LOOKUP_PATH: cast(ASGIApp, LookupFront(services.directory, quota))}))
 
 
@@ -104,7 +102,7 @@ def local_app(services: Services) -> Litestar:
         health.readyz,
         metrics.metrics,
     ]
-    return _application(services, handlers, {}, MAX_OPERATOR_BODY, "Sealwright for operators")
+    return _application(services, handlers, {}, operator_routes.MAX_OPERATOR_BODY, "Sealwright for operators")
 
 
 def _application(
@@ -113,6 +111,7 @@ def _application(
     dependencies: dict[str, object],
     max_body: int,
     title: str,
+    console: Console | None = None,
 ) -> Litestar:
     provided: dict[str, object] = {
         "services": services,
@@ -127,7 +126,7 @@ def _application(
         dependencies={name: Provide(_giver(value), sync_to_thread=False) for name, value in provided.items()},
         exception_handlers={
             SealwrightError: _Problems(services).for_error,
-            HTTPException: _Problems(services).for_http,
+            HTTPException: _Problems(services, console).for_http,
             Exception: _Problems(services).for_bug,
         },
         openapi_config=OpenAPIConfig(title=title, version=sealwright.__version__, path="/schema"),
@@ -148,8 +147,8 @@ def _giver(value: object) -> Any:
 class _Problems:
     """RFC 9457 answers."""
 
-    def __init__(self, services: Services) -> None:
-        self._tokens = services.tokens
+    def __init__(self, services: Services, console: Console | None = None) -> None:
+        self._tokens, self._console = services.tokens, console
 
     def for_error(self, _: Request[Any, Any, Any], error: SealwrightError) -> Response[bytes]:
         """Answer an error of the tree; a failed authentication carries a fresh nonce (RFC 9449 section 8)."""
@@ -161,6 +160,8 @@ class _Problems:
 
     def for_http(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
         """Answer what the framework refused; where it says that the server is at fault, that is a bug like any other."""
+        if self._console is not None and is_console_path(request.scope["path"]):
+            return missing(request, self._console)
         if error.status_code >= 500:
             return self.for_bug(request, error)
         mapped = problem_for(error_from({"status": error.status_code, "detail": error.detail}))

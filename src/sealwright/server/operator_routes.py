@@ -1,10 +1,13 @@
 """The operator's interface (`/local`): whoever may open the Unix socket is the operator."""
 
+from typing import TypeVar
+
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody
+from litestar.params import RawBody
 
 from sealwright.errors import NotFoundError
+from sealwright.identity.http import decode_request
 from sealwright.pkix.requests import check_certification_request
 from sealwright.server.init import make_sign_in_link
 from sealwright.server.state import read_status
@@ -22,6 +25,14 @@ from sealwright.wire.operator import (
     TlsCertificateRequest,
 )
 
+MAX_OPERATOR_BODY = 16 * 1024 * 1024
+"""A staff list of 10,000 rows stays below."""
+T = TypeVar("T")
+
+
+def _decode(body: bytes, kind: type[T]) -> T:
+    return decode_request(body, kind, MAX_OPERATOR_BODY)
+
 
 class OperatorController(Controller):
     """Routes under `/local`."""
@@ -34,9 +45,9 @@ class OperatorController(Controller):
         return read_status(services)
 
     @post("/people", sync_to_thread=True, status_code=200)
-    def import_people(self, data: JSONBody[PeopleImport], services: NamedDependency[Services]) -> PeopleImported:
+    def import_people(self, body: RawBody, services: NamedDependency[Services]) -> PeopleImported:
         """Import a staff list."""
-        return services.people.import_people(services.organization_id, data.people)
+        return services.people.import_people(services.organization_id, _decode(body, PeopleImport).people)
 
     @get("/people", sync_to_thread=True)
     def list_people(self, services: NamedDependency[Services]) -> PeopleList:
@@ -44,22 +55,23 @@ class OperatorController(Controller):
         return services.people.list_people(services.organization_id)
 
     @post("/people/remove", sync_to_thread=True, status_code=204)
-    def remove_person(self, data: JSONBody[AddressRequest], services: NamedDependency[Services]) -> None:
+    def remove_person(self, body: RawBody, services: NamedDependency[Services]) -> None:
         """End a tenure."""
-        services.people.remove_person(services.organization_id, data.address)
+        services.people.remove_person(services.organization_id, _decode(body, AddressRequest).address)
 
     @post("/people/rotate", sync_to_thread=True, status_code=204)
-    def rotate_key(self, data: JSONBody[AddressRequest], services: NamedDependency[Services]) -> None:
+    def rotate_key(self, body: RawBody, services: NamedDependency[Services]) -> None:
         """Give a mailbox its next key."""
-        mailbox = services.people.find_mailbox(services.organization_id, data.address)
+        address = _decode(body, AddressRequest).address
+        mailbox = services.people.find_mailbox(services.organization_id, address)
         if mailbox is None:
-            raise NotFoundError(f"nobody has the address {data.address}")
+            raise NotFoundError(f"nobody has the address {address}")
         services.keys.rotate(services.organization_id, mailbox.mailbox_id)
 
     @post("/policy/export-key", sync_to_thread=True, status_code=204)
-    def export_key(self, data: JSONBody[ExportPolicy], services: NamedDependency[Services]) -> None:
+    def export_key(self, body: RawBody, services: NamedDependency[Services]) -> None:
         """Allow or deny the export of keys."""
-        services.policies.set_export_key(services.organization_id, data.allowed)
+        services.policies.set_export_key(services.organization_id, _decode(body, ExportPolicy).allowed)
 
     @post("/invitations", sync_to_thread=True, status_code=200)
     def invite(self, services: NamedDependency[Services]) -> InvitationAnswer:
@@ -73,10 +85,9 @@ class OperatorController(Controller):
         return SignInLink(url=url, expires=expires)
 
     @post("/tls-certificates", sync_to_thread=True, status_code=200)
-    def tls_certificate(
-        self, data: JSONBody[TlsCertificateRequest], services: NamedDependency[Services]
-    ) -> TlsCertificate:
+    def tls_certificate(self, body: RawBody, services: NamedDependency[Services]) -> TlsCertificate:
         """Issue a certificate for a server of the organization's own."""
-        public_key = check_certification_request(data.certification_request)
-        names = [name.lower() for name in data.names]
+        wanted = _decode(body, TlsCertificateRequest)
+        public_key = check_certification_request(wanted.certification_request)
+        names = [name.lower() for name in wanted.names]
         return TlsCertificate(chain=services.authority.issue_tls(services.organization_id, names, public_key))

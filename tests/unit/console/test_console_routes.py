@@ -7,7 +7,7 @@ from support.asgi_client import AsgiClient
 
 from sealwright.clock import SystemClock
 from sealwright.server.app import public_app
-from sealwright.server.init import InitOptions, initialize
+from sealwright.server.init import InitOptions, initialize, make_sign_in_link
 from sealwright.server.settings import KeysSection, MailSection, MailServerSection, ServerSection, load_settings
 from sealwright.server.wiring import build
 from sealwright.webui.guard import form_token
@@ -71,7 +71,7 @@ class World:
 
 
 def test_nobody_gets_in_without_a_session(world):
-    for path in ("", "/people", f"/people/{'0' * 32}", "/log", "/account", "/set-up"):
+    for path in ("", "/people", f"/people/{'0' * 32}", "/log", "/account", "/administrators", "/set-up"):
         for token in ("", "x", world.setting_up):
             answer = world.get(path, token)
             assert answer.status_code == 303, path
@@ -82,7 +82,7 @@ def test_nobody_gets_in_without_a_session(world):
 
 
 def test_pages_carry_the_guards(world):
-    for path in ("", "/people", "/log", "/account"):
+    for path in ("", "/people", "/log", "/account", "/administrators"):
         answer = world.get(path, world.token)
         assert answer.status_code == 200, path
         assert answer.headers["content-security-policy"].startswith("default-src 'self'")
@@ -116,6 +116,74 @@ def test_signing_in_and_out(world):
     assert world.post("/sign-out", {"form_token": form_token(token)}, token).status_code == 303
     assert world.get("", token).status_code == 303
     assert world.post("/sign-in/link", {"link": world.link}).status_code == 401
+
+
+def new_administrator(world, name):
+    """Return the token of another administrator's session, and the identifier."""
+    administrators, organization_id = world.services.administrators, world.services.organization_id
+    url, _ = make_sign_in_link(world.services.storage, world.services.settings, world.services.clock)
+    begun = administrators.session(
+        organization_id, administrators.redeem_link(organization_id, url.partition("#")[2]).token
+    )
+    token = administrators.set_password(organization_id, begun, name, PASSWORD).token
+    return token, administrators.session(organization_id, token).administrator.administrator_id
+
+
+def test_administrators_are_listed_and_removed(world):
+    other, other_id = new_administrator(world, "other")
+    listed = world.get("/administrators", world.token).text
+    assert listed.count("<tr>") == 3
+    assert f"/console/administrators/{other_id}/remove" in listed
+    path = f"/administrators/{other_id}/remove"
+    fields = {"form_token": form_token(world.token)}
+    assert world.post(path, fields).status_code == 401  # nobody
+    assert world.post(path, fields, world.token, origin="https://evil.test").status_code == 403
+    for given in ("", form_token(other)):
+        assert world.post(path, {"form_token": given}, world.token).status_code == 403
+    assert world.get("", other).status_code == 200
+    assert world.post(path, fields, world.token).headers["location"] == "/console/administrators"
+    assert world.get("", other).status_code == 303  # signed out
+    gone = world.post(path, fields, world.token)
+    assert (gone.status_code, "no such administrator" in gone.text) == (409, True)
+    own = world.services.administrators.session(world.services.organization_id, world.token).administrator
+    alone = world.post(f"/administrators/{own.administrator_id}/remove", fields, world.token)
+    assert (alone.status_code, "last administrator" in alone.text) == (409, True)
+    assert "/remove" not in world.get("/administrators", world.token).text
+
+
+def test_whoever_removes_the_own_account_is_signed_out(world):
+    other, other_id = new_administrator(world, "leaving")
+    left = world.post(f"/administrators/{other_id}/remove", {"form_token": form_token(other)}, other)
+    assert left.headers["location"] == "/console/sign-in"
+    assert "Max-Age=0" in left.headers["set-cookie"]
+    assert world.get("", other).status_code == 303
+
+
+def test_passkeys_are_removed_with_the_guards_of_every_post(world):
+    path = f"/account/passkeys/{'0' * 32}/remove"
+    fields = {"form_token": form_token(world.token)}
+    assert world.post(path, {"form_token": "x"}, world.token).status_code == 403
+    assert world.post(path, fields, world.token, origin="").status_code == 403
+    answer = world.post(path, fields, world.token)
+    assert (answer.status_code, "is gone" in answer.text) == (409, True)
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/people/a/b", "/static/x/y", "/account/more", "/%2e%2e", "/"])
+def test_an_unknown_page_is_a_page(world, path):
+    for token in ("", "x", world.token):
+        for answer in (world.get(path, token), world.post(path, token=token)):
+            if path == "/" and answer.status_code in (200, 303):
+                continue
+            assert answer.status_code == 404
+            assert answer.headers["content-type"].startswith("text/html")
+            assert "There is no such page." in answer.text
+            assert answer.headers["content-security-policy"].startswith("default-src 'self'")
+            assert ("Sign out" in answer.text) is (token == world.token)
+
+
+def test_an_unknown_address_beside_the_console_is_json(world):
+    answer = world.client.get("/consoles")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
 def test_people_are_found_and_shown(world):

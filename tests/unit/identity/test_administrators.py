@@ -1,14 +1,16 @@
 """Sign-in links, passwords, sessions, challenges: each once, each limited, each in the log."""
 
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from support.people_world import ORGANIZATION, World
 
-from sealwright.errors import AuthenticationError, ConflictError, InputError, RateLimitedError
+from sealwright.errors import AuthenticationError, ConflictError, InputError, NotFoundError, RateLimitedError
 from sealwright.identity.administrator_store import AdministratorStore
 from sealwright.identity.administrators import AdministratorService, check_name, check_password
+from sealwright.identity.model import Passkey
 from sealwright.identity.passkeys import PasskeyService
 from sealwright.server.store import add_sign_in_link, use_sign_in_link
 from sealwright.tlog.leaf import ORGANIZATION_CHAIN, decode_leaf_record
@@ -102,6 +104,94 @@ def test_a_new_password_ends_the_other_sessions(world):
     with pytest.raises(AuthenticationError):
         world.sign_in()
     assert world.kinds()[-1] == "administrator.set-password"
+
+
+def test_a_removed_administrator_is_out_at_once_and_the_last_one_stays(world):
+    root, other = world.administrator(), world.administrator("other")
+    add_passkey(world, other)
+    signed_in = world.session(root).administrator
+    removed = world.session(other).administrator
+    assert [(each.name, passkeys) for each, passkeys in world.service.everybody(ORGANIZATION)] == [
+        ("other", 1),
+        ("root", 0),
+    ]
+    with pytest.raises(NotFoundError):
+        world.service.remove(ORGANIZATION, signed_in, "0" * 32)
+    world.service.remove(ORGANIZATION, signed_in, removed.administrator_id)
+    with pytest.raises(AuthenticationError):
+        world.session(other)
+    with pytest.raises(AuthenticationError):
+        world.sign_in("other")
+    assert world.service.passkeys(ORGANIZATION, removed) == []
+    with pytest.raises(ConflictError):
+        world.service.remove(ORGANIZATION, signed_in, signed_in.administrator_id)
+    assert world.session(root).administrator.name == "root"
+    assert world.kinds()[-1] == "administrator.remove"
+    assert world.kinds().count("administrator.remove") == 1  # what was refused is no leaf
+    assert world.administrator("other")  # the name is free again
+
+
+def test_of_two_who_remove_each_other_at_once_one_stays(world):
+    for _ in range(5):
+        names = [world.session(world.administrator(name)).administrator for name in ("one", "two")]
+
+        def remove(number, both=names):
+            try:
+                world.service.remove(ORGANIZATION, both[number], both[1 - number].administrator_id)
+            except (ConflictError, NotFoundError):
+                return 0
+            return 1
+
+        with ThreadPoolExecutor(2) as pool:
+            assert sum(pool.map(remove, range(2))) == 1
+        ((left, _),) = world.service.everybody(ORGANIZATION)
+        world.administrator("spare")
+        spare = next(each for each, _ in world.service.everybody(ORGANIZATION) if each.name == "spare")
+        world.service.remove(ORGANIZATION, left, left.administrator_id)
+        with world.storage.transaction(ORGANIZATION) as tx:  # leaves nobody, for the next round
+            AdministratorStore().remove_administrator(tx, ORGANIZATION, spare.administrator_id)
+
+
+def add_passkey(world, new, number=1):
+    identifier = world.session(new).administrator.administrator_id
+    credential = number.to_bytes(16, "big") + bytes.fromhex(identifier)
+    added = Passkey(f"{number:032x}", identifier, credential, b"key", 0, world.clock.now())
+    with world.storage.transaction(ORGANIZATION) as tx:
+        AdministratorStore().add_passkey(tx, ORGANIZATION, added)
+    return added.passkey_id
+
+
+def test_a_removed_passkey_ends_other_sessions_and_the_only_credential_stays(world):
+    first = world.administrator()
+    second = world.sign_in()
+    passkey_id = add_passkey(world, first)
+    kept = world.service.remove_passkey(ORGANIZATION, world.session(second), passkey_id)
+    for ended in (first, second):
+        with pytest.raises(AuthenticationError):
+            world.session(ended)
+    administrator = world.session(kept).administrator
+    assert world.service.passkeys(ORGANIZATION, administrator) == []
+    assert world.kinds()[-1] == "administrator.remove-passkey"
+    with pytest.raises(ConflictError):  # gone already
+        world.service.remove_passkey(ORGANIZATION, world.session(kept), passkey_id)
+    with world.storage.transaction(ORGANIZATION) as tx:  # as somebody who was set up with a passkey
+        AdministratorStore().set_password_hash(tx, ORGANIZATION, administrator.administrator_id, None)
+    only = add_passkey(world, kept, 2)
+    with pytest.raises(ConflictError, match="only way"):
+        world.service.remove_passkey(ORGANIZATION, world.session(kept), only)
+    add_passkey(world, kept, 3)
+    assert world.service.remove_passkey(ORGANIZATION, world.session(kept), only).token
+
+
+def test_nobody_removes_a_passkey_of_another_or_before_set_up(world):
+    root, other = world.administrator(), world.administrator("other")
+    passkey_id = add_passkey(world, other)
+    with pytest.raises(ConflictError):
+        world.service.remove_passkey(ORGANIZATION, world.session(root), passkey_id)
+    setting_up = world.session(world.service.redeem_link(ORGANIZATION, world.link()))
+    with pytest.raises(AuthenticationError):
+        world.service.remove_passkey(ORGANIZATION, setting_up, passkey_id)
+    assert len(world.service.passkeys(ORGANIZATION, world.session(other).administrator)) == 1
 
 
 def test_wrong_names_and_passwords_are_refused_alike_and_limited(world):
