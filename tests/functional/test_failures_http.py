@@ -259,7 +259,13 @@ def test_a_repeated_request_is_refused_and_changes_nothing(served, alice):
 
 @pytest.mark.parametrize(
     "route",
-    ["/local/people", "/local/people/remove", "/local/people/rotate", "/local/policy/export-key", "/local/tls-certificates"],
+    [
+        "/local/people",
+        "/local/people/remove",
+        "/local/people/rotate",
+        "/local/policy/export-key",
+        "/local/tls-certificates",
+    ],
 )
 def test_a_malformed_request_of_the_operator_is_a_400_and_changes_nothing(served, route):
     before = served.state()

@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from contextlib import closing
 
 import pytest
 from support.memory_keystore import MemoryKeystore
@@ -60,7 +61,7 @@ def again(node):
 
 
 def change(node, statement, *values):
-    with sqlite3.connect(node.folder / "node.db") as connection:
+    with closing(sqlite3.connect(node.folder / "node.db")) as connection, connection:
         connection.execute(statement, values)
     connection.close()
 

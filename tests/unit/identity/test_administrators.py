@@ -51,7 +51,9 @@ class Admins(World):
 
 @pytest.fixture
 def world(tmp_path):
-    return Admins(tmp_path)
+    made = Admins(tmp_path)
+    yield made
+    made.storage.close()
 
 
 def test_a_link_works_once_and_for_a_day(world):
