@@ -307,6 +307,7 @@ def test_an_administrator_is_removed_and_an_unknown_page_is_told(server, visit):
 
 def test_phone_and_dark(server, visit):
     import_people(server, PEOPLE + MANY)
+    set_password(visit(), new_link(server), "spare")  # so that there is one to remove
     for name, scheme in (("phone", "light"), ("phone-dark", "dark")):
         window = visit(viewport={"width": 390, "height": 844}, color_scheme=scheme, device_scale_factor=2)
         page = window.page

@@ -63,7 +63,6 @@ def again(node):
 def change(node, statement, *values):
     with closing(sqlite3.connect(node.folder / "node.db")) as connection, connection:
         connection.execute(statement, values)
-    connection.close()
 
 
 def refuses_to_start(node):
