@@ -9,6 +9,7 @@ import os
 import subprocess
 import sysconfig
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -40,10 +41,17 @@ _kept: list[tempfile.TemporaryDirectory[str]] = []
 """Folders of links, removed when Python ends."""
 
 
-def run(*arguments: str, folder: Path, may_fail: bool = False) -> subprocess.CompletedProcess[bytes]:
-    """Run `openssl` with arguments in a folder."""
-    command = ["openssl", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment(), check=not may_fail, capture_output=True)
+def run(
+    *arguments: str, folder: Path, may_fail: bool = False, settings: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `openssl` with arguments in a folder; `settings` are those of its default provider."""
+    chosen = dict(environment())
+    if settings is not None:
+        lines = "".join(f"{name} = {value}\n" for name, value in settings.items())
+        sections = f"openssl_conf = init\n[init]\nproviders = all\n[all]\ndefault = one\n[one]\nactivate = 1\n{lines}"
+        (folder / "openssl.cnf").write_text(sections)
+        chosen["OPENSSL_CONF"] = str(folder / "openssl.cnf")
+    return subprocess.run(["openssl", *arguments], cwd=folder, env=chosen, check=not may_fail, capture_output=True)
 
 
 def library_has(symbol: str) -> bool:

@@ -1,6 +1,6 @@
 """KEMRecipientInfo: the content-encryption key wrapped under an encapsulated key (RFC 9629), with ML-KEM (RFC 9936)."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cryptography import x509
 from cryptography.hazmat import asn1
@@ -22,6 +22,7 @@ _MIN_WRAP_BYTES = {"ml-kem-512": 16, "ml-kem-768": 32, "ml-kem-1024": 32}
 """RFC 9936 section 2.2.1: the wraps that MUST be used."""
 
 
+@runtime_checkable
 class KEMPrivateKey(Protocol):
     """What opens a KEMRecipientInfo; ML-KEM keys of `cryptography` do, and any other object with this method."""
 

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key
 
 from sealwright.errors import DecodingError, DecryptionError, InputError, UnsupportedAlgorithmError
+from sealwright.pkix import pbes2
 from sealwright.pkix.ml_kem_expansion import expand_seed
 
 MAX_KEY_BYTES = 128 * 1024
@@ -81,7 +82,7 @@ def load_private_key(encoded: bytes, password: bytes | None = None) -> PrivateKe
         password: Of an encrypted key; ignored where the key is in clear.
 
     Raises:
-        DecodingError: If it is not a private key, or its parts contradict each other.
+        DecodingError: If it is not a private key, its parts contradict each other, or it asks for too much password hashing.
         DecryptionError: If the password is another.
         InputError: If a password is needed.
         UnsupportedAlgorithmError: If it is a key, but of a kind or in a form that is not read here.
@@ -89,11 +90,27 @@ def load_private_key(encoded: bytes, password: bytes | None = None) -> PrivateKe
     if len(encoded) > MAX_KEY_BYTES:
         raise DecodingError("the private key is too large")
     found = _PEM_KEY.search(encoded)
-    if found is not None and found[1] != b"PRIVATE KEY":
+    if found is not None and found[1] not in (b"PRIVATE KEY", b"ENCRYPTED PRIVATE KEY"):  # older than PKCS#8
         return _load(found[0], password, is_pem=True, is_encrypted=b"ENCRYPTED" in found[0])
     der = _from_pem(found[0]) if found is not None else encoded
+    if not _is_encrypted(der):
+        return _load_clear(der)
+    if password is None:
+        raise InputError("the private key is protected by a password")
+    clear = pbes2.decrypt(der, password)
+    if clear is None:
+        return _load(der, password, is_pem=False, is_encrypted=True)
+    try:
+        return _load_clear(clear)
+    except DecodingError as error:
+        if clear[:1] == b"\x30":  # another password gives anything but a SEQUENCE, mostly
+            raise
+        raise DecryptionError("the password does not open the private key") from error
+
+
+def _load_clear(der: bytes) -> PrivateKeyTypes:
     seed_key = _seed_key(der)
-    return seed_key if seed_key is not None else _load(der, password, is_pem=False, is_encrypted=_is_encrypted(der))
+    return seed_key if seed_key is not None else _load(der, None, is_pem=False, is_encrypted=False)
 
 
 def _load(encoded: bytes, password: bytes | None, *, is_pem: bool, is_encrypted: bool) -> PrivateKeyTypes:

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives import hashes, padding
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mlkem, rsa, x25519
+from cryptography.hazmat.primitives.ciphers import Cipher, modes
+from cryptography.hazmat.primitives.ciphers import algorithms as ciphers
+from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -21,6 +25,7 @@ from support.certificates import ec_key, rsa_key, self_signed
 
 from sealwright.asn1.ber import tlv
 from sealwright.errors import DecodingError, DecryptionError, InputError, UnsupportedAlgorithmError
+from sealwright.pkix import pbes2
 from sealwright.pkix.private_keys import MAX_KEY_BYTES, load_private_key
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
@@ -176,3 +181,42 @@ def test_arbitrary_octets_raise_nothing_unexpected(data, password):
 
 def test_p521_and_other_curves_load():
     assert load_private_key(pkcs8(ec.generate_private_key(ec.SECP521R1()))).curve.name == "secp521r1"
+
+
+@pytest.mark.parametrize("digest", [hashes.SHA1, hashes.SHA256, hashes.SHA512])
+@pytest.mark.parametrize("size", [16, 24, 32])
+def test_pbes2_of_other_programs_opens_ml_kem_keys_with_their_expanded_half(digest, size):
+    """RFC 8018 section 6.2, written by hand: `cryptography` neither writes nor reads this form of key."""
+    clear = base64.b64decode("".join(re.findall(r"^[A-Za-z0-9+/=]+$", BOTH.read_text(), re.MULTILINE)))
+    encrypted = pbes2_key(clear, b"secret", digest, size)
+    assert load_private_key(encrypted, b"secret").private_bytes_raw() == bytes(range(64))
+    with pytest.raises(InputError, match="password"):
+        load_private_key(encrypted)
+    for wrong in (b"", b"another", b"Secret"):
+        with pytest.raises(DecryptionError):
+            load_private_key(encrypted, wrong)
+
+
+def test_too_many_rounds_of_password_hashing_are_refused():
+    encrypted = pbes2_key(b"\x30\x00", b"secret", hashes.SHA256, 32, rounds=pbes2.MAX_ROUNDS + 1)
+    with pytest.raises(DecodingError, match="rounds"):
+        load_private_key(encrypted, b"secret")
+
+
+BOTH = KYBER / "ML-KEM-768-both.priv"
+
+
+def pbes2_key(clear, password, digest, size, rounds=1000):
+    salt, iv = b"saltsalt", bytes(16)
+    key = PBKDF2HMAC(digest(), size, salt, min(rounds, 1000)).derive(password)
+    padder, encryptor = padding.PKCS7(128).padder(), Cipher(ciphers.AES(key), modes.CBC(iv)).encryptor()
+    encrypted = encryptor.update(padder.update(clear) + padder.finalize())
+    hmac = {"sha1": 7, "sha256": 9, "sha512": 11}[digest.name]
+    prf = b"" if hmac == 7 else identifier(f"1.2.840.113549.2.{hmac}", b"\x05\x00")  # SHA-1 is the default
+    pbkdf2 = identifier("1.2.840.113549.1.5.12", tlv(0x30, tlv(4, salt), asn1.encode_der(rounds), prf))
+    aes = identifier(f"2.16.840.1.101.3.4.1.{ {16: 2, 24: 22, 32: 42}[size] }", tlv(4, iv))
+    return tlv(0x30, identifier("1.2.840.113549.1.5.13", tlv(0x30, pbkdf2, aes)), tlv(4, encrypted))
+
+
+def identifier(oid, parameters):
+    return tlv(0x30, asn1.encode_der(x509.ObjectIdentifier(oid)), parameters)
