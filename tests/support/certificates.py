@@ -12,15 +12,24 @@ Key = CertificateIssuerPrivateKeyTypes
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
-def self_signed(key: Key, name: str) -> x509.Certificate:
-    """Return a certificate for `key`, named and addressed `name`@example.test."""
+def self_signed(key: Key, name: str, *, key_identifier: bytes | None = None) -> x509.Certificate:
+    """Return a certificate for `key`, named and addressed `name`@example.test.
+
+    Args:
+        key: Of the subject.
+        name: Of the subject.
+        key_identifier: SubjectKeyIdentifier, if not the one that the key gives.
+    """
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    if key_identifier is not None:
+        identifier = x509.SubjectKeyIdentifier(key_identifier)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     return (
         x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
         .not_valid_before(NOW - timedelta(hours=1))
         .not_valid_after(NOW + timedelta(days=30))
         .add_extension(x509.SubjectAlternativeName([x509.RFC822Name(f"{name}@example.test")]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(identifier, critical=False)
         .sign(key, hashes.SHA256() if isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) else None)
     )
 
