@@ -4,7 +4,18 @@ For what is read so often that building an object for every field would cost mor
 signed attributes, identifiers.
 """
 
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.hazmat import asn1
+
 from sealwright.errors import DecodingError
+
+
+@lru_cache(maxsize=256)
+def object_identifier(dotted: str) -> bytes:
+    """Return the DER of an OBJECT IDENTIFIER."""
+    return asn1.encode_der(x509.ObjectIdentifier(dotted))
 
 
 def elements(content: bytes) -> list[tuple[int, bytes]]:

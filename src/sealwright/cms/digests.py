@@ -7,11 +7,10 @@ both MUST be accepted), absent for SHAKE, and the length 512 for id-shake256-len
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cryptography import x509
-from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 
 from sealwright.asn1.ber import tlv
+from sealwright.asn1.der import object_identifier
 
 NULL = b"\x05\x00"
 _HEAD_BYTES = 16
@@ -45,7 +44,7 @@ class Digest:
 
 def algorithm_identifier(oid: str, *parameters: bytes) -> bytes:
     """Return the DER of an AlgorithmIdentifier; no parameters means absent."""
-    return tlv(0x30, asn1.encode_der(x509.ObjectIdentifier(oid)), *parameters)
+    return tlv(0x30, object_identifier(oid), *parameters)
 
 
 _NIST = "2.16.840.1.101.3.4.2."

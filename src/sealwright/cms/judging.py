@@ -4,14 +4,12 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cryptography import x509
-from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sealwright.asn1.ber import tlv
-from sealwright.asn1.der import elements
+from sealwright.asn1.der import elements, object_identifier
 from sealwright.cms import schema, signature_algorithms
-from sealwright.cms.digests import Digest, digest_for
+from sealwright.cms.digests import ContentDigests, Digest, digest_for, looks_like_attributes
 from sealwright.cms.known_certificates import KnownCertificate
 from sealwright.cms.signature_algorithms import MIN_RSA_BITS, SignatureAlgorithm, is_signature, signature_algorithm_for
 from sealwright.cms.signed_attributes import SignedAttributes, algorithm_protection, parse_signed_attributes
@@ -19,7 +17,7 @@ from sealwright.cms.signer_info import SignerInfo
 from sealwright.cms.signer_report import Problem, SignerReport
 from sealwright.errors import DecodingError
 
-DATA_DER = asn1.encode_der(x509.ObjectIdentifier(schema.DATA))
+DATA_DER = object_identifier(schema.DATA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +35,23 @@ class SignedThing:
     content_digest: bytes | None
     content: bytes | None
     looks_like_attributes: bool
+
+
+def signed_thing(info: SignerInfo, content: bytes | ContentDigests, content_type: bytes | None) -> SignedThing:
+    """Return what a SignerInfo is judged over.
+
+    Args:
+        info: Says which digest is wanted.
+        content: Whole, or digested by a streaming reader.
+        content_type: DER OBJECT IDENTIFIER; None for a countersignature.
+    """
+    digest = digest_for(info.digest_algorithm)
+    if isinstance(content, ContentDigests):
+        computed = content.digest(digest) if digest is not None else None
+        return SignedThing(content_type, computed, None, content.looks_like_attributes)
+    is_wanted = digest is not None and info.signed_attributes is not None
+    computed = digest.of(content) if digest is not None and is_wanted else None
+    return SignedThing(content_type, computed, content, looks_like_attributes(content[:16], len(content)))
 
 
 class _NotIntact(Exception):  # noqa: N818  (it never leaves this module)

@@ -8,14 +8,13 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.hazmat import asn1
 
 from sealwright.asn1.ber import tlv
+from sealwright.asn1.der import object_identifier
 from sealwright.cms import schema
-from sealwright.cms.enveloped import MAX_MESSAGE_BYTES
-from sealwright.cms.examining import examine_signers, parse_certificates, parse_revocation_information
-from sealwright.cms.known_certificates import KnownCertificate, from_certificate
-from sealwright.cms.signer_info import SignerInfo, parse_signer_info
+from sealwright.cms.examining import examine_signers
+from sealwright.cms.known_certificates import from_certificate
+from sealwright.cms.signed_data import SignedDataParts, load_signed_data
 from sealwright.cms.signer_report import SignedContent, SignerReport
 from sealwright.cms.signers import Signer
 from sealwright.cms.signing import CAPABILITIES, after_content, before_content, certificates_and_crls
@@ -53,7 +52,7 @@ def sign(
     signed_data = tlv(
         0x30,
         *before_content(signers, content_type),
-        tlv(0x30, asn1.encode_der(x509.ObjectIdentifier(content_type)), *e_content),
+        tlv(0x30, object_identifier(content_type), *e_content),
         *after_content(
             signers,
             content,
@@ -72,7 +71,7 @@ def certificates_only(certificates: Iterable[x509.Certificate], crls: Iterable[b
         0x30,
         b"\x02\x01\x01",
         tlv(0x31),
-        tlv(0x30, asn1.encode_der(x509.ObjectIdentifier(schema.DATA))),
+        tlv(0x30, object_identifier(schema.DATA)),
         *certificates_and_crls(certificates, crls),
         tlv(0x31),
     )
@@ -85,10 +84,10 @@ def read_certificates_only(content_info: bytes) -> SignedContent:
     Raises:
         DecodingError: If it is not a SignedData, or holds a content or signatures, which are to be verified.
     """
-    message = _load(content_info)
-    if message.encap_content_info.e_content is not None or message.signer_infos.as_list():
+    parts = load_signed_data(content_info)
+    if parts.content is not None or parts.signer_infos:
         raise DecodingError("the message is signed and does not only carry certificates")
-    return _signed_content(message, b"", (), _known_certificates(message))
+    return _signed_content(parts, b"", ())
 
 
 def is_signed_data(content_info: bytes) -> bool:
@@ -106,7 +105,7 @@ def unverified_content(content_info: bytes) -> bytes | None:
     Raises:
         DecodingError: If it is not a signed CMS message.
     """
-    return _load(content_info).encap_content_info.e_content
+    return load_signed_data(content_info).content
 
 
 def verify(
@@ -161,56 +160,27 @@ def examine(
     Raises:
         DecodingError: If it is not a signed CMS message, holds a content beside a detached one, or one of another type.
     """
-    message = _load(content_info)
-    e_content = message.encap_content_info.e_content
-    content_type = message.encap_content_info.e_content_type
+    parts = load_signed_data(content_info)
     # Two contents, of which one is shown and the other verified, are an attack (CVE-2018-18509).
-    if (content is None) == (e_content is None):
+    if (content is None) == (parts.content is None):
         raise DecodingError("the signed content is missing, or there are two")
-    if content_type.dotted_string not in content_types:
-        raise DecodingError(f"the signed content is of type {content_type.dotted_string}, which is not expected here")
-    found = _known_certificates(message)
-    more = tuple(known for known in map(from_certificate, certificates) if known is not None)
-    whole = e_content if content is None else content
+    if parts.content_type not in content_types:
+        raise DecodingError(f"the signed content is of type {parts.content_type}, which is not expected here")
+    more = (known for known in map(from_certificate, certificates) if known is not None)
+    whole = parts.content if content is None else content
     assert whole is not None
     signers = examine_signers(
-        _signer_infos(message), whole, asn1.encode_der(content_type), (*found, *more), allow_weak=allow_weak
+        parts.signer_infos, whole, parts.content_type, (*parts.certificates, *more), allow_weak=allow_weak
     )
-    return _signed_content(message, whole, signers, found)
+    return _signed_content(parts, whole, signers)
 
 
-def _load(content_info: bytes) -> schema.SignedData:
-    if len(content_info) > MAX_MESSAGE_BYTES:
-        raise DecodingError("the signed message is too large")
-    message = schema.load_content(content_info)
-    if not isinstance(message, schema.SignedData):
-        raise DecodingError("the message is encrypted, not signed")
-    return message
-
-
-def _known_certificates(message: schema.SignedData) -> tuple[KnownCertificate, ...]:
-    return parse_certificates([schema.raw(element) for element in message.certificates or []])
-
-
-def _signer_infos(message: schema.SignedData) -> list[SignerInfo]:
-    return [
-        parse_signer_info([(element.tag_bytes[0], bytes(element.data)) for element in fields])
-        for fields in message.signer_infos.as_list()
-    ]
-
-
-def _signed_content(
-    message: schema.SignedData,
-    content: bytes,
-    signers: tuple[SignerReport, ...],
-    certificates: tuple[KnownCertificate, ...],
-) -> SignedContent:
-    crls, ocsp_responses = parse_revocation_information([schema.raw(element) for element in message.crls or []])
+def _signed_content(parts: SignedDataParts, content: bytes, signers: tuple[SignerReport, ...]) -> SignedContent:
     return SignedContent(
         content,
-        message.encap_content_info.e_content_type.dotted_string,
+        parts.content_type,
         signers,
-        tuple(known.certificate for known in certificates),
-        crls,
-        ocsp_responses,
+        tuple(known.certificate for known in parts.certificates),
+        parts.crls,
+        parts.ocsp_responses,
     )

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from cryptography import x509
 from cryptography.hazmat import asn1
 
 from sealwright.asn1.ber import tlv
-from sealwright.asn1.der import elements
+from sealwright.asn1.der import elements, object_identifier
 from sealwright.cms import digests
 from sealwright.cms.known_certificates import KnownCertificate
 from sealwright.cms.signature_algorithms import SigningAlgorithm
@@ -24,19 +23,15 @@ MAX_ATTRIBUTES = 64
 """A dozen types are in use in mail and in signed documents."""
 
 
-def _oid(dotted: str) -> bytes:
-    return asn1.encode_der(x509.ObjectIdentifier(dotted))
-
-
 _PKCS9 = "1.2.840.113549.1.9."
-CONTENT_TYPE = _oid(_PKCS9 + "3")
-MESSAGE_DIGEST = _oid(_PKCS9 + "4")
-SIGNING_TIME = _oid(_PKCS9 + "5")
-SMIME_CAPABILITIES = _oid(_PKCS9 + "15")
-ENCRYPTION_KEY_PREFERENCE = _oid(_PKCS9 + "16.2.11")
-SIGNING_CERTIFICATE = _oid(_PKCS9 + "16.2.12")
-SIGNING_CERTIFICATE_V2 = _oid(_PKCS9 + "16.2.47")
-ALGORITHM_PROTECTION = _oid(_PKCS9 + "52")
+CONTENT_TYPE = object_identifier(_PKCS9 + "3")
+MESSAGE_DIGEST = object_identifier(_PKCS9 + "4")
+SIGNING_TIME = object_identifier(_PKCS9 + "5")
+SMIME_CAPABILITIES = object_identifier(_PKCS9 + "15")
+ENCRYPTION_KEY_PREFERENCE = object_identifier(_PKCS9 + "16.2.11")
+SIGNING_CERTIFICATE = object_identifier(_PKCS9 + "16.2.12")
+SIGNING_CERTIFICATE_V2 = object_identifier(_PKCS9 + "16.2.47")
+ALGORITHM_PROTECTION = object_identifier(_PKCS9 + "52")
 _SINGLE_VALUED = frozenset(
     (
         CONTENT_TYPE,

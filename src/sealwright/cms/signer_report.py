@@ -50,7 +50,7 @@ class SignerReport:
         capabilities: SMIMECapabilities DER, or empty.
         encryption_key_preference: SMIMEEncryptionKeyPreference DER, or empty.
         countersignatures: Of others over this signature (RFC 5652 section 11.4).
-        timestamps: DER TimeStampTokens over this signature (RFC 3161), unread.
+        timestamps: Over this signature (RFC 3161).
     """
 
     is_intact: bool
@@ -67,7 +67,48 @@ class SignerReport:
     capabilities: bytes = b""
     encryption_key_preference: bytes = b""
     countersignatures: tuple["SignerReport", ...] = ()
-    timestamps: tuple[bytes, ...] = ()
+    timestamps: tuple["TimestampReport", ...] = ()
+
+
+TimestampProblem = Literal["", "malformed", "signature", "unsupported", "imprint"]
+"""Why a timestamp does not hold; empty where it holds.
+
+malformed: not a token. signature: the authority's signature is not intact, see its report. unsupported: a digest or an
+extension that is not read here. imprint: it is over something else.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimestampReport:
+    """A TimeStampToken, judged; whether its authority is to be trusted is another question (`pkix.path`).
+
+    Attributes:
+        is_intact: It is over the message, and the authority's signature holds.
+        problem: Stable code of why it is not intact, or empty.
+        reason: The same for people, or empty.
+        token: The TimeStampToken.
+        gen_time: When it was made, as the authority says; None if it is malformed.
+        policy: Dotted OID.
+        serial_number: Of the token.
+        nonce: Of the request, or None.
+        digest: Of the imprint; empty if it is not read here.
+        signer: The authority's signature.
+        certificates: That the token brought.
+        crls: DER CertificateLists that the token brought.
+    """
+
+    is_intact: bool
+    problem: TimestampProblem = ""
+    reason: str = ""
+    token: bytes = field(repr=False)
+    gen_time: datetime | None = None
+    policy: str = ""
+    serial_number: int = 0
+    nonce: int | None = None
+    digest: str = ""
+    signer: SignerReport | None = None
+    certificates: tuple[x509.Certificate, ...] = ()
+    crls: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

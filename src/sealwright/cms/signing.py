@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sealwright.asn1.ber import tlv
+from sealwright.asn1.der import object_identifier
 from sealwright.cms import algorithms, schema
 from sealwright.cms.digests import ContentDigests
 from sealwright.cms.signed_attributes import SMIME_CAPABILITIES, attribute
@@ -57,7 +57,7 @@ def after_content(
     Raises:
         UnavailableError: If a signer's key cannot be reached now.
     """
-    content_type_der = asn1.encode_der(x509.ObjectIdentifier(content_type))
+    content_type_der = object_identifier(content_type)
     others = (attribute(SMIME_CAPABILITIES, capabilities),) if capabilities else ()
     infos = []
     for signer in signers:

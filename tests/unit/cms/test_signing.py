@@ -15,7 +15,8 @@ from support.forged import Forged, oid, typical
 from sealwright.asn1.der import content_of, elements
 from sealwright.cms import schema, signed
 from sealwright.cms.digests import SHA256, SHA512, ContentDigests
-from sealwright.cms.examining import announced_digests, examine_signers, parse_certificates
+from sealwright.cms.examining import examine_signers
+from sealwright.cms.signed_data import announced_digests, parse_certificates
 from sealwright.cms.signer_info import make_signer_info, parse_signer_info
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import DecodingError, InvalidSignatureError, UnsupportedAlgorithmError
@@ -155,9 +156,9 @@ def test_a_content_that_passes_by_is_signed_and_judged_by_its_digests():
     parsed = parse_signer_info(elements(content_of(0x30, info)))
     certificates = parse_certificates([ALICE.certificate.public_bytes(Encoding.DER)])
     for content in (digests, CONTENT):
-        (report,) = examine_signers([parsed], content, content_type, certificates)
+        (report,) = examine_signers([parsed], content, schema.DATA, certificates)
         assert report.is_intact
-    (report,) = examine_signers([parsed], ContentDigests([SHA512]), content_type, certificates)
+    (report,) = examine_signers([parsed], ContentDigests([SHA512]), schema.DATA, certificates)
     assert report.problem == "algorithm-mismatch"  # the header announced other digests than the signature uses
 
 
