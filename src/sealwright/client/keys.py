@@ -1,6 +1,7 @@
 """The keys of a mailbox as the formats want them: look-up by recipient, the key for new mail, the signer."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -26,14 +27,19 @@ class KeyRing:
         self._keys = tuple(keys)
 
     def find_keys(self, recipient: RecipientIdentifier) -> Sequence[KeyDecryptor]:
-        """Return the private keys that a message's recipient identifier names, from all generations."""
-        found = []
-        for key in self._keys:
-            private_key = load_decryption_key(key)
-            named = any(recipient.matches(certificate) for certificate in load_certificates(key.certificates))
-            if named or recipient.subject_key_identifier == _key_identifier(private_key):
-                found.append(PrivateKeyDecryptor(private_key))
-        return found
+        """Return the private keys that a message's recipient identifier names, from all generations, newest first."""
+        return [
+            decryptor
+            for decryptor, certificates, key_identifier in reversed(self._decryptors)
+            if recipient.subject_key_identifier == key_identifier
+            or any(recipient.matches(certificate) for certificate in certificates)
+        ]
+
+    @cached_property
+    def _decryptors(self) -> tuple[tuple[KeyDecryptor, tuple[x509.Certificate, ...], bytes], ...]:
+        """Each key with its certificates and key identifier; loaded once, since a message may name a thousand recipients."""
+        loaded = [(load_decryption_key(key), load_certificates(key.certificates)) for key in self._keys]
+        return tuple((PrivateKeyDecryptor(key), certificates, _key_identifier(key)) for key, certificates in loaded)
 
     def active_certificate(self) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
         """Return the certificate that mail to this mailbox is encrypted for now, with its chain.

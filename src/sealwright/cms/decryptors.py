@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import keywrap
 from cryptography.hazmat.primitives.asymmetric import ec, rsa, x448, x25519
 
@@ -81,7 +82,7 @@ class PrivateKeyDecryptor:
                     return None
                 return key_agreement.unwrap_key(info, wrapped.encrypted_key, key)
             return kem.unwrap_key(info, key) if isinstance(info, KEMRecipientInfo) else None
-        except (ValueError, keywrap.InvalidUnwrap, DecodingError):
+        except (ValueError, keywrap.InvalidUnwrap, DecodingError, UnsupportedAlgorithm):
             return None
 
 

@@ -79,7 +79,7 @@ def encrypt(
     key = secrets.token_bytes(content_cipher.key_bytes)
     infos = wrap_for_all(key, recipients, key_transport)
     attributes = _authenticated_attributes(content_type) if content_cipher.is_authenticated else None
-    ciphertext, tag = content_cipher.encrypt(key, content, _associated_data(attributes))
+    ciphertext, tag = content_cipher.encrypt(key, content, associated_data(attributes))
     info = schema.EncryptedContentInfo(
         content_type=x509.ObjectIdentifier(content_type),
         content_encryption_algorithm=content_cipher.algorithm(),
@@ -140,7 +140,7 @@ def decrypt(content_info: bytes, find_keys: FindKeys, *, allow_legacy: bool = Fa
     # 2 each key that fits, until one opens the content
     for candidate in candidate_keys(wrapped, find_keys, cipher):
         try:
-            content = cipher.decrypt(candidate.key, info.encrypted_content, tag, _associated_data(attributes))
+            content = cipher.decrypt(candidate.key, info.encrypted_content, tag, associated_data(attributes))
         except DecryptionError:
             continue
         return Decrypted(
@@ -184,14 +184,14 @@ def check_authenticated_attributes(attributes: Sequence[asn1.TLV] | None, conten
         raise DecodingError("the type of the content is not the authenticated one")
 
 
+def associated_data(attributes: Sequence[asn1.TLV] | None) -> bytes:
+    """Return what the tag covers besides the content: the attributes under the tag of a SET (RFC 5083 section 2.2)."""
+    return b"" if attributes is None else tlv(0x31, *map(schema.raw, attributes))
+
+
 def _authenticated_attributes(content_type: str) -> list[asn1.TLV] | None:
     if content_type == schema.DATA:
         return None
     encode = asn1.encode_der
     attribute_type, value = x509.ObjectIdentifier(algorithms.CONTENT_TYPE), x509.ObjectIdentifier(content_type)
     return [schema.any_element(tlv(0x30, encode(attribute_type), tlv(0x31, encode(value))))]
-
-
-def _associated_data(attributes: Sequence[asn1.TLV] | None) -> bytes:
-    """Return what the tag covers besides the content: the attributes under the tag of a SET (RFC 5083 section 2.2)."""
-    return b"" if attributes is None else tlv(0x31, *map(schema.raw, attributes))

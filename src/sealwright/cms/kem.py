@@ -18,6 +18,8 @@ _KEK_BYTES = 32
 _HKDF_SHA256 = schema.algorithm(algorithms.HKDF_SHA256)
 _AES256_WRAP = schema.algorithm(algorithms.AES256_WRAP)
 _ML_KEM_768, _ML_KEM_1024 = (schema.algorithm(oid) for oid, name in algorithms.ML_KEM.items() if name != "ml-kem-512")
+_WRITTEN_INFO = asn1.encode_der(CMSORIforKEMOtherInfo(wrap=_AES256_WRAP, kek_length=_KEK_BYTES, ukm=None))
+_KEM_RECIPIENT = x509.ObjectIdentifier(algorithms.KEM_RECIPIENT)
 _MIN_WRAP_BYTES = {"ml-kem-512": 16, "ml-kem-768": 32, "ml-kem-1024": 32}
 """RFC 9936 section 2.2.1: the wraps that MUST be used."""
 
@@ -52,9 +54,7 @@ def wrap_key(
         wrap=_AES256_WRAP,
         encrypted_key=keywrap.aes_key_wrap(kek, content_encryption_key),
     )
-    return OtherRecipientInfo(
-        ori_type=x509.ObjectIdentifier(algorithms.KEM_RECIPIENT), ori_value=schema.any_element(asn1.encode_der(info))
-    )
+    return OtherRecipientInfo(ori_type=_KEM_RECIPIENT, ori_value=schema.any_element(asn1.encode_der(info)))
 
 
 def read_info(info: OtherRecipientInfo) -> KEMRecipientInfo | None:
@@ -63,7 +63,7 @@ def read_info(info: OtherRecipientInfo) -> KEMRecipientInfo | None:
     Raises:
         DecodingError: If it is malformed.
     """
-    if info.ori_type.dotted_string != algorithms.KEM_RECIPIENT:
+    if info.ori_type != _KEM_RECIPIENT:
         return None
     try:
         kem_info: KEMRecipientInfo = info.ori_value.parse(KEMRecipientInfo)
@@ -110,5 +110,7 @@ def _wrap_bytes(info: KEMRecipientInfo) -> int:
 
 def _derive(shared: bytes, wrap: schema.AlgorithmIdentifier, size: int) -> bytes:
     """Derive the key-encryption key: no salt, and what it is for as the info (RFC 9629 section 5, RFC 9936)."""
-    info = asn1.encode_der(CMSORIforKEMOtherInfo(wrap=wrap, kek_length=size, ukm=None))
+    info = _WRITTEN_INFO
+    if wrap is not _AES256_WRAP:
+        info = asn1.encode_der(CMSORIforKEMOtherInfo(wrap=wrap, kek_length=size, ukm=None))
     return HKDF(hashes.SHA256(), size, None, info).derive(shared)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, rsa, x448, x25519
 
@@ -66,8 +67,8 @@ def wrap_key(
     """
     try:
         public_key = certificate.public_key()
-    except ValueError as error:
-        raise UnsupportedAlgorithmError("the certificate's key cannot be read") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise UnsupportedAlgorithmError("the certificate's key is of a kind that is not encrypted to") from error
     if isinstance(public_key, rsa.RSAPublicKey):
         return key_transport.wrap_key(content_encryption_key, certificate, public_key, key_transport_scheme)
     if isinstance(public_key, ec.EllipticCurvePublicKey | x25519.X25519PublicKey | x448.X448PublicKey):

@@ -21,7 +21,7 @@ from sealwright.cms.decryptors import PrivateKeyDecryptor
 from sealwright.cms.identifiers import RecipientIdentifier, issuer_and_serial, subject_key_identifier
 from sealwright.cms.recipient_schema import KEMRecipientInfo, OtherRecipientInfo
 from sealwright.cms.recipients import wrapped_keys
-from sealwright.errors import DecryptionError
+from sealwright.errors import DecryptionError, UnsupportedAlgorithmError
 from sealwright.pkix.private_keys import load_private_key
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors" / "lamps-kyber"
@@ -161,3 +161,9 @@ def test_each_recipient_gets_a_secret_of_its_own():
     first, second = (each.info for each in wrapped_keys(infos))
     assert first.kemct != second.kemct
     assert first.encrypted_key != second.encrypted_key
+
+
+def test_ml_kem_512_certificates_are_not_encrypted_to():
+    certificate = x509.load_pem_x509_certificate((VECTORS / "ML-KEM-512.crt").read_bytes())
+    with pytest.raises(UnsupportedAlgorithmError):
+        enveloped.encrypt(CONTENT, [certificate])
