@@ -1,6 +1,7 @@
 """Keys, certificates and lists from files: PEM and DER, PKCS #7, PKCS #8 and PKCS #12. No file is trusted to be cheap."""
 
 import binascii
+import contextlib
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -14,8 +15,6 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
-    load_der_private_key,
-    load_pem_private_key,
     pkcs12,
 )
 
@@ -24,7 +23,8 @@ from sealwright.cms import schema, signed
 from sealwright.cms.decryptors import DecryptionKey, FindKeys, KeyDecryptor, PrivateKeyDecryptor
 from sealwright.cms.identifiers import RecipientIdentifier
 from sealwright.cms.signers import PrivateKeySigner
-from sealwright.errors import DecodingError, InputError
+from sealwright.errors import DecodingError, DecryptionError, InputError, UnsupportedAlgorithmError
+from sealwright.pkix.private_keys import load_private_key
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 """A bundle of all public roots is 1 MiB; a whole revocation list may be as large as `revocation.MAX_CRL_BYTES`."""
@@ -101,7 +101,7 @@ def load_certificate_file(content: bytes) -> tuple[x509.Certificate, ...]:
         if blocks:
             found = [each for label, block in blocks for each in _certificates_of(label, block)]
         elif content[:1] == b"\x30" and b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02" in content[:32]:
-            found = list(signed.examine(content, b"").certificates)
+            found = list(signed.read_certificates_only(content).certificates)
         else:
             found = [x509.load_der_x509_certificate(content)]
         for each in found:
@@ -118,7 +118,7 @@ def _certificates_of(label: bytes, block: bytes) -> list[x509.Certificate]:
         return [x509.load_pem_x509_certificate(block)]
     if label in (b"PKCS7", b"CMS"):
         return list(
-            signed.examine(_decoded(block), b"").certificates
+            signed.read_certificates_only(_decoded(block)).certificates
         )  # SignedData without content: RFC 8551 section 3.8
     return []  # a private key that lies in the same file
 
@@ -147,23 +147,19 @@ def load_private_key_file(content: bytes, passwords: Sequence[bytes] = ()) -> Pr
 
     Raises:
         InputError: If it is encrypted and no password opens it.
+        UnsupportedAlgorithmError: If it is of a kind or in a form that is not read.
         DecodingError: If it holds no private key.
     """
     _check_iterations(content)
-    blocks = [match[0] for match in _PEM.finditer(content) if match[1].endswith(b"PRIVATE KEY")]
-    is_encrypted = False
-    for password in (None, *passwords):
-        try:
-            if blocks:
-                return load_pem_private_key(blocks[0], password)
-            return load_der_private_key(content, password)
-        except TypeError:  # a password is missing, or there is one and the key is not encrypted
-            is_encrypted = is_encrypted or password is None
-        except (ValueError, UnsupportedAlgorithm):
-            continue
-    if is_encrypted:
-        raise InputError("the private key is encrypted, and no password that was given opens it")
-    raise DecodingError("the file holds no private key that can be read")
+    try:
+        return load_private_key(content)
+    except (DecodingError, UnsupportedAlgorithmError):
+        raise
+    except InputError as error:  # it is encrypted
+        for password in passwords:
+            with contextlib.suppress(DecryptionError):
+                return load_private_key(content, password)
+        raise InputError(f"{error.message}, and none that was given opens it") from error
 
 
 def load_pkcs12_file(content: bytes, passwords: Sequence[bytes] = ()) -> KeyFile:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sealwright.smime.entities import Entity, parse_entity
 from sealwright.smime.fields import Field, decode_field, first
+from sealwright.smime.header_protection import is_structural
 from sealwright.smime.originators import Originators, compared, originators
 
 
@@ -64,8 +65,8 @@ def headers_of(outer: Sequence[Field], inner: Sequence[Field], *, is_protected: 
         is_protected: The payload's header is the message's own, and it was encrypted or signed by a signature that holds.
         is_vouched: A valid signature covers the payload.
     """
-    protected = tuple(each for each in inner if not _is_structural(each)) if is_protected else ()
-    shown = protected or tuple(each for each in outer if not _is_structural(each))
+    protected = tuple(each for each in inner if not is_structural(each)) if is_protected else ()
+    shown = protected or tuple(each for each in outer if not is_structural(each))
     inner_from, outer_from = originators(protected, "from"), originators(outer, "from")
     speaks = protected if protected and is_vouched else tuple(outer)
     return Headers(
@@ -75,11 +76,6 @@ def headers_of(outer: Sequence[Field], inner: Sequence[Field], *, is_protected: 
         sender=originators(speaks, "sender"),
         outer_from=outer_from,
     )
-
-
-def _is_structural(field: Field) -> bool:
-    """Say whether a field is about the entity instead of the message (RFC 9788 section 1.1.1), HP-Outer included."""
-    return field.name.lower().startswith("content-") or field.is_called("mime-version", "hp-outer")
 
 
 def _comparable(found: Originators) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ class Encryption:
         content_cipher: Such as "aes-256-gcm"; empty if not decrypted.
         key_management: How the key of the content was wrapped, such as "rsa-pkcs1-v1.5"; empty if not decrypted.
         recipient: Which RecipientInfo opened it.
-        recipients: All that were looked at, in the order of the message.
+        recipients: That the message names, in its order.
     """
 
     is_decrypted: bool
@@ -157,19 +157,23 @@ def _decrypt(entity: Entity, content_info: bytes, envelope: Envelope, find_keys:
         return find_keys(recipient)
 
     try:
-        found = enveloped.decrypt(content_info, find_and_note)
-    except DecryptionError:
+        found = enveloped.decrypt(content_info, find_and_note, allow_legacy=True)
+    except DecryptionError as error:
         encryption = Encryption(is_decrypted=False, recipients=tuple(asked))
         envelope.layers.append(Layer("encrypted", entity.content_type, encryption=encryption))
-        envelope.cautions.append(caution("not-decrypted"))
+        visible = error.message if error.message != DecryptionError().message else ""  # such as the name of a cipher
+        envelope.cautions.append(caution("not-decrypted", visible))
         return None
     encryption = Encryption(
         is_decrypted=True,
         is_authenticated=found.authenticated,
         content_cipher=found.content_cipher,
+        key_management=found.key_management,
         recipient=found.recipient,
-        recipients=tuple(asked),
+        recipients=found.recipients,
     )
+    if found.warnings:
+        envelope.cautions.append(caution("weak-encryption", ", ".join(found.warnings)))
     envelope.layers.append(Layer("encrypted", entity.content_type, encryption=encryption))
     return found.content
 
@@ -177,13 +181,21 @@ def _decrypt(entity: Entity, content_info: bytes, envelope: Envelope, find_keys:
 def _open_signed(entity: Entity, content_info: bytes, envelope: Envelope, trust: Trust) -> bytes | None:
     content = signed.unverified_content(content_info)
     if content is None:
-        # A SignedData without content and signers carries certificates (RFC 8551 section 3.8).
-        is_bare = not signed.examine(content_info, b"").signers
+        is_bare = _carries_certificates_only(content_info)
         envelope.cautions.append(caution("certificates-only" if is_bare else "signed-content-missing"))
         envelope.layers.append(Layer("certificates-only" if is_bare else "signed", entity.content_type))
         return None
     _take(judge_signatures(content_info, None, trust), entity, envelope)
     return content
+
+
+def _carries_certificates_only(content_info: bytes) -> bool:
+    """Say whether a SignedData without content has no signer either (RFC 8551 section 3.8)."""
+    try:
+        signed.read_certificates_only(content_info)
+    except DecodingError:
+        return False
+    return True
 
 
 def _open_detached(entity: Entity, envelope: Envelope, trust: Trust) -> bytes | None:

@@ -20,7 +20,12 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 """Clocks of honest signers are that wrong."""
 MAX_CRLS = 16
 """Lists that a message brings; one for each certificate of a path would do."""
-_CAUTION_OF = {"no-trust-anchor": "no-trust-anchor", "weak-signature": "weak-signature"}
+_WEAK = ("sha1", "rsa-1024")
+_CAUTION_OF = {
+    "no-trust-anchor": "no-trust-anchor",
+    **dict.fromkeys(("weak-algorithm", "weak-signature", "weak-key"), "weak-signature"),
+}
+"""What people are warned of, by the code of a problem; every other one is "signature-broken" or "signer-not-trusted"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ def judge_signatures(content_info: bytes, content: bytes | None, trust: Trust) -
     Raises:
         DecodingError: If it is not a signed CMS message.
     """
-    examined = signed.examine(content_info, content, allow_weak=trust.allow_weak)
+    examined = signed.examine(content_info, content, certificates=trust.certificates, allow_weak=trust.allow_weak)
     signers = tuple(_judge(each, examined, trust) for each in examined.signers)
     found = [] if signers else [caution("no-signer")]
     if len(signers) > 1:
@@ -117,7 +122,7 @@ def judge_signatures(content_info: bytes, content: bytes | None, trust: Trust) -
 def _judge(report: SignerReport, examined: SignedContent, trust: Trust) -> SignerVerdict:
     certificate, claimed = report.certificate, report.signing_time
     if not report.is_intact or certificate is None:
-        why = caution("signature-broken", report.reason)
+        why = caution(_CAUTION_OF.get(report.problem, "signature-broken"), report.reason)
         return SignerVerdict(
             is_intact=False, problem=report.problem, reason=report.reason, certificate=certificate, cautions=(why,)
         )
@@ -137,12 +142,16 @@ def _judge(report: SignerReport, examined: SignedContent, trust: Trust) -> Signe
     path: tuple[x509.Certificate, ...] = ()
     unknown: tuple[x509.Certificate, ...] = ()
     problem = reason = ""
+    weaknesses = report.weaknesses
     try:
-        trusted = _trusted_path(report, certificate, addresses, examined, trust)
+        trusted = _trusted_path(certificate, addresses, examined, trust)
         path, unknown = trusted.path, trusted.without_status
+        weaknesses = tuple(dict.fromkeys((*weaknesses, *(each for each in trusted.warnings if each in _WEAK))))
     except PathValidationError as error:
         problem, reason = error.code, one_line(error.message)
         found.append(caution(_CAUTION_OF.get(error.code, "signer-not-trusted"), reason))
+    if weaknesses and path:
+        found.append(caution("weak-signature", ", ".join(weaknesses)))
     found += [caution("revocation-unknown", _name(each)) for each in unknown]
     return SignerVerdict(
         is_intact=True,
@@ -157,14 +166,13 @@ def _judge(report: SignerReport, examined: SignedContent, trust: Trust) -> Signe
         signing_time=claimed,
         digest=report.digest,
         signature_algorithm=report.signature_algorithm,
-        weaknesses=report.weaknesses,
+        weaknesses=weaknesses,
         capabilities=report.capabilities if path and not is_early else b"",
         cautions=tuple(found),
     )
 
 
 def _trusted_path(
-    report: SignerReport,
     certificate: x509.Certificate,
     addresses: Sequence[str],
     examined: SignedContent,
@@ -172,12 +180,16 @@ def _trusted_path(
 ) -> TrustedPath:
     if not trust.anchors:
         raise PathValidationError("no root is trusted", "no-trust-anchor")
-    if report.weaknesses and not trust.allow_weak:
-        raise PathValidationError(f"it uses {', '.join(report.weaknesses)}", "weak-signature")
     foreign = [each for each in addresses if trust.domain is not None and each.rpartition("@")[2] != trust.domain]
     if foreign:
         raise PathValidationError(f"no root is trusted for {foreign[0].rpartition('@')[2]}", "foreign-domain")
-    return find_trusted_path(certificate, examined.certificates, _lists(examined.crls), trust)
+    return find_trusted_path(
+        certificate,
+        examined.certificates,
+        trust,
+        crls=_lists(examined.crls),
+        ocsp_responses=examined.ocsp_responses[:MAX_CRLS],
+    )
 
 
 def _lists(encoded: Sequence[bytes]) -> list[x509.CertificateRevocationList]:

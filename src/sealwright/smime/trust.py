@@ -57,22 +57,25 @@ class TrustedPath:
 def find_trusted_path(
     certificate: x509.Certificate,
     brought: Sequence[x509.Certificate],
-    brought_crls: Sequence[x509.CertificateRevocationList],
     trust: Trust,
+    *,
+    crls: Sequence[x509.CertificateRevocationList] = (),
+    ocsp_responses: Sequence[bytes] = (),
 ) -> TrustedPath:
     """Find the path of a signer's certificate to an anchor, not revoked as far as is known.
 
     Args:
         certificate: The signer's.
         brought: Certificates that came with the message.
-        brought_crls: Lists that came with the message (RFC 8550 section 2.1).
         trust: What it is judged by.
+        crls: Lists that came with the message (RFC 8550 section 2.1).
+        ocsp_responses: Likewise, DER (RFC 5940).
 
     Raises:
         PathValidationError: If there is none.
     """
     others = [*trust.certificates, *brought]
-    at_hand = [*trust.crls, *brought_crls]
+    at_hand = [*trust.crls, *crls]
 
     def validate() -> ValidPath:
         return validate_path(
@@ -82,6 +85,7 @@ def find_trusted_path(
             now=trust.now,
             purpose="sign",
             crls=at_hand,
+            ocsp_responses=ocsp_responses,
             allow_weak=trust.allow_weak,
         )
 

@@ -189,7 +189,7 @@ def test_what_is_no_message_is_an_input_error(folder, content):
         (("--crl", "bob.pem"), "bob.pem: the file holds no revocation list"),
         (("--key", "bob.key"), "--cert"),
         (("--p12", "bob.p12"), "bob.p12: this is no PKCS #12 file, or no password"),
-        (("--key", "bob.enc", "--cert", "bob.pem"), "bob.enc: the private key is encrypted"),
+        (("--key", "bob.enc", "--cert", "bob.pem"), "bob.enc: the private key is protected by a password, and none"),
     ],
 )
 def test_files_that_do_not_help_are_named(folder, arguments, said):
