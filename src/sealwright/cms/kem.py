@@ -58,17 +58,16 @@ def wrap_key(
 
 
 def read_info(info: OtherRecipientInfo) -> KEMRecipientInfo | None:
-    """Return the KEMRecipientInfo of an OtherRecipientInfo; None where it is of another kind.
+    """Return the KEMRecipientInfo of an OtherRecipientInfo; None where it is of another kind, or malformed.
 
-    Raises:
-        DecodingError: If it is malformed.
+    A malformed one is one recipient's loss; the others can still open the message.
     """
     if info.ori_type != _KEM_RECIPIENT:
         return None
     try:
         kem_info: KEMRecipientInfo = info.ori_value.parse(KEMRecipientInfo)
-    except ValueError as error:
-        raise DecodingError("a KEMRecipientInfo is malformed") from error
+    except ValueError:
+        return None
     return kem_info
 
 

@@ -13,6 +13,7 @@ from support.decryption import any_key, keys_of, no_keys
 from support.envelopes import CONTENT, certificate_for, seal
 
 from sealwright.asn1.ber import tlv
+from sealwright.asn1.der import content_of, elements
 from sealwright.cms import algorithms, enveloped, schema
 from sealwright.cms.decryptors import PasswordDecryptor, PrivateKeyDecryptor
 from sealwright.cms.recipient_schema import KeyTransRecipientInfo
@@ -130,6 +131,58 @@ def test_recipient_infos_are_parsed_apart_from_the_message():
     for wrong in (b"\x30\x80", encoded[:-1], encoded + b"\0", b"\x05\x00"):
         with pytest.raises(DecodingError):
             parse_recipient_infos(wrong)
+
+
+def with_infos(message, encoded):
+    """Return a message of EnvelopedData with other octets inside its SET of RecipientInfos."""
+    parsed = schema.load_content(message)
+    info = parsed.encrypted_content_info
+    content = tlv(
+        0x30,
+        schema.oid_der(info.content_type.dotted_string),
+        schema.algorithm_der(info.content_encryption_algorithm),
+        tlv(0x80, info.encrypted_content),
+    )
+    return schema.content_info(schema.ENVELOPED_DATA, tlv(0x30, b"\2\1\2", tlv(0x31, *encoded), content))
+
+
+def split(encoded):
+    """Return the elements of a constructed one."""
+    return [tlv(*element) for element in elements(content_of(encoded[0], encoded))]
+
+
+def infos_of(message):
+    _, explicit = split(message)
+    return split(split(split(explicit)[0])[1])
+
+
+def test_recipients_in_any_order_are_read():
+    """DER wants them sorted; many a program writes the sender last."""
+    message = enveloped.encrypt(CONTENT, CERTIFICATES)
+    infos = infos_of(message)
+    assert with_infos(message, infos) != message  # the version
+    for order in (infos, infos[::-1], infos[1:] + infos[:1]):
+        for pair in PEOPLE.values():
+            assert enveloped.decrypt(with_infos(message, order), keys_of(pair)).content == CONTENT
+
+
+@pytest.mark.parametrize("oid", ["1.2.3", algorithms.KEM_RECIPIENT])
+def test_another_recipients_unknown_or_malformed_info_does_no_harm(oid):
+    message = enveloped.encrypt(CONTENT, [PEOPLE["rsa"][0]])
+    unknown = tlv(0xA4, schema.oid_der(oid), tlv(0x30, b"\2\1\0"))
+    assert enveloped.decrypt(with_infos(message, [*infos_of(message), unknown]), any_key(RSA)).content == CONTENT
+
+
+def test_another_recipients_odd_name_does_no_harm():
+    """An empty country, or a text that is none, is refused by parsers of names; here nobody has to read it."""
+    message = enveloped.encrypt(CONTENT, [PEOPLE["rsa"][0]])
+    (info,) = infos_of(message)
+    odd_name = tlv(0x30, tlv(0x31, tlv(0x30, schema.oid_der("2.5.4.6"), tlv(0x0C, b"\xff\xfe\xfd"))))
+    fields = split(info)
+    odd = tlv(0x30, fields[0], tlv(0x30, odd_name, b"\2\1\1"), *fields[2:])
+    opened = enveloped.decrypt(with_infos(message, [odd, info]), keys_of(PEOPLE["rsa"]))
+    assert opened.content == CONTENT
+    assert odd_name in [each.issuer_der for each in opened.recipients]
 
 
 def attribute(oid, value):
