@@ -280,6 +280,7 @@ def test_an_administrator_is_removed_and_an_unknown_page_is_told(server, visit):
     page = window.page
     set_password(window, new_link(server), "keeper")
     set_password(other, new_link(server), "leaver")
+    set_password(visit(), new_link(server), "stays")
     page.get_by_role("link", name="Administrators", exact=True).click()
     row = page.locator("tr", has_text="leaver")
     row.get_by_text("Remove", exact=True).click()
