@@ -14,6 +14,8 @@ from sealwright.wire.manifest import ReleaseManifest
 from sealwright.wire.signed_request import verify_request
 
 RELEASE_PATH = "/v1/releases"
+BUILT_LEVELS = frozenset({1})
+"""Release levels whose evidence is checked here; no policy of another is vouched for, and none is met."""
 RELEASE_LEAF = "key.release"
 UNKNOWN_MAILBOX = "0" * 32
 NONCE_BYTES = 32
@@ -49,7 +51,7 @@ def check_device_release(
     _require(credential.mailbox_id == manifest.mailbox_id != UNKNOWN_MAILBOX, "the device is of another mailbox")
     _require(credential.device.thumbprint() == manifest.device_thumbprint, "the manifest names another device")
     # 3 The policy's level is met: the credential is the mailbox proof of level 1; the evidence holds nothing for more.
-    _require(policy.level == 1, "the release policy asks for more than the mailbox proof")
+    _require(policy.level in BUILT_LEVELS, "the release policy asks for more than the mailbox proof")
     # 4 The device itself asked for this release.
     _check_request(evidence)
     # 5 The records are exactly the mailbox's keys that the manifest lists.

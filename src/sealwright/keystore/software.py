@@ -21,7 +21,7 @@ from sealwright.errors import (
     SealedError,
     UnsupportedAlgorithmError,
 )
-from sealwright.keystore.evidence import UNKNOWN_MAILBOX, check_device_release
+from sealwright.keystore.evidence import BUILT_LEVELS, UNKNOWN_MAILBOX, check_device_release
 from sealwright.keystore.model import (
     POOL,
     BegunProof,
@@ -38,6 +38,7 @@ from sealwright.keystore.records import (
     generate_key,
 )
 from sealwright.keystore.registry import LOG_PREFIX, REGISTRY_NAME, RELEASE_PURPOSE, Registry, is_registered_purpose
+from sealwright.keystore.removed import REMOVED_NAME, RemovedDevices
 from sealwright.keystore.seal import Seal, create_root_key
 from sealwright.keystore.service_keys import SoftwareServiceKeystore
 from sealwright.keystore.vouching import Vouching
@@ -68,6 +69,7 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         self._keys = seal
         self._derive = seal.derive
         self._vouching = Vouching(seal.derive("keystore", "vouching"))
+        self._removed = RemovedDevices(seal_file.with_name(REMOVED_NAME))
         self._registry = Registry(seal_file.with_name(REGISTRY_NAME), seal.derive("keystore", "registry"))
 
     def generate_service_key(self, organization_id: str, purpose: str, algorithm: str) -> SealedRecord:
@@ -175,27 +177,29 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         )
 
     def remove_device(self, credential: DeviceCredential) -> DeviceCredential:
-        """Vouch for the device's removal.
+        """Vouch for the device's removal; from now on nothing is released to it, also if the caller keeps the old row.
 
         Raises:
             PermissionDeniedError: If the credential was changed.
-            ConflictError: If the device is removed already.
+            ConflictError: If the row says that the device is removed already.
+            UnavailableError: If the removal cannot be written down.
         """
         self._storage_keys()
         self._vouching.check_device(credential)
         if credential.state != "active":
             raise ConflictError("the device is removed already")
+        self._removed.add(credential)
         return self._vouching.vouch_device(replace(credential, state="removed", version=credential.version + 1))
 
     def vouch_policy(self, organization_id: str, level: int, export_key: bool, version: int) -> ReleasePolicy:
         """Authenticate a policy row.
 
         Raises:
-            InputError: If the level is not 1 to 4.
+            InputError: If the level is not one whose evidence this keystore checks.
         """
         self._storage_keys()
-        if level not in range(1, 5):
-            raise InputError("a release policy has level 1, 2, 3 or 4")
+        if level not in BUILT_LEVELS:
+            raise InputError(f"release level {level} is not built: this program releases at level 1 only")
         return self._vouching.vouch_policy(ReleasePolicy(organization_id, level, export_key, version, b""))
 
     def open(self, records: tuple[SealedRecord, ...], evidence: DeviceReleaseEvidence) -> SealedRelease:
@@ -215,6 +219,7 @@ class SoftwareKeystore(SoftwareServiceKeystore):
             raise SealedError("the organization's log key is of another kind")
         # 2 All evidence holds.
         check_device_release(records, evidence, self._vouching, origin, log_key.public_bytes_raw())
+        self._removed.check(evidence.credential)
         # 3 Open, seal to the device, sign.
         keys = tuple(ReleasedKey(record.identity.record_id, self._open(record)) for record in records)
         info = manifest.encode()

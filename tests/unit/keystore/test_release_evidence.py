@@ -29,6 +29,7 @@ from sealwright.errors import (
     InputError,
     PermissionDeniedError,
     SealedError,
+    UnavailableError,
     UnsupportedAlgorithmError,
 )
 from sealwright.keystore.evidence import UNKNOWN_MAILBOX
@@ -80,10 +81,39 @@ def test_changed_rows_are_no_evidence(world):
         refuse(world, replace(good, credential=replace(world.credential, **change)))
     for change in ({"level": 2}, {"export_key": True}, {"version": 2}, {"organization_id": "c" * 32}):
         refuse(world, replace(good, policy=replace(world.policy, **change)))
-    refuse(world, replace(good, credential=world.keystore.remove_device(world.credential)))
-    for level in (2, 3, 4):
-        refuse(world, replace(good, policy=world.keystore.vouch_policy(ORGANIZATION, level, False, 2)))
+    for level in (0, 2, 3, 4, 5):  # as an older or newer program may have vouched for it
+        refuse(world, replace(good, policy=world.keystore._vouching.vouch_policy(replace(world.policy, level=level))))
     refuse(world, replace(good, policy=world.keystore.vouch_policy("c" * 32, 1, False, 1)))
+
+
+@pytest.mark.parametrize("level", [-1, 0, 2, 3, 4, 5])
+def test_no_policy_is_vouched_for_whose_evidence_is_not_checked(world, level):
+    with pytest.raises(InputError, match="not built"):
+        world.keystore.vouch_policy(ORGANIZATION, level, False, 2)
+
+
+def test_a_removed_devices_old_row_is_no_evidence_any_more(world, files):
+    """A row that was vouched for and is put back; also in another process, after a restart, and if nobody kept the new row."""
+    good, other = world.evidence(), SoftwareKeystore(*files)
+    assert other.open(world.records, good).sealed_keys
+    removed = world.keystore.remove_device(world.credential)
+    refuse(world, replace(good, credential=removed))
+    for keystore in (world.keystore, other, SoftwareKeystore(*files)):
+        with pytest.raises(PermissionDeniedError, match="removed"):
+            keystore.open(world.records, good)
+        assert keystore.remove_device(world.credential) == removed  # the act can be repeated
+        with pytest.raises(ConflictError):
+            keystore.remove_device(removed)
+    forged = replace(world.credential, device_id="f" * 32)
+    with pytest.raises(PermissionDeniedError):  # and nobody is removed by a row that is not the keystore's
+        world.keystore.remove_device(forged)
+
+
+def test_a_removal_that_cannot_be_written_down_is_none(world, files):
+    world.keystore._removed._folder.parent.joinpath("removed-devices").write_bytes(b"in the way")
+    with pytest.raises(UnavailableError):
+        world.keystore.remove_device(world.credential)
+    assert world.keystore.open(world.records, world.evidence()).sealed_keys
 
 
 @pytest.mark.parametrize(
