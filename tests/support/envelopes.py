@@ -48,7 +48,7 @@ def seal(
     ciphertext, tag = content_cipher.encrypt(content_encryption_key, CONTENT, associated)
     info = schema.EncryptedContentInfo(
         content_type=x509.ObjectIdentifier(content_type),
-        content_encryption_algorithm=content_cipher.algorithm(),
+        content_encryption_algorithm=schema.parse_algorithm(content_cipher.algorithm_der()),
         encrypted_content=ciphertext,
     )
     if not content_cipher.is_authenticated:

@@ -113,11 +113,16 @@ class _Reader:
 
 def tlv(tag: int, *parts: bytes) -> bytes:
     """Return a DER element of one-octet tag over the joined parts."""
-    size = sum(len(part) for part in parts)
+    return b"".join(tlv_parts(tag, *parts))
+
+
+def tlv_parts(tag: int, *parts: bytes) -> tuple[bytes, ...]:
+    """Return the same unjoined, so that a large content inside several elements is copied once."""
+    size = sum(map(len, parts))
     if size < 0x80:
-        return b"".join((bytes((tag, size)), *parts))
+        return (bytes((tag, size)), *parts)
     octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return b"".join((bytes((tag, 0x80 | len(octets))), octets, *parts))
+    return (bytes((tag, 0x80 | len(octets))) + octets, *parts)
 
 
 def cms_to_der(data: bytes) -> bytes:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat import asn1
 from cryptography.hazmat.decrepit.ciphers import algorithms as old_ciphers
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher, modes
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers import algorithms as ciphers
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from sealwright.asn1.ber import tlv
 from sealwright.cms import algorithms, schema
 from sealwright.cms.cipher_streams import (
     MAX_TAG_BYTES,
@@ -40,6 +40,8 @@ WrittenCipher = Literal[
     "aes-128-cbc", "aes-192-cbc", "aes-256-cbc", "aes-128-gcm", "aes-192-gcm", "aes-256-gcm", "chacha20-poly1305"
 ]
 _Kind = Literal["cbc", "gcm", "ccm", "chacha20-poly1305", "des-ede3-cbc", "rc2-cbc"]
+_SHORT_BYTES = 64 * 1024
+"""GCM in one call saves half of the time of a short mail; of a longer one it makes a copy too many."""
 _NONCE_BYTES = {"cbc": 16, "gcm": 12, "chacha20-poly1305": 12}
 _RC2_128_BITS = 58  # RFC 8018 appendix B.2.3: rc2ParameterVersion of the only key length that OpenSSL still has
 _CEK_HKDF_SALT = b"The Cryptographic Message Syntax"  # RFC 9709 section 2
@@ -126,7 +128,7 @@ class ContentCipher:
         self, content_encryption_key: bytes, plaintext: bytes, associated_data: bytes = b""
     ) -> tuple[bytes, bytes]:
         """Encrypt a whole content; returns the ciphertext, and the tag or nothing."""
-        if self.kind == "gcm":  # in one call, twice as fast for a short mail
+        if self.kind == "gcm" and len(plaintext) <= _SHORT_BYTES:
             sealed = AESGCM(self._key(content_encryption_key)).encrypt(self.nonce, plaintext, associated_data)
             return sealed[: -self.tag_bytes], sealed[-self.tag_bytes :]
         encryptor = self.encryptor(content_encryption_key, associated_data)
@@ -142,7 +144,7 @@ class ContentCipher:
         Raises:
             DecryptionError: If key, parameters, padding or tag are wrong.
         """
-        if self.kind == "gcm" and len(tag) == self.tag_bytes == MAX_TAG_BYTES:  # in one call, as above
+        if self.kind == "gcm" and len(ciphertext) <= _SHORT_BYTES and len(tag) == self.tag_bytes == MAX_TAG_BYTES:
             try:
                 gcm = AESGCM(self._key(content_encryption_key))
                 return gcm.decrypt(self.nonce, ciphertext + tag, associated_data)
@@ -153,14 +155,14 @@ class ContentCipher:
         rest = decryptor.finalize(tag)
         return plaintext + rest if rest else plaintext
 
-    def algorithm(self) -> schema.AlgorithmIdentifier:
-        """Return the contentEncryptionAlgorithm of a cipher that is written."""
+    def algorithm_der(self) -> bytes:
+        """Return the contentEncryptionAlgorithm of a cipher that is written, in DER."""
         if self.derivation_info is not None:
-            return schema.algorithm(algorithms.CEK_HKDF_SHA256, self.derivation_info)
-        parameters = asn1.encode_der(self.nonce)
+            return tlv(0x30, schema.oid_der(algorithms.CEK_HKDF_SHA256), self.derivation_info)
+        parameters = tlv(0x04, self.nonce)
         if self.kind == "gcm":
-            parameters = asn1.encode_der(AEADParameters(aes_nonce=self.nonce, aes_icv_length=self.tag_bytes))
-        return schema.algorithm(_OIDS[self.name], parameters)
+            parameters = tlv(0x30, parameters, bytes((0x02, 1, self.tag_bytes)))
+        return tlv(0x30, schema.oid_der(_OIDS[self.name]), parameters)
 
     def _key(self, content_encryption_key: bytes) -> bytes:
         if self.derivation_info is None:
@@ -181,7 +183,7 @@ def new_cipher(name: WrittenCipher, *, derive_key: bool = False) -> ContentCiphe
     plain = ContentCipher(name, kind, key_bytes, secrets.token_bytes(_NONCE_BYTES[kind]), 0 if kind == "cbc" else 16)
     if not derive_key:
         return plain
-    info = schema.algorithm_der(plain.algorithm())
+    info = plain.algorithm_der()
     return ContentCipher(name, kind, key_bytes, plain.nonce, plain.tag_bytes, info)
 
 

@@ -7,19 +7,26 @@ from dataclasses import dataclass, field
 from cryptography import x509
 from cryptography.hazmat import asn1
 
-from sealwright.asn1.ber import tlv
+from sealwright.asn1.ber import tlv, tlv_parts
 from sealwright.cms import algorithms, schema
 from sealwright.cms.content_ciphers import WrittenCipher, new_cipher, read_cipher
 from sealwright.cms.decryptors import FindKeys
 from sealwright.cms.identifiers import RecipientIdentifier
 from sealwright.cms.key_transport import KeyTransport
-from sealwright.cms.recipients import candidate_keys, enveloped_data_version, wrap_for_all, wrapped_keys
+from sealwright.cms.recipients import (
+    candidate_keys,
+    encode_recipient_infos,
+    enveloped_data_version,
+    wrap_for_all,
+    wrapped_keys,
+)
 from sealwright.errors import DecodingError, DecryptionError
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Whole-message functions hold a few copies in memory; no mail server takes more."""
 MAX_ATTRIBUTES = 64
 """Authenticated attributes are few, and each is looked at."""
+_VERSION_0 = b"\x02\x01\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,30 +87,20 @@ def encrypt(
     infos = wrap_for_all(key, recipients, key_transport)
     attributes = _authenticated_attributes(content_type) if content_cipher.is_authenticated else None
     ciphertext, tag = content_cipher.encrypt(key, content, associated_data(attributes))
-    info = schema.EncryptedContentInfo(
-        content_type=x509.ObjectIdentifier(content_type),
-        content_encryption_algorithm=content_cipher.algorithm(),
-        encrypted_content=ciphertext,
+    # written element by element, so that a large content is copied once and not once for each that it lies in
+    info = tlv_parts(
+        0x30,
+        schema.oid_der(content_type),
+        content_cipher.algorithm_der(),
+        *tlv_parts(0x80, ciphertext),
     )
+    set_of_infos = encode_recipient_infos(infos)
     if content_cipher.is_authenticated:
-        authenticated = schema.AuthEnvelopedData(
-            version=0,
-            originator_info=None,
-            recipient_infos=asn1.SetOf(infos),
-            auth_encrypted_content_info=info,
-            auth_attrs=attributes,
-            mac=tag,
-            unauth_attrs=None,
-        )
-        return schema.content_info(schema.AUTH_ENVELOPED_DATA, asn1.encode_der(authenticated))
-    enveloped = schema.EnvelopedData(
-        version=enveloped_data_version(infos),
-        originator_info=None,
-        recipient_infos=asn1.SetOf(infos),
-        encrypted_content_info=info,
-        unprotected_attrs=None,
-    )
-    return schema.content_info(schema.ENVELOPED_DATA, asn1.encode_der(enveloped))
+        authenticated = () if attributes is None else tlv_parts(0xA1, *map(schema.raw, attributes))
+        fields = (_VERSION_0, set_of_infos, *info, *authenticated, tlv(0x04, tag))
+        return schema.content_info(schema.AUTH_ENVELOPED_DATA, *tlv_parts(0x30, *fields))
+    fields = (asn1.encode_der(enveloped_data_version(infos)), set_of_infos, *info)
+    return schema.content_info(schema.ENVELOPED_DATA, *tlv_parts(0x30, *fields))
 
 
 def decrypt(content_info: bytes, find_keys: FindKeys, *, allow_legacy: bool = False) -> Decrypted:

@@ -15,6 +15,7 @@ from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, rsa, x448, x25519
 
 from sealwright.asn1.ber import tlv
+from sealwright.asn1.der import content_of
 from sealwright.cms import kem, key_agreement, key_transport
 from sealwright.cms.content_ciphers import ContentCipher
 from sealwright.cms.decryptors import FindKeys, OpenableRecipientInfo, WrappedKey
@@ -99,6 +100,16 @@ def enveloped_data_version(infos: Sequence[RecipientInfo]) -> int:
     if any(isinstance(info, PasswordRecipientInfo | OtherRecipientInfo) for info in infos):
         return 3
     return 0 if all(isinstance(info, KeyTransRecipientInfo) and info.version == 0 for info in infos) else 2
+
+
+@asn1.sequence
+class _SortedRecipientInfos:
+    infos: asn1.SetOf[RecipientInfo]
+
+
+def encode_recipient_infos(infos: Sequence[RecipientInfo]) -> bytes:
+    """Return the DER SET OF RecipientInfo."""
+    return content_of(0x30, asn1.encode_der(_SortedRecipientInfos(infos=asn1.SetOf(list(infos)))))
 
 
 @asn1.sequence

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.hazmat.asn1 import TLV, Default, Explicit, Implicit, SetOf
 
-from sealwright.asn1.ber import cms_to_der, tlv
+from sealwright.asn1.ber import cms_to_der, tlv, tlv_parts
 from sealwright.cms.recipient_schema import RecipientInfo
 from sealwright.errors import DecodingError
 
@@ -188,9 +188,9 @@ def algorithm_parameter(identifier: AlgorithmIdentifier) -> AlgorithmIdentifier:
     return parse_algorithm(raw(identifier[1]))
 
 
-def content_info(oid: str, content: bytes) -> bytes:
-    """Return the DER ContentInfo over an encoded content."""
-    return tlv(0x30, oid_der(oid), tlv(0xA0, content))
+def content_info(oid: str, *content: bytes) -> bytes:
+    """Return the DER ContentInfo over the parts of an encoded content."""
+    return tlv(0x30, oid_der(oid), *tlv_parts(0xA0, *content))
 
 
 Content = EnvelopedData | AuthEnvelopedData | SignedData | CompressedData
