@@ -49,11 +49,11 @@ def test_documents_and_messages_speak_json(house, tmp_path):
     _, alice, bob = house
     (tmp_path / "d").write_text("a document")
     encrypted, signed, opened = (str(tmp_path / name) for name in ("e", "s", "o"))
-    told = answer(alice.run("document", "encrypt", str(tmp_path / "d"), "-o", encrypted, "--to", BOB, "--json"))
+    told = answer(alice.run("encrypt", str(tmp_path / "d"), "-o", encrypted, "--to", BOB, "--json"))
     assert told == {"output": encrypted, "size_bytes": (tmp_path / "e").stat().st_size}
-    assert answer(bob.run("document", "decrypt", encrypted, "-o", opened, "--json"))["size_bytes"] == 10
-    assert answer(alice.run("document", "sign", str(tmp_path / "d"), "-o", signed, "--json"))["output"] == signed
-    assert answer(bob.run("document", "verify", signed, "--json"))["state"] == "valid"
+    assert answer(bob.run("decrypt", encrypted, "-o", opened, "--json"))["size_bytes"] == 10
+    assert answer(alice.run("sign", str(tmp_path / "d"), "-o", signed, "--json"))["output"] == signed
+    assert answer(bob.run("verify", signed, "--json"))["state"] == "valid"
     for command in ("encrypt", "sign"):
         message = base64.b64decode(answer(alice.run("message", command, "--json", given=MAIL))["message"]).decode()
         seen = answer(bob.run("message", "verify", "--json", given=message))

@@ -60,6 +60,7 @@ class MailRoot:
         start: datetime = NOW - timedelta(days=1),
         end: datetime = NOW + timedelta(days=90),
         mail: bool = True,
+        signs: bool = True,
     ) -> MailPerson:
         """Certify a person; without `addresses` as name@example.test, with an empty list without any address."""
         key = key or ec.generate_private_key(ec.SECP256R1())
@@ -68,7 +69,7 @@ class MailRoot:
         builder = builder.not_valid_before(start).not_valid_after(end)
         is_agreement = isinstance(key, ec.EllipticCurvePrivateKey)
         usage = x509.KeyUsage(
-            digital_signature=True,
+            digital_signature=signs,
             content_commitment=False,
             key_encipherment=not is_agreement,
             data_encipherment=False,

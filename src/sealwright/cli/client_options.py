@@ -40,8 +40,11 @@ class ClientOptions:
         return KeyChoice(passphrase_file=self.passphrase_file)
 
     @contextmanager
-    def open(self) -> Iterator[ClientContext]:
+    def open(self, otherwise: str = "") -> Iterator[ClientContext]:
         """Open the mailbox.
+
+        Args:
+            otherwise: What else would do, said where there is no mailbox: "or give ...".
 
         Raises:
             NotFoundError: If this device is not set up.
@@ -50,7 +53,8 @@ class ClientOptions:
         home = client_home()
         stores = list_stores(home)
         if self.address is None and not stores:
-            raise NotFoundError("this device is not set up; run `sealwright setup ADDRESS --invitation FILE`")
+            how = "run `sealwright setup ADDRESS --invitation FILE`"
+            raise NotFoundError(f"this device is not set up; {how}{', ' if otherwise else ''}{otherwise}")
         if self.address is None and len(stores) > 1:
             raise InputError(f"give --address; this device has {', '.join(stores)}")
         with open_context(home, self.address or stores[0], SystemClock(), self.choice) as context:

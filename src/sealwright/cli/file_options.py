@@ -13,6 +13,7 @@ from cryptography import x509
 from sealwright.cli.client_options import EXISTING_FILE
 from sealwright.client import key_files
 from sealwright.clock import SystemClock
+from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import InputError
 from sealwright.smime.trust import Trust
 
@@ -71,9 +72,9 @@ class FileOptions:
     recipient_certificate: tuple[Path, ...] = ()
 
     @property
-    def are_given(self) -> bool:
-        """Files take the place of the device."""
-        return any((self.p12, self.key, self.trust_anchor, self.recipient_certificate))
+    def has_keys(self) -> bool:
+        """Private keys from files take the place of the device's."""
+        return bool(self.p12 or self.key)
 
     def keys(self) -> tuple[key_files.KeyFile, ...]:
         """Load the private keys.
@@ -88,6 +89,20 @@ class FileOptions:
         ]
         certificates = list(_certificates((*self.cert, *self.certificate)))
         return (*bundles, *key_files.pair(private_keys, certificates))
+
+    def signers(self) -> tuple[PrivateKeySigner, ...]:
+        """Load the private keys as signers.
+
+        Raises:
+            InputError: If a certificate says that its key is not for signatures.
+        """
+        found = self.keys()
+        for each in found:
+            usage = key_usage(each.certificate)
+            if usage is not None and not (usage.digital_signature or usage.content_commitment):
+                name = each.certificate.subject.rfc4514_string()
+                raise InputError(f"the key of {name} is not made to sign; give the key of a signing certificate")
+        return tuple(each.signer() for each in found)
 
     def trust(self) -> Trust:
         """Load what is trusted; without anchors nothing is."""
@@ -136,6 +151,14 @@ def file_options(*kinds: str) -> Callable[[F], F]:
         return decorated  # type: ignore[no-any-return]
 
     return add
+
+
+def key_usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
+    """Return what a certificate says that its key is for; None if it says nothing."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        return None
 
 
 def _certificates(paths: tuple[Path, ...]) -> Iterator[x509.Certificate]:

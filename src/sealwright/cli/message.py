@@ -1,15 +1,22 @@
-"""`sealwright message`: one RFC 5322 message from standard input to standard output."""
+"""`sealwright message`: one RFC 5322 message from standard input to standard output, with this device or with files."""
 
 import sys
 
 import click
 
 from sealwright.cli.client_options import ClientOptions, client_options
+from sealwright.cli.file_options import FileOptions, file_options
 from sealwright.cli.mail import message_document, signature_line
 from sealwright.cli.output import print_json, print_warnings
-from sealwright.client.read import read_message
+from sealwright.client.key_files import keys_in
+from sealwright.client.read import ReadMessage, read_message, read_message_with
 from sealwright.client.send import encrypt_message, protect_for
-from sealwright.errors import InvalidSignatureError
+from sealwright.cms.signers import Signer
+from sealwright.errors import InputError, InvalidSignatureError
+from sealwright.smime.algorithm_choice import Recipient, choose
+from sealwright.smime.compose import Protection, protect
+
+_KEYS = "or give --p12, or --key and --cert"
 
 
 @click.group("message")
@@ -18,29 +25,55 @@ def message() -> None:
 
 
 @message.command("encrypt")
+@file_options("recipients", "keys")
 @client_options
-def encrypt(options: ClientOptions) -> None:
-    """Sign the message and encrypt it to its recipients and yourself."""
-    with options.open() as context:
-        content = encrypt_message(context, sys.stdin.buffer.read())
-    _write(options, content)
+def encrypt(options: ClientOptions, files: FileOptions) -> None:
+    """Sign the message and encrypt it to its recipients and yourself.
+
+    With --recipient-certificate it is encrypted to these certificates and to nobody else, and signed with the key that is
+    given; without a key it is not signed, which is a warning.
+    """
+    content = sys.stdin.buffer.read()
+    recipients = files.recipients()
+    if recipients:
+        signer = _signer(files) if files.has_keys else None
+        if signer is None:
+            print_warnings(("the message is not signed; give the signer's key with --p12, or --key and --cert",))
+        protection = Protection(algorithms=choose([Recipient(each) for each in recipients]))
+        written = protect(content, signer, recipients, signing_time=files.moment(), protection=protection)
+    elif files.has_keys:
+        raise InputError("whom to encrypt to is not given; use --recipient-certificate")
+    else:
+        with options.open("or give --recipient-certificate") as context:
+            written = encrypt_message(context, content)
+    _write(options, written)
 
 
 @message.command("sign")
+@file_options("keys")
 @client_options
-def sign(options: ClientOptions) -> None:
+def sign(options: ClientOptions, files: FileOptions) -> None:
     """Sign the message, without encrypting it."""
-    with options.open() as context:
-        content = protect_for(context, sys.stdin.buffer.read(), (), None)
-    _write(options, content)
+    content = sys.stdin.buffer.read()
+    if files.has_keys:
+        written = protect(content, _signer(files), (), signing_time=files.moment())
+    else:
+        with options.open(_KEYS) as context:
+            written = protect_for(context, content, (), None)
+    _write(options, written)
 
 
 @message.command("decrypt")
+@file_options("keys", "trust")
 @client_options
-def decrypt(options: ClientOptions) -> None:
+def decrypt(options: ClientOptions, files: FileOptions) -> None:
     """Decrypt the message; the inner message is written, what its signature is worth goes to standard error."""
-    with options.open() as context:
-        opened = read_message(context, sys.stdin.buffer.read())
+    content = sys.stdin.buffer.read()
+    if files.has_keys:
+        opened = read_message_with(content, keys_in(files.keys()), files.trust())
+    else:
+        with options.open(_KEYS) as context:
+            opened = read_message(context, content)
     print_warnings(opened.signature.warnings)
     if options.as_json:
         print_json(message_document(opened))
@@ -50,11 +83,12 @@ def decrypt(options: ClientOptions) -> None:
 
 
 @message.command("verify")
+@file_options("trust", "keys")
 @client_options
-def verify(options: ClientOptions) -> None:
-    """Say what the message's signature is worth; the exit code is 3 if it is not valid."""
-    with options.open() as context:
-        opened = read_message(context, sys.stdin.buffer.read())
+def verify(options: ClientOptions, files: FileOptions) -> None:
+    """Say what the message's signature is worth; the exit code is 3 if it is not valid and by the author."""
+    content = sys.stdin.buffer.read()
+    opened = _judged(options, files, content)
     print_warnings(opened.signature.warnings)
     if options.as_json:
         print_json(message_document(opened))
@@ -62,6 +96,20 @@ def verify(options: ClientOptions) -> None:
         click.echo(signature_line(opened))
     if opened.signature.state != "valid":
         raise InvalidSignatureError("the message has no valid signature of its sender")
+
+
+def _judged(options: ClientOptions, files: FileOptions, content: bytes) -> ReadMessage:
+    if files.trust_anchor:
+        return read_message_with(content, keys_in(files.keys()), files.trust())
+    with options.open("or give --trust-anchor: without a root no signature is valid") as context:
+        return read_message(context, content)
+
+
+def _signer(files: FileOptions) -> Signer:
+    signers = files.signers()
+    if len(signers) != 1:
+        raise InputError("a message is signed with one key; several keys or certificates were given")
+    return signers[0]
 
 
 def _write(options: ClientOptions, content: bytes) -> None:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from sealwright.client.context import ClientContext
 from sealwright.client.revocation import RevocationLists
+from sealwright.cms.decryptors import FindKeys
 from sealwright.errors import DecodingError, DecryptionError, InputError, NotFoundError
 from sealwright.net.imap import Mailbox
 from sealwright.smime.parts import Attachment
@@ -72,13 +73,23 @@ class ReadMessage:
 
 
 def read_message(context: ClientContext, message: bytes, uid: int = 0) -> ReadMessage:
-    """Open a message and judge its signature.
+    """Open a message with the keys of this device, and judge it by what the device trusts.
 
     Raises:
         DecodingError: If it is malformed.
         DecryptionError: If no key of this device opens it.
     """
-    verdict = judge_message(message, context.key_ring.find_keys, trust_of(context))
+    return read_message_with(message, context.key_ring.find_keys, trust_of(context), uid)
+
+
+def read_message_with(message: bytes, find_keys: FindKeys, trust: Trust, uid: int = 0) -> ReadMessage:
+    """Open a message and judge its signature.
+
+    Raises:
+        DecodingError: If it is malformed.
+        DecryptionError: If no key opens it.
+    """
+    verdict = judge_message(message, find_keys, trust)
     if any(layer.encryption is not None and not layer.encryption.is_decrypted for layer in verdict.layers):
         raise DecryptionError
     return ReadMessage(

@@ -90,15 +90,6 @@ def read_certificates_only(content_info: bytes) -> SignedContent:
     return _signed_content(parts, b"", ())
 
 
-def is_signed_data(content_info: bytes) -> bool:
-    """Say whether a CMS message is signed rather than encrypted; decides how it is read, and nothing about trust.
-
-    Raises:
-        DecodingError: If it is neither.
-    """
-    return isinstance(schema.load_content(content_info), schema.SignedData)
-
-
 def unverified_content(content_info: bytes) -> bytes | None:
     """Return the content of a signed message without any check, to be shown with a warning; None if it is detached.
 

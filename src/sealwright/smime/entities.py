@@ -4,11 +4,13 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sealwright.cms import schema
 from sealwright.errors import DecodingError
 from sealwright.smime import fields
 
 MAX_PARTS = 1000
 SmimeKind = Literal["", "opaque", "multipart", "signature"]
+CmsKind = Literal["signed", "encrypted", "compressed"]
 _OPAQUE = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _SIGNATURE = ("application/pkcs7-signature", "application/x-pkcs7-signature")
 
@@ -87,6 +89,18 @@ def smime_kind(entity: Entity) -> SmimeKind:
         name = file_name(entity).lower()
         return "opaque" if name == "smime.p7m" else "signature" if name == "smime.p7s" else ""
     return ""
+
+
+def cms_kind(content_info: bytes) -> CmsKind:
+    """Say what a CMS message is; decides how it is read, and nothing about trust.
+
+    Raises:
+        DecodingError: If it is none that is mail.
+    """
+    content = schema.load_content(content_info)
+    if isinstance(content, schema.SignedData):
+        return "signed"
+    return "compressed" if isinstance(content, schema.CompressedData) else "encrypted"
 
 
 def file_name(entity: Entity) -> str:

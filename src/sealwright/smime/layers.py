@@ -10,23 +10,25 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sealwright.cms import enveloped, signed
+from sealwright.cms.compressed import decompress
 from sealwright.cms.decryptors import FindKeys, KeyDecryptor
 from sealwright.cms.identifiers import RecipientIdentifier
 from sealwright.errors import DecodingError, DecryptionError
 from sealwright.smime.cautions import Caution, caution
-from sealwright.smime.entities import Entity, parse_entity, smime_kind, split_multipart
+from sealwright.smime.entities import Entity, cms_kind, parse_entity, smime_kind, split_multipart
 from sealwright.smime.signers import SignatureVerdict, SignerVerdict, judge_signatures
 from sealwright.smime.trust import Trust
 
 MAX_LAYERS = 8
 """Signed, encrypted and signed again makes three; more is an attack."""
 
-LayerKind = Literal["signed", "encrypted", "certificates-only", "unreadable"]
+LayerKind = Literal["signed", "encrypted", "compressed", "certificates-only", "unreadable"]
 _SMIME_TYPES = {
     "signed-data": "signed",
     "enveloped-data": "encrypted",
     "authenveloped-data": "encrypted",
     "auth-enveloped-data": "encrypted",
+    "compressed-data": "compressed",
     "certs-only": "certificates-only",
 }
 
@@ -130,14 +132,17 @@ def _check_content_fields(entity: Entity, envelope: Envelope) -> None:
 
 def _open_opaque(entity: Entity, envelope: Envelope, find_keys: FindKeys, trust: Trust) -> bytes | None:
     """Open an application/pkcs7-mime entity (RFC 8551 section 3.2); None if it stays closed."""
-    content_info, kind = entity.decoded(), ""
+    content_info = entity.decoded()
     opened: bytes | None = None
     try:
-        kind = "signed" if signed.is_signed_data(content_info) else "encrypted"
+        kind = cms_kind(content_info)
         if kind == "encrypted":
             opened = _decrypt(entity, content_info, envelope, find_keys)
-        else:
+        elif kind == "signed":
             opened = _open_signed(entity, content_info, envelope, trust)
+        else:
+            opened = decompress(content_info).content
+            envelope.layers.append(Layer("compressed", entity.content_type))
     except DecodingError as error:
         envelope.cautions.append(caution("unreadable-layer", error.message))
         envelope.layers.append(Layer("unreadable", entity.content_type))

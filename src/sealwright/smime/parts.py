@@ -5,11 +5,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import unescape
 
-from sealwright.cms.signed import is_signed_data
 from sealwright.errors import DecodingError
 from sealwright.smime import fields
 from sealwright.smime.cautions import Caution, caution
-from sealwright.smime.entities import MAX_PARTS, Entity, file_name, parse_entity, smime_kind, split_multipart
+from sealwright.smime.entities import (
+    MAX_PARTS,
+    CmsKind,
+    Entity,
+    cms_kind,
+    file_name,
+    parse_entity,
+    smime_kind,
+    split_multipart,
+)
 
 MAX_DEPTH = 20
 MAX_HTML_CHARACTERS = 512 * 1024
@@ -46,12 +54,12 @@ class ErrantPart:
     Attributes:
         number: As IMAP numbers parts, such as "1.2".
         content_type: Of the part.
-        is_encrypted: As far as can be seen from outside.
+        kind: As far as can be seen from outside.
     """
 
     number: str
     content_type: str
-    is_encrypted: bool
+    kind: CmsKind
 
 
 @dataclass(slots=True)
@@ -127,9 +135,11 @@ def _beware(entity: Entity, found: Contents, number: str) -> None:
     """Note what is odd about a part; `number` is empty for the root, whose protection is the message's own."""
     kind = smime_kind(entity)
     if number and kind in ("opaque", "multipart"):
-        is_encrypted = kind == "opaque" and _is_encrypted(entity)
-        found.errant.append(ErrantPart(number, entity.content_type, is_encrypted))
-        found.cautions.append(caution("errant-encryption" if is_encrypted else "errant-signature", f"part {number}"))
+        errant = ErrantPart(number, entity.content_type, _kind_of(entity) if kind == "opaque" else "signed")
+        found.errant.append(errant)
+        if errant.kind != "compressed":
+            code = "errant-encryption" if errant.kind == "encrypted" else "errant-signature"
+            found.cautions.append(caution(code, f"part {number}"))
     if number and sum(each.is_called("content-type") for each in entity.fields) > 1:
         found.cautions.append(caution("duplicate-content-field", f"part {number}"))
     encoding = fields.first(entity.fields, "content-transfer-encoding").lower()
@@ -140,11 +150,12 @@ def _beware(entity: Entity, found: Contents, number: str) -> None:
         found.cautions.append(caution(entity.content_type.replace("/", "-"), f"part {number}" if number else ""))
 
 
-def _is_encrypted(entity: Entity) -> bool:
+def _kind_of(entity: Entity) -> CmsKind:
     try:
-        return not is_signed_data(entity.decoded())
+        return cms_kind(entity.decoded())
     except DecodingError:
-        return entity.parameters.get("smime-type", "").lower() not in ("signed-data", "certs-only")
+        is_signed = entity.parameters.get("smime-type", "").lower() in ("signed-data", "certs-only")
+        return "signed" if is_signed else "encrypted"
 
 
 def _chosen(children: list[tuple[str, Entity]]) -> Iterator[tuple[str, Entity]]:

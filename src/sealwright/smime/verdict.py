@@ -161,10 +161,7 @@ def _author(signers: Sequence[SignerVerdict], headers: Headers, envelope: Envelo
 
 
 def _errant_layers(contents: Contents) -> tuple[Layer, ...]:
-    return tuple(
-        Layer("encrypted" if part.is_encrypted else "signed", part.content_type, part=part.number)
-        for part in contents.errant
-    )
+    return tuple(Layer(part.kind, part.content_type, part=part.number) for part in contents.errant)
 
 
 def _octets(envelope: Envelope, is_wrapped: bool) -> bytes:

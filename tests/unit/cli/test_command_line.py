@@ -8,7 +8,22 @@ from sealwright.cli.output import clean, one_line
 from sealwright.errors import DecryptionError, MailHeldError, SealedError, SealwrightError
 
 SERVER = ("server", "kms", "ca", "directory", "identity", "outbox", "audit", "storage", "console", "keystore")
-CLIENT_COMMANDS = ("setup", "send", "read", "held", "message", "document", "devices", "keys", "certificate", "log")
+CLIENT_COMMANDS = (
+    "setup",
+    "send",
+    "read",
+    "held",
+    "message",
+    "encrypt",
+    "decrypt",
+    "sign",
+    "verify",
+    "inspect",
+    "devices",
+    "keys",
+    "certificate",
+    "log",
+)
 
 
 def test_client_commands_load_no_server_module():

@@ -1,9 +1,7 @@
 """`sealwright inspect`: without a server, without a device, and whatever the file holds."""
 
 import contextlib
-import io
 import json
-import sys
 
 import pytest
 from cryptography.hazmat.primitives.serialization import (
@@ -15,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import command_line
 from support.certificates import rsa_key
 from support.mail_people import MailRoot
 from support.smime_layers import (
@@ -28,7 +27,6 @@ from support.smime_layers import (
     with_header,
 )
 
-from sealwright.cli.main import main
 from sealwright.client.inspection import inspect_message, inspection_document
 from sealwright.errors import InputError
 from sealwright.smime.originators import compared
@@ -61,21 +59,11 @@ def folder(tmp_path):
     return tmp_path
 
 
-def run(folder, *arguments, given=None):
+def run(folder, *arguments, given=b""):
     """Run `inspect` in a folder; return exit code, standard output and standard error."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
-    found = [str(folder / each) if (folder / each).is_file() else each for each in arguments]
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
-        if given is not None:
-            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
-        try:
-            main(["inspect", *found])
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-    for stream in (out, err):
-        stream.flush()
-    return code, out.buffer.getvalue().decode(), err.buffer.getvalue().decode()
+    found = [folder / each if (folder / each).is_file() else each for each in arguments]
+    done = command_line.run("inspect", *found, given=given)
+    return done.code, done.out.decode(), done.err
 
 
 TRUST = ("--trust-anchor", "root.pem", "--crl", "crl.der")

@@ -22,6 +22,7 @@ from support.smime_layers import (
     with_header,
 )
 
+from sealwright.cms.compressed import compress
 from sealwright.smime.cautions import CAUTIONS
 from sealwright.smime.trust import Trust
 from sealwright.smime.verdict import judge_message
@@ -135,6 +136,27 @@ ROWS = [
         AUTHOR,
     ),
     Row("one of several addresses", "RFC 8550 3", FROM_ALICE + signed_opaque(TEXT, TWO), GOOD, AUTHOR),
+    Row(
+        "compressed, then signed",
+        "RFC 8551 3.6",
+        FROM_ALICE + signed_opaque(opaque(compress(TEXT), "compressed-data"), ALICE),
+        GOOD,
+        AUTHOR,
+    ),
+    Row(
+        "signed, then compressed",
+        "RFC 8551 3.6, 3.7",
+        FROM_ALICE + opaque(compress(signed_clear(TEXT, ALICE)), "compressed-data"),
+        GOOD,
+        AUTHOR,
+    ),
+    Row("compressed only", "RFC 8551 3.6: protects nothing", FROM_ALICE + opaque(compress(TEXT), "compressed-data")),
+    Row(
+        "a compressed part among others",
+        "RFC 9787: left closed",
+        FROM_ALICE + mixed(b"\r\nsee", opaque(compress(TEXT), "compressed-data")),
+        body="see",
+    ),
     # --- who signed
     Row(
         "signed by somebody else",

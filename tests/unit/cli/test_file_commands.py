@@ -1,0 +1,192 @@
+"""encrypt, decrypt, sign, verify and message with keys and trust from files: no server, no device; and both ways with OpenSSL."""
+
+import json
+import subprocess
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
+from support import command_line
+from support.certificates import rsa_key
+from support.mail_people import MailRoot
+
+ROOT, OTHER_ROOT = MailRoot(), MailRoot("Other")
+PEOPLE = {
+    "alice": ROOT.person("alice"),
+    "bob": ROOT.person("bob", key=rsa_key()),
+    "eve": OTHER_ROOT.person("alice"),
+    "locked": ROOT.person("locked", key=rsa_key(), signs=False),
+}
+CONTENT = b"\x00binary\r\ncontent\n" * 1000
+MAIL = b"From: Alice <alice@example.test>\r\nTo: bob@example.test\r\nSubject: Money\r\n\r\nPay 10 to Bob.\r\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, person in PEOPLE.items():
+        (tmp_path / f"{name}.pem").write_bytes(person.certificate.public_bytes(Encoding.PEM))
+        key = person.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (tmp_path / f"{name}.key").write_bytes(key)
+    bob = PEOPLE["bob"]
+    bundle = pkcs12.serialize_key_and_certificates(b"bob", bob.key, bob.certificate, None, NoEncryption())
+    (tmp_path / "bob.p12").write_bytes(bundle)
+    (tmp_path / "root.pem").write_bytes(ROOT.certificate.public_bytes(Encoding.PEM))
+    (tmp_path / "crl.pem").write_bytes(ROOT.crl().public_bytes(Encoding.PEM))
+    (tmp_path / "file").write_bytes(CONTENT)
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder):
+    def run(*arguments, given=b""):
+        found = [folder / each if each == "file" or each[-4:-3] == "." else each for each in arguments]
+        environment = {"SEALWRIGHT_HOME": str(folder / "no-device")}
+        return command_line.run(*found, given=given, environment=environment)
+
+    return run
+
+
+def keys(name):
+    return ("--key", f"{name}.key", "--cert", f"{name}.pem")
+
+
+TRUST = ("--trust-anchor", "root.pem", "--crl", "crl.pem")
+
+
+@pytest.mark.parametrize("opened_with", [keys("bob"), ("--p12", "bob.p12"), keys("alice")])
+def test_a_file_is_encrypted_and_decrypted(folder, run, opened_with):
+    recipients = ("--recipient-certificate", "bob.pem", "--recipient-certificate", "alice.pem")
+    done = run("encrypt", "file", "-o", "file.p7m", *recipients, "--json")
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(done.out)["size_bytes"] == (folder / "file.p7m").stat().st_size
+    assert CONTENT not in (folder / "file.p7m").read_bytes()
+    assert run("decrypt", "file.p7m", "-o", "opened.bin", *opened_with).code == 0
+    assert (folder / "opened.bin").read_bytes() == CONTENT
+
+
+def test_a_file_for_somebody_else_stays_closed(folder, run):
+    run("encrypt", "file", "-o", "file.p7m", "--recipient-certificate", "bob.pem")
+    done = run("decrypt", "file.p7m", "-o", "opened.bin", *keys("alice"))
+    assert (done.code, done.out) == (3, b"")
+    assert done.err.count("\n") == 1
+    assert not (folder / "opened.bin").exists()
+
+
+def test_a_changed_file_is_not_written(folder, run):
+    run("encrypt", "file", "-o", "file.p7m", "--recipient-certificate", "bob.pem")
+    changed = bytearray((folder / "file.p7m").read_bytes())
+    changed[-1] ^= 1
+    (folder / "file.p7m").write_bytes(changed)
+    assert run("decrypt", "file.p7m", "-o", "opened.bin", *keys("bob")).code == 3
+    assert not (folder / "opened.bin").exists()
+
+
+@pytest.mark.parametrize("detached", [False, True])
+@pytest.mark.parametrize("name", ["alice", "bob"])
+def test_a_file_is_signed_and_verified(folder, run, name, detached):
+    options = ("--detached",) if detached else ()
+    assert run("sign", "file", "-o", "file.p7s", *keys(name), *options).code == 0
+    given = ("--content", "file") if detached else ()
+    done = run("verify", "file.p7s", *given, "-o", "content.bin", *TRUST)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"signed by {name}@example.test".encode())
+    assert (folder / "content.bin").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("signer", "options", "change", "said"),
+    [
+        ("eve", TRUST, False, "no valid signature"),
+        ("alice", TRUST, True, "no valid signature"),
+        ("alice", (*TRUST, "--at", "2020-01-01"), False, "no valid signature"),
+    ],
+)
+def test_what_does_not_hold_is_not_written(folder, run, signer, options, change, said):
+    run("sign", "file", "-o", "file.p7s", *keys(signer))
+    if change:
+        octets = (folder / "file.p7s").read_bytes()
+        (folder / "file.p7s").write_bytes(octets.replace(b"content", b"Content", 1))
+    done = run("verify", "file.p7s", "-o", "content.bin", *options)
+    assert (done.code, done.out) == (3, b"")
+    assert said in done.err
+    assert not (folder / "content.bin").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("verify", "file.p7s"), 4, "--trust-anchor"),
+        (("sign", "file", "-o", "out.p7s"), 4, "--p12, or --key and --cert"),
+        (("decrypt", "file.p7s", "-o", "out.bin"), 4, "--p12, or --key and --cert"),
+        (("encrypt", "file", "-o", "out.p7m"), 4, "--recipient-certificate"),
+        (("encrypt", "file", "-o", "out.p7m", "--recipient-certificate", "root.key"), 2, "does not exist"),
+        (("encrypt", "file", "-o", "out.p7m", "--recipient-certificate", "alice.key"), 2, "no certificate"),
+        (("sign", "file", "-o", "out.p7s", *keys("locked")), 2, "not made to sign"),
+        (("sign", "file", "-o", "out.p7s", "--key", "alice.key", "--cert", "bob.pem"), 2, "no certificate"),
+        (("decrypt", "file.p7s", "-o", "out.bin", *keys("alice")), 2, "not encrypted"),
+        (("verify", "file", *TRUST), 2, "not a CMS"),
+        (("message", "verify"), 4, "--trust-anchor"),
+        (("message", "encrypt", *keys("alice")), 2, "--recipient-certificate"),
+        (("message", "sign", *keys("alice"), *keys("bob")), 2, "one key"),
+    ],
+)
+def test_each_error_says_what_helps(run, arguments, code, said):
+    assert run("sign", "file", "-o", "file.p7s", *keys("alice")).code == 0
+    done = run(*arguments, given=MAIL)
+    assert (done.code, done.out) == (code, b"")
+    assert said in done.err
+
+
+def test_a_message_is_signed_and_encrypted_to_certificates(run):
+    sent = run("message", "encrypt", "--recipient-certificate", "bob.pem", *keys("alice"), given=MAIL)
+    assert (sent.code, sent.err) == (0, "")
+    assert b"Money" not in sent.out
+    opened = run("message", "decrypt", *keys("bob"), *TRUST, given=sent.out)
+    assert b"Pay 10" in opened.out
+    assert opened.err.startswith("sealwright: signed by alice@example.test")
+    told = run("message", "verify", *keys("bob"), *TRUST, "--json", given=sent.out)
+    assert told.code == 0
+    assert json.loads(told.out)["signature"]["state"] == "valid"
+    assert json.loads(told.out)["subject"] == "Money"
+
+
+def test_a_message_that_is_only_encrypted_is_warned_of(run):
+    sent = run("message", "encrypt", "--recipient-certificate", "bob.pem", given=MAIL)
+    assert sent.code == 0
+    assert "warning: the message is not signed" in sent.err
+    opened = run("message", "decrypt", *keys("bob"), given=sent.out)
+    assert b"Pay 10" in opened.out
+    assert "not signed" in opened.err
+
+
+def test_a_signed_message(run):
+    sent = run("message", "sign", *keys("alice"), given=MAIL)
+    assert run("message", "verify", *TRUST, given=sent.out).code == 0
+    for changed in (sent.out.replace(b"Pay 10", b"Pay 99"), sent.out.replace(b"alice@", b"bob@"), MAIL):
+        assert run("message", "verify", *TRUST, given=changed).code == 3
+    assert run("message", "verify", "--trust-anchor", "eve.pem", given=sent.out).code == 3
+
+
+def openssl(folder, *arguments):
+    subprocess.run(["openssl", "cms", *arguments], cwd=folder, check=True, capture_output=True, timeout=60)
+
+
+def test_openssl_reads_our_files(folder, run):
+    run("encrypt", "file", "-o", "file.p7m", "--recipient-certificate", "bob.pem")
+    bob = ("-recip", "bob.pem", "-inkey", "bob.key")
+    openssl(folder, "-decrypt", "-binary", "-inform", "DER", "-in", "file.p7m", *bob, "-out", "opened")
+    assert (folder / "opened").read_bytes() == CONTENT
+    run("sign", "file", "-o", "file.p7s", *keys("alice"))
+    openssl(
+        folder, "-verify", "-binary", "-inform", "DER", "-in", "file.p7s", "-CAfile", "root.pem", "-out", "verified"
+    )
+    assert (folder / "verified").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("form", ["DER", "PEM"])
+def test_we_read_the_files_of_openssl(folder, run, form):
+    openssl(folder, "-encrypt", "-binary", "-aes-256-gcm", "-in", "file", "-outform", form, "-out", "o.p7m", "bob.pem")
+    assert run("decrypt", "o.p7m", "-o", "opened.bin", *keys("bob")).code == 0
+    assert (folder / "opened.bin").read_bytes() == CONTENT
+    signer = ("-signer", "alice.pem", "-inkey", "alice.key")
+    openssl(folder, "-sign", "-binary", "-nodetach", "-in", "file", "-outform", form, "-out", "o.p7s", *signer)
+    assert run("verify", "o.p7s", *TRUST).code == 0
