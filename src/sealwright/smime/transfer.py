@@ -20,7 +20,6 @@ MAX_PARTS = 1000
 MAX_LINE = 998
 """RFC 5322 section 2.1.1, without CRLF."""
 _LINE_END = re.compile(rb"\r\n|\r|\n")
-_LONG_LINE = re.compile(rb"[^\n]{%d}" % (MAX_LINE + 2))  # with the CR
 _FROM_LINE = re.compile(rb"(?:\A|\n)From ")
 _8BIT = bytes(range(128, 256))
 _UNTOUCHED = ("multipart/signed", "multipart/encrypted")
@@ -33,7 +32,9 @@ def crlf(octets: bytes) -> bytes:
 
 def is_7bit(octets: bytes) -> bool:
     """Say whether octets with CRLF survive transport as they are: 7 bits, no NUL, no long line."""
-    return octets.isascii() and b"\0" not in octets and _LONG_LINE.search(octets) is None
+    return (
+        octets.isascii() and b"\0" not in octets and max(map(len, octets.split(b"\n"))) <= MAX_LINE + 1
+    )  # with the CR
 
 
 def canonical(structural: Sequence[Field], body: bytes) -> tuple[list[Field], bytes]:
