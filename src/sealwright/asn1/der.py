@@ -31,24 +31,22 @@ def elements(content: bytes) -> list[tuple[int, bytes]]:
     found = []
     position, limit = 0, len(content)
     while position < limit:
-        if position + 2 > limit:
-            raise DecodingError("an element is cut off")
-        tag, size = content[position], content[position + 1]
-        position += 2
+        try:
+            tag, size = content[position], content[position + 1]
+        except IndexError:
+            raise DecodingError("an element is cut off") from None
+        start = position + 2
         if size >= 0x80:
             octets = size & 0x7F
+            size = int.from_bytes(content[start : start + octets], "big")
+            start += octets
             # five octets would be more than 4 GiB, none is an indefinite length
-            if not 1 <= octets <= 4 or position + octets > limit:
+            if not 1 <= octets <= 4 or size < 0x80 or size >> (8 * (octets - 1)) == 0:
                 raise DecodingError("a length is not DER")
-            size = int.from_bytes(content[position : position + octets], "big")
-            position += octets
-            if size < 0x80 or size >> (8 * (octets - 1)) == 0:
-                raise DecodingError("a length is not the shortest")
-        end = position + size
-        if end > limit or tag & 0x1F == 0x1F:
+        position = start + size
+        if position > limit or tag & 0x1F == 0x1F:
             raise DecodingError("an element is cut off or has a tag above 30")
-        found.append((tag, content[position:end]))
-        position = end
+        found.append((tag, content[start:position]))
     return found
 
 

@@ -4,8 +4,6 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric import rsa
-
 from sealwright.asn1.ber import tlv
 from sealwright.asn1.der import elements, object_identifier
 from sealwright.cms import schema, signature_algorithms
@@ -143,7 +141,7 @@ def _check(
     for known in fitting:
         if _holds(info, thing, known, algorithm, digest):
             findings.known = known
-            findings.weaknesses = signature_algorithms.weaknesses(algorithm, digest, known.public_key)
+            findings.weaknesses = signature_algorithms.weaknesses(digest, algorithm.key_kind, known.rsa_bits)
             return
     raise _NotIntact(
         "signature-invalid", "the signature does not verify: the message was changed or the signer is another"
@@ -173,24 +171,20 @@ def _fitting(
     candidates: Sequence[KnownCertificate],
     findings: _Findings,
 ) -> list[KnownCertificate]:
-    findings.weaknesses = signature_algorithms.weaknesses(algorithm, digest, candidates[0].public_key)
-    reasons = {
-        known: signature_algorithms.mismatch(
-            algorithm, digest, known.key_kind, has_signed_attributes=info.signed_attributes is not None
-        )
-        for known in candidates
-    }
-    fitting = [known for known in candidates if not reasons[known]]
+    fitting, reason = [], ""
+    for known in candidates:
+        has_attributes = info.signed_attributes is not None
+        why_not = signature_algorithms.mismatch(algorithm, digest, known.key_kind, has_signed_attributes=has_attributes)
+        reason = reason or why_not
+        if not why_not:
+            fitting.append(known)
     if not fitting:
-        raise _NotIntact("algorithm-mismatch", reasons[candidates[0]])
-    strong = [known for known in fitting if not _is_too_short(known)]
+        raise _NotIntact("algorithm-mismatch", reason)
+    findings.weaknesses = signature_algorithms.weaknesses(digest, algorithm.key_kind, fitting[0].rsa_bits)
+    strong = [known for known in fitting if algorithm.key_kind != "rsa" or known.rsa_bits >= MIN_RSA_BITS]
     if not strong:
         raise _NotIntact("weak-algorithm", f"RSA keys below {MIN_RSA_BITS} bits say nothing")
     return strong
-
-
-def _is_too_short(known: KnownCertificate) -> bool:
-    return isinstance(known.public_key, rsa.RSAPublicKey) and known.public_key.key_size < MIN_RSA_BITS
 
 
 def _check_attributes(info: SignerInfo, thing: SignedThing, attributes: SignedAttributes | None) -> None:
@@ -221,8 +215,10 @@ def _holds(
 ) -> bool:
     key, signature = known.public_key, info.signature
     if info.signed_attributes is None:
-        if thing.content is None and thing.content_digest is None:
-            return False
+        if thing.content is None and (thing.content_digest is None or algorithm.is_pure):
+            raise _NotIntact(
+                "unsupported-algorithm", "such a signature is verified only over a content that is held whole"
+            )
         return is_signature(key, algorithm, digest, signature, thing.content, thing.content_digest or b"")
     if is_signature(key, algorithm, digest, signature, tlv(0x31, info.signed_attributes)):
         return True

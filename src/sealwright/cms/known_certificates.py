@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -34,6 +35,7 @@ class KnownCertificate:
         der: Its octets.
         public_key: Parsed.
         key_kind: Which signatures the key can make, or None.
+        rsa_bits: Length of an RSA key, 0 for others.
         issuer: DER Name.
         serial_number: DER INTEGER.
         subject_key_identifier: Raw octets of the extension, or None.
@@ -44,6 +46,7 @@ class KnownCertificate:
     der: bytes
     public_key: CertificatePublicKeyTypes
     key_kind: KeyKind | None
+    rsa_bits: int
     issuer: bytes
     serial_number: bytes
     subject_key_identifier: bytes | None
@@ -76,6 +79,7 @@ def _parse(der: bytes) -> KnownCertificate | None:
         der,
         public_key,
         key_kind(public_key),
+        public_key.key_size if isinstance(public_key, rsa.RSAPublicKey) else 0,
         tlv(*fields[first + 2]),
         tlv(*fields[first]),
         subject_key_identifier(certificate),

@@ -6,7 +6,7 @@ context). An AlgorithmIdentifier is looked up by its whole encoding, so that une
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, cast
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat import asn1
@@ -63,6 +63,11 @@ class SignatureAlgorithm:
     digest: Digest | None
     identifier_der: bytes
     rsa_padding: padding.PSS | padding.PKCS1v15 | None = None
+
+    @property
+    def is_pure(self) -> bool:
+        """Whether the whole message is needed, not its digest alone: EdDSA and ML-DSA."""
+        return self.key_kind not in ("rsa", "ec")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,12 +260,18 @@ def mismatch(
 _OTHER_DIGEST = "the digest of the content is not the one that belongs to the signature"
 
 
-def weaknesses(algorithm: SignatureAlgorithm, digest: Digest, public_key: PublicKeyTypes) -> tuple[str, ...]:
-    """Return codes of what is weak about a signature."""
+def weaknesses(digest: Digest, kind: KeyKind, rsa_bits: int) -> tuple[str, ...]:
+    """Return codes of what is weak about a signature whose parts belong together.
+
+    Args:
+        digest: That the SignerInfo names.
+        kind: Of the key.
+        rsa_bits: Length of an RSA key.
+    """
     found = []
-    if digests.SHA1 in (digest, algorithm.digest):
+    if digest is digests.SHA1 and kind not in _ML_DSA_COLLISION_BITS:  # which would refuse it, or does not use it
         found.append("sha1")
-    if isinstance(public_key, rsa.RSAPublicKey) and public_key.key_size < STRONG_RSA_BITS:
+    if kind == "rsa" and rsa_bits < STRONG_RSA_BITS:
         found.append("rsa-1024")
     return tuple(found)
 
@@ -273,10 +284,10 @@ def is_signature(
     message: bytes | None,
     message_digest: bytes = b"",
 ) -> bool:
-    """Say whether a signature holds; the caller has asked `mismatch` and `weaknesses` before.
+    """Say whether a signature holds.
 
     Args:
-        public_key: Of the signer.
+        public_key: Of the signer, of the algorithm's kind: the caller has asked `mismatch` before.
         algorithm: That the SignerInfo names.
         digest: That the SignerInfo names.
         signature: As in the SignerInfo.
@@ -287,14 +298,13 @@ def is_signature(
     if message is None:
         hashed, message = Prehashed(digest.algorithm), message_digest
     try:
-        if isinstance(public_key, rsa.RSAPublicKey) and algorithm.rsa_padding is not None:
-            public_key.verify(signature, message, algorithm.rsa_padding, hashed)
-        elif isinstance(public_key, ec.EllipticCurvePublicKey):
-            public_key.verify(signature, message, ec.ECDSA(hashed))
-        elif isinstance(public_key, _PureKey) and hashed is digest.algorithm:
-            public_key.verify(signature, message)
+        # isinstance of these abstract classes costs as much as a digest; the kind of the key says the same
+        if algorithm.rsa_padding is not None:
+            cast(rsa.RSAPublicKey, public_key).verify(signature, message, algorithm.rsa_padding, hashed)
+        elif algorithm.key_kind == "ec":
+            cast(ec.EllipticCurvePublicKey, public_key).verify(signature, message, ec.ECDSA(hashed))
         else:
-            return False
+            cast(_PureKey, public_key).verify(signature, message)
     except (InvalidSignature, UnsupportedAlgorithm, ValueError):
         return False
     return True

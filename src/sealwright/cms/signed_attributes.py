@@ -32,8 +32,9 @@ ENCRYPTION_KEY_PREFERENCE = object_identifier(_PKCS9 + "16.2.11")
 SIGNING_CERTIFICATE = object_identifier(_PKCS9 + "16.2.12")
 SIGNING_CERTIFICATE_V2 = object_identifier(_PKCS9 + "16.2.47")
 ALGORITHM_PROTECTION = object_identifier(_PKCS9 + "52")
-_SINGLE_VALUED = frozenset(
-    (
+_SINGLE_VALUED = {
+    each[2:]: each
+    for each in (
         CONTENT_TYPE,
         MESSAGE_DIGEST,
         SIGNING_TIME,
@@ -43,7 +44,8 @@ _SINGLE_VALUED = frozenset(
         SIGNING_CERTIFICATE_V2,
         ALGORITHM_PROTECTION,
     )
-)
+}
+"""By the content of the OBJECT IDENTIFIER."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ def parse_signed_attributes(content: bytes) -> SignedAttributes:
 
 
 def _by_type(content: bytes) -> dict[bytes, tuple[int, bytes]]:
-    """Return the first value of each attribute by its type."""
+    """Return the value of each attribute, or the SET of those that may have several, by its type."""
     found: dict[bytes, tuple[int, bytes]] = {}
     attributes = elements(content)
     if not 1 <= len(attributes) <= MAX_ATTRIBUTES:
@@ -133,16 +135,17 @@ def _by_type(content: bytes) -> dict[bytes, tuple[int, bytes]]:
         fields = elements(attribute)
         if tag != 0x30 or len(fields) != 2 or fields[0][0] != 0x06 or fields[1][0] != 0x31:
             raise DecodingError("a signed attribute is malformed")
-        attribute_type = tlv(*fields[0])
+        (_, oid), values = fields
+        known = _SINGLE_VALUED.get(oid)
+        attribute_type = known or tlv(0x06, oid)
         if attribute_type in found:
             raise DecodingError("a signed attribute is there twice")
-        if attribute_type not in _SINGLE_VALUED:
-            found[attribute_type] = fields[1]
-            continue
-        values = elements(fields[1][1])
-        if len(values) != 1:
-            raise DecodingError("a signed attribute has not exactly one value")
-        found[attribute_type] = values[0]
+        if known is not None:
+            several = elements(values[1])
+            if len(several) != 1:
+                raise DecodingError("a signed attribute has not exactly one value")
+            (values,) = several
+        found[attribute_type] = values
     return found
 
 

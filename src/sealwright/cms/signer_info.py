@@ -26,7 +26,8 @@ class SignerInfo:
     """One signature, as it came.
 
     Attributes:
-        sid: Tag and content of the SignerIdentifier.
+        identifier: The SignerIdentifier.
+        sid: Its content.
         digest_algorithm: DER AlgorithmIdentifier.
         signed_attributes: Octets inside the SET, in the order of the message, or None.
         signature_algorithm: DER AlgorithmIdentifier.
@@ -34,30 +35,19 @@ class SignerInfo:
         unsigned_attributes: Octets inside the SET, or empty.
     """
 
-    sid: tuple[int, bytes]
+    identifier: RecipientIdentifier
+    sid: bytes
     digest_algorithm: bytes
     signed_attributes: bytes | None
     signature_algorithm: bytes
     signature: bytes
     unsigned_attributes: bytes
 
-    @property
-    def identifier(self) -> RecipientIdentifier:
-        """The SignerIdentifier in its open form."""
-        tag, content = self.sid
-        if tag == 0x80:
-            return RecipientIdentifier(subject_key_identifier=content)
-        issuer, serial_number = elements(content)
-        return RecipientIdentifier(
-            issuer_der=tlv(*issuer), serial_number=int.from_bytes(serial_number[1], "big", signed=True)
-        )
-
     def is_by(self, known: KnownCertificate) -> bool:
         """Say whether the SignerIdentifier names a certificate; key identifiers may collide (RFC 8551 section 4.4)."""
-        tag, content = self.sid
-        if tag == 0x80:
-            return content == known.subject_key_identifier
-        return content == known.issuer + known.serial_number
+        if self.identifier.subject_key_identifier is not None:
+            return self.sid == known.subject_key_identifier
+        return self.sid == known.issuer + known.serial_number
 
 
 def parse_signer_info(fields: Sequence[tuple[int, bytes]]) -> SignerInfo:
@@ -77,17 +67,26 @@ def parse_signer_info(fields: Sequence[tuple[int, bytes]]) -> SignerInfo:
         raise DecodingError("a SignerInfo is malformed")
     if int.from_bytes(rest[0][1], "big") not in _VERSIONS:
         raise DecodingError("a SignerInfo is of an unknown version")
-    if tags[1] == 0x30 and [tag for tag, _ in elements(rest[1][1])] != [0x30, 0x02]:
-        raise DecodingError("a SignerInfo names its signer in a malformed way")
     after = 4 if signed else 3
     return SignerInfo(
-        sid=rest[1],
+        identifier=_signer_identifier(*rest[1]),
+        sid=rest[1][1],
         digest_algorithm=tlv(*rest[2]),
         signed_attributes=rest[3][1] if signed else None,
         signature_algorithm=tlv(*rest[after]),
         signature=rest[after + 1][1],
         unsigned_attributes=rest[after + 2][1] if len(rest) > after + 2 else b"",
     )
+
+
+def _signer_identifier(tag: int, content: bytes) -> RecipientIdentifier:
+    if tag == 0x80:
+        return RecipientIdentifier(subject_key_identifier=content)
+    fields = elements(content)
+    if [tag for tag, _ in fields] != [0x30, 0x02]:
+        raise DecodingError("a SignerInfo names its signer in a malformed way")
+    issuer, (_, serial_number) = fields
+    return RecipientIdentifier(issuer_der=tlv(*issuer), serial_number=int.from_bytes(serial_number, "big", signed=True))
 
 
 @lru_cache(maxsize=64)

@@ -1,7 +1,7 @@
 """Who signs: a certificate and something that signs with its key, be it in memory, in an HSM or on another machine."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
@@ -78,9 +78,8 @@ class PrivateKeySigner:
     def sign(self, message: bytes) -> bytes:
         """Return the signature over a message."""
         digest, rsa_padding = self.algorithm.digest.algorithm, self.algorithm.signature.rsa_padding
-        if isinstance(self._private_key, ec.EllipticCurvePrivateKey):
-            return self._private_key.sign(message, ec.ECDSA(digest))
-        if isinstance(self._private_key, rsa.RSAPrivateKey):
-            assert rsa_padding is not None
-            return self._private_key.sign(message, rsa_padding, digest)
-        return self._private_key.sign(message)
+        if rsa_padding is not None:
+            return cast(rsa.RSAPrivateKey, self._private_key).sign(message, rsa_padding, digest)
+        if self.algorithm.signature.key_kind == "ec":
+            return cast(ec.EllipticCurvePrivateKey, self._private_key).sign(message, ec.ECDSA(digest))
+        return cast(_PureKey, self._private_key).sign(message)
