@@ -113,6 +113,9 @@ class _Reader:
 
 def tlv(tag: int, *parts: bytes) -> bytes:
     """Return a DER element of one-octet tag over the joined parts."""
+    size = sum(map(len, parts))
+    if size < 0x80:  # nearly all of them
+        return b"%c%c%b" % (tag, size, b"".join(parts))
     return b"".join(tlv_parts(tag, *parts))
 
 

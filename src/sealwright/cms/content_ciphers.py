@@ -158,11 +158,11 @@ class ContentCipher:
     def algorithm_der(self) -> bytes:
         """Return the contentEncryptionAlgorithm of a cipher that is written, in DER."""
         if self.derivation_info is not None:
-            return tlv(0x30, schema.oid_der(algorithms.CEK_HKDF_SHA256), self.derivation_info)
+            return tlv(0x30, object_identifier(algorithms.CEK_HKDF_SHA256), self.derivation_info)
         parameters = tlv(0x04, self.nonce)
         if self.kind == "gcm":
             parameters = tlv(0x30, parameters, bytes((0x02, 1, self.tag_bytes)))
-        return tlv(0x30, schema.oid_der(_OIDS[self.name]), parameters)
+        return tlv(0x30, object_identifier(_OIDS[self.name]), parameters)
 
     def _key(self, content_encryption_key: bytes) -> bytes:
         if self.derivation_info is None:

@@ -90,7 +90,7 @@ def encrypt(
     # written element by element, so that a large content is copied once and not once for each that it lies in
     info = tlv_parts(
         0x30,
-        schema.oid_der(content_type),
+        object_identifier(content_type),
         content_cipher.algorithm_der(),
         *tlv_parts(0x80, ciphertext),
     )

@@ -6,7 +6,7 @@ The content is given whole, or as digests that a streaming reader computed; both
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sealwright.asn1.der import content_of, elements, object_identifier
+from sealwright.asn1.der import content_of, object_identifier
 from sealwright.cms.digests import ContentDigests
 from sealwright.cms.judging import judge, signed_thing
 from sealwright.cms.known_certificates import KnownCertificate
@@ -68,7 +68,7 @@ def _examine(
         raise DecodingError("a signature has too many countersignatures or timestamps")
     if depth >= MAX_COUNTERSIGNATURE_DEPTH:
         return report
-    over = [parse_signer_info(elements(content_of(0x30, value))) for value in countersignatures]
+    over = [parse_signer_info(0x30, content_of(0x30, value)) for value in countersignatures]
     return replace(
         report,
         countersignatures=tuple(

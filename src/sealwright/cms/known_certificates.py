@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -61,6 +62,13 @@ def known_certificate(der: bytes) -> KnownCertificate | None:
 def from_certificate(certificate: x509.Certificate) -> KnownCertificate | None:
     """Return what is known of a parsed certificate."""
     return known_certificate(certificate.public_bytes(Encoding.DER))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def encoded_certificate(certificate: x509.Certificate) -> tuple[bytes, bytes]:
+    """Return the DER of one's own or a chain's certificate, and its DER IssuerAndSerialNumber."""
+    serial_number = asn1.encode_der(certificate.serial_number)
+    return certificate.public_bytes(Encoding.DER), tlv(0x30, certificate.issuer.public_bytes(), serial_number)
 
 
 def _parse(der: bytes) -> KnownCertificate | None:

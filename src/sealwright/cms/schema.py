@@ -13,6 +13,7 @@ from cryptography.hazmat import asn1
 from cryptography.hazmat.asn1 import TLV, Default, Explicit, Implicit, SetOf
 
 from sealwright.asn1.ber import cms_to_der, tlv, tlv_parts
+from sealwright.asn1.der import object_identifier
 from sealwright.cms.recipient_schema import RecipientInfo
 from sealwright.errors import DecodingError
 
@@ -83,7 +84,7 @@ class SignedData:
     encap_content_info: EncapsulatedContentInfo
     certificates: Annotated[list[TLV] | None, Implicit(0)]
     crls: Annotated[list[TLV] | None, Implicit(1)]
-    signer_infos: SetOf[list[TLV]]
+    signer_infos: SetOf[TLV]
 
 
 @asn1.sequence
@@ -128,14 +129,8 @@ def algorithm(oid: str, *parameters: bytes) -> AlgorithmIdentifier:
 
 
 @lru_cache(maxsize=128)
-def oid_der(oid: str) -> bytes:
-    """Return the DER of an OBJECT IDENTIFIER in dotted form."""
-    return asn1.encode_der(x509.ObjectIdentifier(oid))
-
-
-@lru_cache(maxsize=128)
 def _oid_element(oid: str) -> TLV:
-    return any_element(oid_der(oid))
+    return any_element(object_identifier(oid))
 
 
 def algorithm_der(identifier: AlgorithmIdentifier) -> bytes:
@@ -190,7 +185,7 @@ def algorithm_parameter(identifier: AlgorithmIdentifier) -> AlgorithmIdentifier:
 
 def content_info(oid: str, *content: bytes) -> bytes:
     """Return the DER ContentInfo over the parts of an encoded content."""
-    return tlv(0x30, oid_der(oid), *tlv_parts(0xA0, *content))
+    return tlv(0x30, object_identifier(oid), *tlv_parts(0xA0, *content))
 
 
 Content = EnvelopedData | AuthEnvelopedData | SignedData | CompressedData

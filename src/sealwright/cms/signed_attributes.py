@@ -234,6 +234,12 @@ def _fixed_attributes(
     )
 
 
+@lru_cache(maxsize=8)
+def _message_digest_header(octets: int) -> bytes:
+    """Return what stands before the octets of messageDigest."""
+    return attribute(MESSAGE_DIGEST, tlv(0x04, bytes(octets)))[:-octets]
+
+
 def encode_signed_attributes(
     algorithm: SigningAlgorithm,
     certificate_der: bytes,
@@ -257,7 +263,7 @@ def encode_signed_attributes(
         sorted(
             (
                 *_fixed_attributes(algorithm, certificate_der, content_type),
-                attribute(MESSAGE_DIGEST, tlv(0x04, message_digest)),
+                _message_digest_header(len(message_digest)) + message_digest,
                 attribute(SIGNING_TIME, encode_time(signing_time)),
                 *others,
             )

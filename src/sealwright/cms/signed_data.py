@@ -68,9 +68,7 @@ def load_signed_data(content_info: bytes) -> SignedDataParts:
         parse_certificates(_raw(message.certificates)),
         crls,
         ocsp_responses,
-        tuple(
-            parse_signer_info([(element.tag_bytes[0], bytes(element.data)) for element in fields]) for fields in infos
-        ),
+        tuple(parse_signer_info(element.tag_bytes[0], bytes(element.data)) for element in infos),
     )
 
 

@@ -3,22 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-
-from cryptography import x509
-from cryptography.hazmat import asn1
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from sealwright.asn1.ber import tlv
 from sealwright.asn1.der import elements
 from sealwright.cms.identifiers import RecipientIdentifier
-from sealwright.cms.known_certificates import KnownCertificate
+from sealwright.cms.known_certificates import KnownCertificate, encoded_certificate
 from sealwright.cms.signed_attributes import encode_signed_attributes
 from sealwright.cms.signers import Signer
 from sealwright.errors import DecodingError
 
-_VERSIONS = (1, 3)
+_VERSIONS = (b"\x01", b"\x03")
 """1 with issuerAndSerialNumber, 3 with subjectKeyIdentifier; programs mix them up, and nothing hangs on it."""
+_SHAPES = frozenset(
+    b"\x02" + sid + b"\x30" + signed + b"\x30\x04" + unsigned
+    for sid in (b"\x30", b"\x80")
+    for signed in (b"", b"\xa0")
+    for unsigned in (b"", b"\xa1")
+)
+"""The tags of its elements: version, sid, digestAlgorithm, signedAttrs, signatureAlgorithm, signature, unsignedAttrs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,32 +52,33 @@ class SignerInfo:
         return self.sid == known.issuer + known.serial_number
 
 
-def parse_signer_info(fields: Sequence[tuple[int, bytes]]) -> SignerInfo:
+def parse_signer_info(tag: int, content: bytes) -> SignerInfo:
     """Read a SignerInfo.
 
     Args:
-        fields: Tag and content of each of its elements.
+        tag: Of the element.
+        content: Of the element.
 
     Raises:
         DecodingError: If it is malformed.
     """
-    rest = list(fields)
-    tags = [tag for tag, _ in rest]
-    signed = tags[3:4] == [0xA0]
-    expected = [0x02, tags[1] if len(tags) > 1 else 0, 0x30, *([0xA0] if signed else []), 0x30, 0x04]
-    if tags not in (expected, [*expected, 0xA1]) or tags[1] not in (0x30, 0x80):
+    fields = elements(content)
+    tags = bytes(tag for tag, _ in fields)
+    if tag != 0x30 or tags not in _SHAPES:
         raise DecodingError("a SignerInfo is malformed")
-    if int.from_bytes(rest[0][1], "big") not in _VERSIONS:
+    unsigned_attributes = fields.pop()[1] if tags[-1] == 0xA1 else b""
+    signed_attributes = fields.pop(3)[1] if tags[3] == 0xA0 else None
+    (_, version), sid, digest_algorithm, signature_algorithm, (_, signature) = fields
+    if version not in _VERSIONS:
         raise DecodingError("a SignerInfo is of an unknown version")
-    after = 4 if signed else 3
     return SignerInfo(
-        identifier=_signer_identifier(*rest[1]),
-        sid=rest[1][1],
-        digest_algorithm=tlv(*rest[2]),
-        signed_attributes=rest[3][1] if signed else None,
-        signature_algorithm=tlv(*rest[after]),
-        signature=rest[after + 1][1],
-        unsigned_attributes=rest[after + 2][1] if len(rest) > after + 2 else b"",
+        _signer_identifier(*sid),
+        sid[1],
+        tlv(*digest_algorithm),
+        signed_attributes,
+        tlv(*signature_algorithm),
+        signature,
+        unsigned_attributes,
     )
 
 
@@ -87,13 +90,6 @@ def _signer_identifier(tag: int, content: bytes) -> RecipientIdentifier:
         raise DecodingError("a SignerInfo names its signer in a malformed way")
     issuer, (_, serial_number) = fields
     return RecipientIdentifier(issuer_der=tlv(*issuer), serial_number=int.from_bytes(serial_number, "big", signed=True))
-
-
-@lru_cache(maxsize=64)
-def _issuer_and_serial(certificate: x509.Certificate) -> tuple[bytes, bytes]:
-    """Return DER IssuerAndSerialNumber and DER of a signer's certificate."""
-    serial_number = asn1.encode_der(certificate.serial_number)
-    return tlv(0x30, certificate.issuer.public_bytes(), serial_number), certificate.public_bytes(Encoding.DER)
 
 
 def make_signer_info(
@@ -116,7 +112,7 @@ def make_signer_info(
     Raises:
         UnavailableError: If the signer's key cannot be reached now.
     """
-    sid, certificate_der = _issuer_and_serial(signer.certificate)
+    certificate_der, sid = encoded_certificate(signer.certificate)
     algorithm = signer.algorithm
     attributes = encode_signed_attributes(
         algorithm,

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from sealwright.asn1.ber import tlv
 from sealwright.asn1.der import object_identifier
 from sealwright.cms import algorithms, schema
 from sealwright.cms.digests import ContentDigests
+from sealwright.cms.known_certificates import encoded_certificate
 from sealwright.cms.signed_attributes import SMIME_CAPABILITIES, attribute
 from sealwright.cms.signer_info import make_signer_info
 from sealwright.cms.signers import Signer
@@ -79,5 +79,5 @@ def after_content(
 
 def certificates_and_crls(certificates: Iterable[x509.Certificate], crls: Iterable[bytes]) -> tuple[bytes, ...]:
     """Return CertificateSet and RevocationInfoChoices, each only where it is not empty."""
-    sets = (0xA0, {each.public_bytes(Encoding.DER) for each in certificates}), (0xA1, set(crls))
+    sets = (0xA0, {encoded_certificate(each)[0] for each in certificates}), (0xA1, set(crls))
     return tuple(tlv(tag, *sorted(members)) for tag, members in sets if members)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from support.envelopes import CONTENT
 
 from sealwright.asn1.ber import tlv
+from sealwright.asn1.der import object_identifier
 from sealwright.cms import compressed, enveloped, schema, signed
 from sealwright.cms.compressed import FREE_BYTES, MAX_RATIO, PIECE_BYTES, ZLIB_COMPRESS, Decompressor
 from sealwright.errors import DecodingError, InputError
@@ -51,11 +52,11 @@ def test_the_type_of_the_content_is_kept():
 @pytest.mark.parametrize("parameters", [b"", b"\x05\x00"])
 def test_indefinite_lengths_and_chunks_are_read(parameters):
     end, stream = b"\0\0", zlib.compress(CONTENT)
-    algorithm = tlv(0x30, schema.oid_der(ZLIB_COMPRESS), parameters)
+    algorithm = tlv(0x30, object_identifier(ZLIB_COMPRESS), parameters)
     octets = b"\x24\x80" + b"".join(tlv(4, stream[start : start + 7]) for start in range(0, len(stream), 7)) + end
-    content = b"\x30\x80" + schema.oid_der(schema.DATA) + b"\xa0\x80" + octets + end + end
+    content = b"\x30\x80" + object_identifier(schema.DATA) + b"\xa0\x80" + octets + end + end
     body = b"\x30\x80" + b"\x02\x01\x00" + algorithm + content + end
-    message = b"\x30\x80" + schema.oid_der(schema.COMPRESSED_DATA) + b"\xa0\x80" + body + end + end
+    message = b"\x30\x80" + object_identifier(schema.COMPRESSED_DATA) + b"\xa0\x80" + body + end + end
     assert compressed.decompress(message).content == CONTENT
 
 

@@ -13,7 +13,7 @@ from support.decryption import any_key, keys_of, no_keys
 from support.envelopes import CONTENT, certificate_for, seal
 
 from sealwright.asn1.ber import tlv
-from sealwright.asn1.der import content_of, elements
+from sealwright.asn1.der import content_of, elements, object_identifier
 from sealwright.cms import algorithms, enveloped, schema
 from sealwright.cms.decryptors import PasswordDecryptor, PrivateKeyDecryptor
 from sealwright.cms.recipient_schema import KeyTransRecipientInfo
@@ -139,7 +139,7 @@ def with_infos(message, encoded):
     info = parsed.encrypted_content_info
     content = tlv(
         0x30,
-        schema.oid_der(info.content_type.dotted_string),
+        object_identifier(info.content_type.dotted_string),
         schema.algorithm_der(info.content_encryption_algorithm),
         tlv(0x80, info.encrypted_content),
     )
@@ -169,7 +169,7 @@ def test_recipients_in_any_order_are_read():
 @pytest.mark.parametrize("oid", ["1.2.3", algorithms.KEM_RECIPIENT])
 def test_another_recipients_unknown_or_malformed_info_does_no_harm(oid):
     message = enveloped.encrypt(CONTENT, [PEOPLE["rsa"][0]])
-    unknown = tlv(0xA4, schema.oid_der(oid), tlv(0x30, b"\2\1\0"))
+    unknown = tlv(0xA4, object_identifier(oid), tlv(0x30, b"\2\1\0"))
     assert enveloped.decrypt(with_infos(message, [*infos_of(message), unknown]), any_key(RSA)).content == CONTENT
 
 
@@ -177,7 +177,7 @@ def test_another_recipients_odd_name_does_no_harm():
     """An empty country, or a text that is none, is refused by parsers of names; here nobody has to read it."""
     message = enveloped.encrypt(CONTENT, [PEOPLE["rsa"][0]])
     (info,) = infos_of(message)
-    odd_name = tlv(0x30, tlv(0x31, tlv(0x30, schema.oid_der("2.5.4.6"), tlv(0x0C, b"\xff\xfe\xfd"))))
+    odd_name = tlv(0x30, tlv(0x31, tlv(0x30, object_identifier("2.5.4.6"), tlv(0x0C, b"\xff\xfe\xfd"))))
     fields = split(info)
     odd = tlv(0x30, fields[0], tlv(0x30, odd_name, b"\2\1\1"), *fields[2:])
     opened = enveloped.decrypt(with_infos(message, [odd, info]), keys_of(PEOPLE["rsa"]))
@@ -186,7 +186,7 @@ def test_another_recipients_odd_name_does_no_harm():
 
 
 def attribute(oid, value):
-    return tlv(0x30, schema.oid_der(oid), tlv(0x31, value))
+    return tlv(0x30, object_identifier(oid), tlv(0x31, value))
 
 
 def sealed_with(attributes, content_type=schema.DATA):
@@ -194,8 +194,8 @@ def sealed_with(attributes, content_type=schema.DATA):
     return seal([wrap_key(key, PEOPLE["ec"][0])], key, content_type=content_type, attributes=attributes)
 
 
-TYPE_DATA = attribute(algorithms.CONTENT_TYPE, schema.oid_der(schema.DATA))
-TYPE_COMPRESSED = attribute(algorithms.CONTENT_TYPE, schema.oid_der(COMPRESSED_DATA))
+TYPE_DATA = attribute(algorithms.CONTENT_TYPE, object_identifier(schema.DATA))
+TYPE_COMPRESSED = attribute(algorithms.CONTENT_TYPE, object_identifier(COMPRESSED_DATA))
 OTHER = attribute("1.2.840.113549.1.9.5", tlv(0x17, b"261101000000Z"))
 
 
@@ -204,7 +204,7 @@ def test_authenticated_attributes_are_covered_by_the_tag(attributes):
     """RFC 5083 section 2.2: as a SET OF, whatever tag they have in the message."""
     message = sealed_with(attributes)
     assert enveloped.decrypt(message, any_key(EC)).content == CONTENT
-    changed = message.replace(schema.oid_der("1.2.840.113549.1.9.5"), schema.oid_der("1.2.840.113549.1.9.6"))
+    changed = message.replace(object_identifier("1.2.840.113549.1.9.5"), object_identifier("1.2.840.113549.1.9.6"))
     if OTHER in attributes:
         with pytest.raises(DecryptionError):
             enveloped.decrypt(changed, any_key(EC))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.certificates import NOW, ec_key, rsa_key, self_signed
 from support.forged import Forged, oid, typical
 
-from sealwright.asn1.der import content_of, elements
+from sealwright.asn1.der import content_of
 from sealwright.cms import schema, signed
 from sealwright.cms.digests import SHA256, SHA512, ContentDigests
 from sealwright.cms.examining import examine_signers
@@ -153,7 +153,7 @@ def test_a_content_that_passes_by_is_signed_and_judged_by_its_digests():
     info = make_signer_info(
         ALICE, content_type=content_type, message_digest=message_digest, signing_time=NOW, others=()
     )
-    parsed = parse_signer_info(elements(content_of(0x30, info)))
+    parsed = parse_signer_info(0x30, content_of(0x30, info))
     certificates = parse_certificates([ALICE.certificate.public_bytes(Encoding.DER)])
     for content in (digests, CONTENT):
         (report,) = examine_signers([parsed], content, schema.DATA, certificates)
