@@ -83,7 +83,11 @@ class FileOptions:
             InputError: If one cannot be opened, or has no certificate.
         """
         passwords = [key_files.read_password(path) for path in self.password_file]
-        bundles = [_load(path, lambda content: key_files.load_pkcs12_file(content, passwords)) for path in self.p12]
+        bundles = [
+            each
+            for path in self.p12
+            for each in _load(path, lambda content: key_files.load_pkcs12_file(content, passwords))
+        ]
         private_keys = [
             _load(path, lambda content: key_files.load_private_key_file(content, passwords)) for path in self.key
         ]
@@ -91,17 +95,14 @@ class FileOptions:
         return (*bundles, *key_files.pair(private_keys, certificates))
 
     def signers(self) -> tuple[PrivateKeySigner, ...]:
-        """Load the private keys as signers.
+        """Load those private keys as signers whose certificates let them sign.
 
         Raises:
-            InputError: If a certificate says that its key is not for signatures.
+            InputError: If there is none.
         """
-        found = self.keys()
-        for each in found:
-            usage = key_usage(each.certificate)
-            if usage is not None and not (usage.digital_signature or usage.content_commitment):
-                name = each.certificate.subject.rfc4514_string()
-                raise InputError(f"the key of {name} is not made to sign; give the key of a signing certificate")
+        found = [each for each in self.keys() if _may_sign(each.certificate)]
+        if not found:
+            raise InputError("no key that was given is made to sign; give the key of a signing certificate")
         return tuple(each.signer() for each in found)
 
     def trust(self) -> Trust:
@@ -153,12 +154,15 @@ def file_options(*kinds: str) -> Callable[[F], F]:
     return add
 
 
-def key_usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
-    """Return what a certificate says that its key is for; None if it says nothing."""
+def _may_sign(certificate: x509.Certificate) -> bool:
+    """Say whether a certificate's key may sign; one that says nothing may (RFC 8550 section 4.4.2)."""
     try:
-        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
-        return None
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    except (x509.DuplicateExtension, ValueError):
+        return False
+    return usage.digital_signature or usage.content_commitment
 
 
 def _certificates(paths: tuple[Path, ...]) -> Iterator[x509.Certificate]:

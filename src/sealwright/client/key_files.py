@@ -10,7 +10,6 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -18,27 +17,19 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from sealwright.asn1.ber import tlv
-from sealwright.cms import schema, signed
+from sealwright.cms import signed
 from sealwright.cms.decryptors import DecryptionKey, FindKeys, KeyDecryptor, PrivateKeyDecryptor
 from sealwright.cms.identifiers import RecipientIdentifier
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import DecodingError, DecryptionError, InputError, UnsupportedAlgorithmError
+from sealwright.pkix.pkcs12 import check_iterations, private_keys
 from sealwright.pkix.private_keys import load_private_key
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 """A bundle of all public roots is 1 MiB; a whole revocation list may be as large as `revocation.MAX_CRL_BYTES`."""
 MAX_CERTIFICATES = 1000
-MAX_ITERATIONS = 10_000_000
-"""Of password hashing: some seconds. More is there to keep us busy; RFC 8018 asks for 1,000, programs use up to 2,000,000."""
 MAX_PASSWORD_BYTES = 4096
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----[ \t]*\r?\n?", re.DOTALL)
-_ITERATIONS = re.compile(
-    # PBKDF2 (RFC 8018) or a pkcs-12PbeId, its parameters: SEQUENCE { OCTET STRING salt, INTEGER iterations
-    rb"(?:\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0c|\x06\x0a\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01.)"
-    rb"\x30[\x00-\x7f]\x04([\x00-\x7f])",
-    re.DOTALL,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +141,8 @@ def load_private_key_file(content: bytes, passwords: Sequence[bytes] = ()) -> Pr
         UnsupportedAlgorithmError: If it is of a kind or in a form that is not read.
         DecodingError: If it holds no private key.
     """
-    _check_iterations(content)
+    for encoded in (content, *(_decoded(match[0]) for match in _PEM.finditer(content))):
+        check_iterations(encoded)
     try:
         return load_private_key(content)
     except (DecodingError, UnsupportedAlgorithmError):
@@ -162,17 +154,20 @@ def load_private_key_file(content: bytes, passwords: Sequence[bytes] = ()) -> Pr
         raise InputError(f"{error.message}, and none that was given opens it") from error
 
 
-def load_pkcs12_file(content: bytes, passwords: Sequence[bytes] = ()) -> KeyFile:
-    """Load a PKCS #12 file with a private key and its certificate.
+def load_pkcs12_file(content: bytes, passwords: Sequence[bytes] = ()) -> tuple[KeyFile, ...]:
+    """Load the private keys of a PKCS #12 file with their certificates.
 
     Args:
-        content: DER.
+        content: DER, or BER with one key.
         passwords: Each is tried; none at all means the empty one.
 
+    Returns:
+        At least one; a key without a certificate is left out.
+
     Raises:
-        InputError: If no password opens it, or the key or the certificate is missing.
+        InputError: If no password opens it, or there is no key with a certificate.
     """
-    _check_iterations(content)
+    check_iterations(content)
     for password in (*passwords, b""):
         try:
             with warnings.catch_warnings():
@@ -180,10 +175,24 @@ def load_pkcs12_file(content: bytes, passwords: Sequence[bytes] = ()) -> KeyFile
                 private_key, certificate, others = pkcs12.load_key_and_certificates(content, password)
         except (ValueError, UnsupportedAlgorithm):
             continue
-        if private_key is None or certificate is None:
+        certificates = [each for each in (certificate, *others) if each is not None]
+        found = dict.fromkeys(_keys_of_pkcs12(content, password, certificates))
+        if not found and private_key is not None and certificate is not None:
+            return (KeyFile(private_key, certificate, tuple(others)),)
+        if not found:
             raise InputError("the PKCS #12 file lacks a private key or its certificate")
-        return KeyFile(private_key, certificate, tuple(others))
+        return tuple(found)
     raise InputError("this is no PKCS #12 file, or no password that was given opens it")
+
+
+def _keys_of_pkcs12(content: bytes, password: bytes, certificates: Sequence[x509.Certificate]) -> Iterator[KeyFile]:
+    try:
+        encoded = private_keys(content)
+    except DecodingError:
+        return  # BER
+    for each in encoded:
+        with contextlib.suppress(InputError, DecryptionError):
+            yield from pair([load_private_key(each, password)], certificates)
 
 
 def pair(private_keys: Sequence[PrivateKeyTypes], certificates: Sequence[x509.Certificate]) -> tuple[KeyFile, ...]:
@@ -230,46 +239,9 @@ def _spki(public_key: object) -> bytes:
     return encoded
 
 
-def _check_iterations(content: bytes) -> None:
-    """Refuse a file whose password hashing would take for ever.
-
-    Raises:
-        InputError: If a count is beyond the limit.
-    """
-    blocks = [content, *(_decoded(match[0]) for match in _PEM.finditer(content))]
-    counts = [count for block in blocks for count in _iterations(block)]
-    if any(count > MAX_ITERATIONS for count in (*counts, _mac_iterations(content))):
-        raise InputError("opening the file would take too long: it asks for too many rounds of password hashing")
-
-
-def _iterations(content: bytes) -> Iterator[int]:
-    for match in _ITERATIONS.finditer(content):
-        start = match.end() + match[1][0]
-        tag_and_length = content[start : start + 2]
-        if len(tag_and_length) == 2 and tag_and_length[0] == 0x02:
-            yield int.from_bytes(content[start + 2 : start + 2 + tag_and_length[1]], "big")
-
-
-def _mac_iterations(content: bytes) -> int:
-    """Return the count of a PKCS #12 file's MacData: SEQUENCE { DigestInfo, salt, iterations } (RFC 7292 section 4)."""
-    try:
-        pfx = asn1.decode_der(_Elements, tlv(0x30, content)).items
-        if len(pfx) < 3:
-            return 1
-        mac_data = asn1.decode_der(_Elements, tlv(0x30, schema.raw(pfx[2]))).items
-        return int(mac_data[2].parse(int)) if len(mac_data) > 2 else 1
-    except ValueError:
-        return 1  # BER, or no PKCS #12 at all
-
-
 def _decoded(pem: bytes) -> bytes:
     lines = [line for line in pem.splitlines() if b":" not in line and b"-" not in line]
     try:
         return binascii.a2b_base64(b"".join(lines))
     except binascii.Error:
         return b""
-
-
-@asn1.sequence
-class _Elements:
-    items: list[asn1.TLV]

@@ -97,6 +97,9 @@ def contents_of(entity: Entity, *, strip_legacy_display: bool) -> Contents:
         DecodingError: If the message nests too deep or has too many parts.
     """
     found = Contents()
+    if not entity.fields and b"\0" in entity.body:  # a signed or encrypted file that is no MIME entity
+        found.attachments.append(Attachment("content", "application/octet-stream", entity.body))
+        return found
     _walk(entity, found, "", strip_legacy_display)
     return found
 

@@ -96,7 +96,9 @@ def judge_message(message: bytes, find_keys: FindKeys, trust: Trust) -> Verdict:
     is_intact = bool(signers) and all(signer.is_intact for signer in signers)
     is_decrypted = any(layer.encryption is not None and layer.encryption.is_decrypted for layer in envelope.layers)
     # 2 The header.
-    shown, has_own_header = unwrapped(envelope.payload) if envelope.payload is not None else (None, False)
+    shown, has_own_header = envelope.payload, False
+    if shown is not None and any(layer.kind in ("signed", "encrypted") for layer in envelope.layers):
+        shown, has_own_header = unwrapped(shown)
     is_protected = has_own_header and (is_decrypted or is_intact)
     headers = headers_of(
         outer.fields, shown.fields if shown is not None else (), is_protected=is_protected, is_vouched=is_valid

@@ -163,6 +163,16 @@ def test_other_files_than_messages(folder, form):
     assert document["body_text"] == "Pay 10 to Bob.\n"
 
 
+def test_a_signed_file_that_is_no_message(folder):
+    code, out, _ = run(folder, "-", *TRUST, "--json", given=signature_of(b"%PDF-1.7\0\xff", ALICE))
+    document = json.loads(out)
+    assert code == 0
+    assert document["summary"]["signature_valid"]
+    assert document["attachments"] == [
+        {"file_name": "content", "content_type": "application/octet-stream", "size_bytes": 10}
+    ]
+
+
 @pytest.mark.parametrize("content", [b"", b"nothing of the kind\n", b"\r\n\r\nbody", b"\0" * 100, b"\xff\xfe"])
 def test_what_is_no_message_is_an_input_error(folder, content):
     code, out, err = run(folder, "-", given=content)

@@ -1,8 +1,10 @@
 """Keys, certificates and lists from files: every form that programs write, and files that are there to do harm."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -20,7 +22,9 @@ from support.mail_people import MailRoot
 from sealwright.client import key_files
 from sealwright.cms.identifiers import RecipientIdentifier, subject_key_identifier
 from sealwright.errors import DecodingError, InputError
+from sealwright.pkix import pkcs12 as pkcs12_format
 
+RFC9216 = Path(__file__).resolve().parents[2] / "vectors" / "rfc9216"
 ROOT = MailRoot()
 ALICE, BOB = ROOT.person("alice"), ROOT.person("bob", key=rsa_key())
 PEM, DER = Encoding.PEM, Encoding.DER
@@ -82,7 +86,7 @@ def test_pkcs12():
     content = pkcs12.serialize_key_and_certificates(
         b"bob", BOB.key, BOB.certificate, [ROOT.certificate], BestAvailableEncryption(PASSWORD)
     )
-    loaded = key_files.load_pkcs12_file(content, [b"wrong", PASSWORD])
+    (loaded,) = key_files.load_pkcs12_file(content, [b"wrong", PASSWORD])
     assert (loaded.certificate, loaded.chain) == (BOB.certificate, (ROOT.certificate,))
     with pytest.raises(InputError, match="no password"):
         key_files.load_pkcs12_file(content)
@@ -92,7 +96,7 @@ def test_pkcs12():
 
 
 @pytest.mark.parametrize("option", ["-maciter", "-iter"])
-def test_pkcs12_that_never_opens_is_refused_before_it_is_tried(tmp_path, option):
+def test_pkcs12_that_never_opens_is_refused_before_it_is_tried(tmp_path, option, monkeypatch):
     (tmp_path / "key.pem").write_bytes(private_bytes() + BOB.certificate.public_bytes(PEM))
     options = ["-iter", "1000"] if option == "-iter" else ["-nomaciter"]
     subprocess.run(
@@ -101,23 +105,30 @@ def test_pkcs12_that_never_opens_is_refused_before_it_is_tried(tmp_path, option)
         check=True,
     )
     content = (tmp_path / "k.p12").read_bytes()
-    assert key_files.load_pkcs12_file(content, [b"x"]).certificate == BOB.certificate
+    assert key_files.load_pkcs12_file(content, [b"x"])[0].certificate == BOB.certificate
     hostile = content.replace(b"\x02\x02\x03\xe8", b"\x02\x02\x7f\xff") if option == "-iter" else content
     assert option == "-maciter" or hostile != content
-    limit = key_files.MAX_ITERATIONS
-    key_files.MAX_ITERATIONS = 20_000 if option == "-iter" else 0
-    try:
-        with pytest.raises(InputError, match="too long"):
-            key_files.load_pkcs12_file(hostile, [b"x"])
-    finally:
-        key_files.MAX_ITERATIONS = limit
+    monkeypatch.setattr(pkcs12_format, "MAX_ITERATIONS", 20_000 if option == "-iter" else 0)
+    with pytest.raises(InputError, match="too long"):
+        key_files.load_pkcs12_file(hostile, [b"x"])
 
 
 def test_an_encrypted_key_that_never_opens_is_refused(monkeypatch):
     content = private_bytes(protection=BestAvailableEncryption(PASSWORD))
-    monkeypatch.setattr(key_files, "MAX_ITERATIONS", 100)
+    monkeypatch.setattr(pkcs12_format, "MAX_ITERATIONS", 100)
     with pytest.raises(InputError, match="too long"):
         key_files.load_private_key_file(content, [PASSWORD])
+
+
+@pytest.mark.parametrize(("file", "password"), [("07", b"alice"), ("12", b"bob"), ("20", b"carlos"), ("25", b"dana")])
+def test_all_keys_of_a_backup_are_there(file, password):
+    """Each file of RFC 9216 holds a signing and an encryption key, under 3DES."""
+    content = (RFC9216 / f"{file}_PKCS12.der").read_bytes()
+    found = key_files.load_pkcs12_file(content, [password])
+    assert len({each.certificate for each in found}) == len(found) == 2
+    usages = [each.certificate.extensions.get_extension_for_class(x509.KeyUsage).value for each in found]
+    assert sorted(usage.digital_signature for usage in usages) == [False, True]
+    assert all(len(each.chain) == 2 for each in found)
 
 
 def test_keys_find_their_certificates_and_messages_their_keys():

@@ -2,11 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 from support.mail_people import MailRoot
 from support.smime_layers import FROM_ALICE, TEXT, encrypted, mixed, signed_opaque, with_header
 
 from sealwright.client.inspection import inspect_message, inspection_document
+from sealwright.cms.signer_report import Problem
+from sealwright.pkix import path
 from sealwright.smime.cautions import CAUTIONS
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "inspect.md").read_text("utf-8")
@@ -37,7 +40,11 @@ def names(value, prefix=""):
 
 
 def test_every_warning_is_listed_with_its_sentence():
-    rows = dict(re.findall(r"^\| `([a-z0-9-]+)` \| (.+) \|$", PAGE.partition("## Warnings")[2], re.MULTILINE))
+    rows = dict(
+        re.findall(
+            r"^\| `([a-z0-9-]+)` \| (.+) \|$", PAGE.partition("## Warnings")[2].partition("## ")[0], re.MULTILINE
+        )
+    )
     assert rows == CAUTIONS
 
 
@@ -60,3 +67,12 @@ def test_what_a_row_describes_is_complete():
     ]:
         assert set(re.findall(r"`([a-z_0-9]+)`", rows[row])) == set(described), row
     assert [set(each) for each in signer["path"]] == [set(signer["certificate"])] * 2
+
+
+def test_every_problem_of_a_signature_is_listed():
+    section = PAGE.partition("## Problems of a signature")[2]
+    cells = "".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE))
+    of_paths = set(re.findall(r'"([a-z0-9-]+)"', path.__doc__.partition("Codes of")[2].partition("Warnings:")[0]))
+    own = {"no-trust-anchor", "foreign-domain", "multipart-signed-malformed", "unreadable-layer"}
+    assert len(of_paths) > 12
+    assert set(re.findall(r"`([a-z0-9-]+)`", cells)) == of_paths | own | set(get_args(Problem)) - {""}

@@ -654,6 +654,12 @@ ROWS = [
         AUTHOR,
     ),
     Row(
+        "a wrapped message without protection is an attachment",
+        "RFC 9788: header protection needs a cryptographic payload",
+        FROM_ALICE + b"Content-Type: message/rfc822; forwarded=no\r\n\r\n" + FROM_ALICE + TEXT,
+        body="",
+    ),
+    Row(
         "a wrapped message that names Alice, signed by Mallory",
         "RFC 8551 3.1, RFC 8550 3",
         FROM_ALICE.replace(b"alice", b"mallory")
