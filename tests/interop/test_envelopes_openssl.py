@@ -159,12 +159,21 @@ def test_we_open_what_openssl_encrypts_under_a_password(folder, cipher):
     assert enveloped.decrypt(message, any_key(KEYS["rsa"])).content == CONTENT
 
 
-def test_we_open_triple_des_on_demand(folder):
-    message = encrypted("3.0", folder, "-des3", "rsa.pem")
-    with pytest.raises(DecryptionError, match="des-ede3-cbc"):
+@pytest.mark.parametrize(("option", "name"), [("-des3", "des-ede3-cbc"), ("-rc2-128", "rc2-cbc")])
+def test_we_open_old_ciphers_on_demand(folder, option, name):
+    message = encrypted("3.0", folder, option, "-provider", "legacy", "-provider", "default", "rsa.pem")
+    with pytest.raises(DecryptionError, match=name):
         enveloped.decrypt(message, any_key(KEYS["rsa"]))
     opened = enveloped.decrypt(message, any_key(KEYS["rsa"]), allow_legacy=True)
-    assert (opened.content, opened.authenticated, opened.warnings) == (CONTENT, False, ("legacy-cipher",))
+    assert (opened.content, opened.content_cipher, opened.authenticated) == (CONTENT, name, False)
+    assert opened.warnings == ("legacy-cipher",)
+
+
+@pytest.mark.parametrize("option", ["-rc2-40", "-rc2-64"])
+def test_short_rc2_keys_are_named_as_unread(folder, option):
+    message = encrypted("3.0", folder, option, "-provider", "legacy", "-provider", "default", "rsa.pem")
+    with pytest.raises(DecryptionError, match="RC2 of a key length"):
+        enveloped.decrypt(message, any_key(KEYS["rsa"]), allow_legacy=True)
 
 
 @pytest.mark.parametrize("size", ["768", "1024"])

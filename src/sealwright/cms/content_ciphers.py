@@ -232,7 +232,7 @@ def _with_parameters(
         if kind == "rc2-cbc":
             old = identifier[1].parse(RC2CBCParameter)
             if old.rc2_parameter_version != _RC2_128_BITS:
-                raise DecryptionError
+                raise DecryptionError("the message is encrypted with RC2 of a key length that is not read here")
             return ContentCipher(name, kind, key_bytes, old.iv, 0, info)
         tag_bytes = MAX_TAG_BYTES if kind == "chacha20-poly1305" else 0
         return ContentCipher(name, kind, key_bytes, identifier[1].parse(bytes), tag_bytes, info)

@@ -5,10 +5,10 @@ import secrets
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from support.certificates import rsa_key, self_signed
 from support.decryption import any_key, keys_of
-from support.envelopes import CONTENT, seal
+from support.envelopes import CONTENT, certificate_for, seal
 
 from sealwright.asn1.ber import tlv
 from sealwright.cms import algorithms, enveloped, schema
@@ -144,3 +144,11 @@ def test_a_wrong_key_opens_cbc_content_to_the_same_nonsense_each_time():
             outcomes.add(None)
         assert len(outcomes) == 1
         assert CONTENT not in outcomes
+
+
+def test_a_short_rsa_key_is_read_and_reported():
+    """RFC 8551 section 4.2: keys under 2,048 bits are not safe; old mail was written to them."""
+    short = rsa.generate_private_key(65537, 1024)
+    message = enveloped.encrypt(CONTENT, [certificate_for(short.public_key())], cipher="aes-128-gcm")
+    opened = enveloped.decrypt(message, any_key(short))
+    assert (opened.content, opened.warnings) == (CONTENT, ("rsa-short",))
