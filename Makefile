@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: test-packages demo-packages install demo test lint bench test-pythons
+.PHONY: test-packages demo-packages install demo test lint bench proof test-pythons
 
 install: $(STAMP)
 
@@ -46,3 +46,7 @@ bench: install
 # PYTHONS="--python 3.13" picks one; --whole installs every part that tests drive, too.
 test-pythons:
 	$(PYTHON) packaging/test_pythons.py $(PYTHONS)
+
+# Everything that holds for chance - examples, races, kills, restores - again and again; takes an hour. ROUNDS=3 is a taste.
+proof: install
+	SEALWRIGHT_PROOF_ROUNDS=$(or $(ROUNDS),25) $(BIN)/pytest -n 2 -m proof tests

@@ -52,13 +52,13 @@ class Site:
 
     Args:
         port: Of its https service.
-        data: Its data folder.
+        server: The program.
         anchor: PEM of the organization's root.
         devices: Enrolled.
     """
 
-    def __init__(self, port: int, data: Path, anchor: Path, devices: Sequence[Device]) -> None:
-        self.port, self.data, self.anchor, self._devices = port, data, anchor, devices
+    def __init__(self, port: int, server: Server, anchor: Path, devices: Sequence[Device]) -> None:
+        self.port, self.server, self.data, self.anchor, self._devices = port, server, server.data, anchor, devices
         self._origin = f"https://127.0.0.1:{port}"
         self.load = Load(port, anchor)
 
@@ -99,7 +99,7 @@ def running_site(people: int, prepare: Prepare = lambda _services: None) -> Iter
         server = Server(data, folder / "log")
         try:
             server.start()
-            yield Site(port, data, anchor, devices)
+            yield Site(port, server, anchor, devices)
         finally:
             server.stop()
 

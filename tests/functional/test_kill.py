@@ -1,26 +1,31 @@
 """kill -9 anywhere: set-up goes on with the same device, the server with the same keys and a whole log."""
 
 import sqlite3
+import tempfile
 import time
 from collections import Counter
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from support.mail_system import why_not
 from support.organization import ALICE, BOB, KILLED, Organization, run_killed, start
+from support.proof import round_scope
 
 from sealwright.client.store import ClientStore
 from sealwright.client.store_key import KeyChoice
 from sealwright.errors import NotFoundError
 from sealwright.tlog.leaf import decode_leaf_record
 
-pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+pytestmark = [pytest.mark.proof, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
 MAX_STEPS = 30
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope=round_scope)
 def organization(passable_folder):
-    with Organization(passable_folder) as made:
+    folder = Path(tempfile.mkdtemp(dir=passable_folder))
+    folder.chmod(0o755)
+    with Organization(folder) as made:
         yield made
 
 
