@@ -135,10 +135,6 @@ def first_arguments(organization, number):
 
 def leaves(organization, chain):
     """Count the leaves of a chain by kind; check that none of its numbers is missing or there twice."""
-    deadline = time.monotonic() + 30  # the killed sequencer's lease runs out first
-    while rows(organization, "SELECT 1 FROM pending_leaf"):
-        assert time.monotonic() < deadline, organization.server.log_text()[-600:]
-        time.sleep(0.1)
     deadline = time.monotonic() + 20
     while rows(organization, "SELECT count(*) FROM pending_leaf") != [(0,)]:  # the sequencer numbers them shortly
         assert time.monotonic() < deadline

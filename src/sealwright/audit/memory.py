@@ -9,10 +9,12 @@ import threading
 from pathlib import Path
 
 from sealwright.errors import DecodingError, LogVerificationError, UnavailableError
+from sealwright.storage.schema import new_id
 from sealwright.tlog.checkpoint import Checkpoint, open_note
 from sealwright.tlog.tree import HashReader, root_hash
 
-_ORGANIZATION_ID = re.compile(r"[0-9a-f]{32}")
+_IDENTIFIER = re.compile(r"[0-9a-f]{32}")
+_NODE_ID_NAME = "node-id"
 
 
 class CheckpointMemory:
@@ -26,13 +28,25 @@ class CheckpointMemory:
         self._folder = folder
         self._seen: dict[str, Checkpoint] = {}
         self._lock = threading.Lock()
+        self._node_id = ""
+
+    def node_id(self) -> str:
+        """Return what this node calls itself, 32 hex digits: the same after a restart where there is a folder.
+
+        Raises:
+            UnavailableError: If it cannot be read or written.
+        """
+        with self._lock:
+            if not self._node_id:
+                self._node_id = new_id() if self._folder is None else _kept_id(self._folder)
+            return self._node_id
 
     def organizations(self) -> list[str]:
         """Return the organizations whose logs have a file."""
         if self._folder is None or not self._folder.is_dir():
             return []
         stems = [path.stem for path in self._folder.glob("*.checkpoint")]
-        return sorted(stem for stem in stems if _ORGANIZATION_ID.fullmatch(stem))
+        return sorted(stem for stem in stems if _IDENTIFIER.fullmatch(stem))
 
     def check(
         self, organization_id: str, size: int, read: HashReader, checkpoint: str, origin: str, public_key: bytes
@@ -96,9 +110,21 @@ class CheckpointMemory:
             return seen
 
     def _path(self, folder: Path, organization_id: str) -> Path:
-        if not _ORGANIZATION_ID.fullmatch(organization_id):
+        if not _IDENTIFIER.fullmatch(organization_id):
             raise ValueError("an organization's identifier has 32 lower-case hex digits")
         return folder / f"{organization_id}.checkpoint"
+
+
+def _kept_id(folder: Path) -> str:
+    path = folder / _NODE_ID_NAME
+    try:
+        kept = path.read_text("ascii") if path.exists() else ""
+        if not _IDENTIFIER.fullmatch(kept):  # none yet, or the disk lost it: a new one waits for the old one's leases
+            kept = new_id()
+            _write_durably(folder, path, kept.encode("ascii"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnavailableError("this node's identifier cannot be read or written") from error
+    return kept
 
 
 def _write_durably(folder: Path, path: Path, content: bytes) -> None:

@@ -15,7 +15,6 @@ from sealwright.clock import Clock
 from sealwright.errors import ConflictError, LogVerificationError, SealwrightError
 from sealwright.keystore.model import SealedRecord, ServiceKeystore
 from sealwright.storage.engine import Storage, Transaction
-from sealwright.storage.schema import new_id
 from sealwright.tlog.checkpoint import Checkpoint, sign_note
 from sealwright.tlog.tiles import append_hash
 from sealwright.tlog.tree import leaf_hash, root_hash
@@ -25,7 +24,7 @@ CHANNEL = "audit"
 MAX_BATCH = 1000
 """Leaves numbered in one transaction; keeps the writer lock short."""
 LEASE_SECONDS = 5
-"""A process that died holds up the others' logs for as long."""
+"""A node that died holds up the other nodes for as long; a process of the same node takes its lease over at once."""
 POLL_SECONDS = 0.2
 """How late a leaf that another process appended is numbered."""
 RETRY_SECONDS = 1.0
@@ -45,7 +44,6 @@ class Sequencer:
 
     def __init__(self, storage: Storage, keystore: ServiceKeystore, clock: Clock, memory: CheckpointMemory) -> None:
         self._storage, self._keystore, self._clock, self._memory = storage, keystore, clock, memory
-        self._holder = new_id()
         self._refused: dict[str, LogVerificationError] = {}
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -87,7 +85,7 @@ class Sequencer:
         self._thread.join(timeout_seconds)
         self._thread = None
         with self._storage.transaction(None) as tx:
-            store.release_leases(tx, self._holder, self._clock.now())
+            store.release_leases(tx, self._memory.node_id(), self._clock.now())
 
     def wake(self) -> None:
         """Let the thread look for leaves now."""
@@ -150,7 +148,7 @@ class Sequencer:
         # 1 Only the holder of the lease goes on; without a thread the lease ends with this transaction.
         now = self._clock.now()
         until = now + timedelta(seconds=LEASE_SECONDS) if self.is_running else now
-        if not store.take_lease(tx, organization_id, self._holder, now, until):
+        if not store.take_lease(tx, organization_id, self._memory.node_id(), now, until):
             return None
         # 2 What is committed and has no index yet, oldest first.
         leaves = store.pending_leaves(tx, organization_id, MAX_BATCH)

@@ -8,6 +8,7 @@ import pytest
 from support.memory_keystore import MemoryKeystore
 
 from sealwright.audit.log import Act, AuditLog
+from sealwright.audit.memory import CheckpointMemory
 from sealwright.clock import SystemClock
 from sealwright.errors import InputError, LogVerificationError, UnavailableError, VerificationError
 from sealwright.storage.engine import open_storage
@@ -70,6 +71,35 @@ def refuses_to_start(node):
     with pytest.raises(LogVerificationError):
         other.log.start()
     other.close()
+
+
+def test_a_killed_process_leaves_no_lease_to_wait_for(node):
+    node.log.start()
+    node.act()
+    with closing(sqlite3.connect(node.folder / "node.db")) as database:
+        killed = database.execute("SELECT lease_holder, lease_expires FROM log_state").fetchone()
+    node.log.stop()
+    change(node, "UPDATE log_state SET lease_holder = ?, lease_expires = ?", killed[0], killed[1] + 3600 * 10**6)
+    other = again(node)
+    assert other.act().tree_size == 5  # the same node takes over at once
+    other.close()
+    change(node, "UPDATE log_state SET lease_holder = ?, lease_expires = ?", "f" * 32, killed[1] + 3600 * 10**6)
+    other = again(node)
+    with other.storage.transaction(ORGANIZATION) as tx:
+        other.log.append(tx, Act(ORGANIZATION, "mailbox", "key.create", {}))
+    assert other.log.sequence(ORGANIZATION) == 0  # another node's lease counts
+    other.close()
+
+
+def test_a_node_keeps_its_name_and_makes_a_new_one_where_it_is_lost(node):
+    name = CheckpointMemory(node.folder / "local").node_id()
+    assert name == CheckpointMemory(node.folder / "local").node_id() != CheckpointMemory(None).node_id()
+    (node.folder / "local" / "node-id").write_bytes(b"")
+    fresh = CheckpointMemory(node.folder / "local").node_id()
+    assert fresh == CheckpointMemory(node.folder / "local").node_id() != name
+    (node.folder / "local" / "node-id").write_bytes(b"\xff")
+    with pytest.raises(UnavailableError):
+        CheckpointMemory(node.folder / "local").node_id()
 
 
 def test_an_honest_restart_goes_on(node):
