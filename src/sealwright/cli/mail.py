@@ -151,6 +151,7 @@ def message_document(mail: ReadMessage) -> dict[str, object]:
         "authenticated_encryption": mail.authenticated_encryption,
         "headers_protected": mail.headers_protected,
         "from": mail.from_addresses,
+        "authentic_author": mail.verdict.summary.authentic_author if mail.verdict is not None else None,
         "subject": mail.subject,
         "body": mail.body_text,
         "attachments": [

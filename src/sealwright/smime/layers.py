@@ -4,7 +4,6 @@ Only what wraps the *whole* message is a layer: a CMS part among others is an er
 What a layer is, its CMS content says and not the smime-type beside it.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -17,6 +16,7 @@ from sealwright.errors import DecodingError, DecryptionError
 from sealwright.smime.cautions import Caution, caution
 from sealwright.smime.entities import Entity, cms_kind, parse_entity, smime_kind, split_multipart
 from sealwright.smime.signers import SignatureVerdict, SignerVerdict, judge_signatures
+from sealwright.smime.transfer import crlf
 from sealwright.smime.trust import Trust
 
 MAX_LAYERS = 8
@@ -215,20 +215,19 @@ def _open_detached(entity: Entity, envelope: Envelope, trust: Trust) -> bytes | 
         envelope.layers.append(Layer("signed", entity.content_type, signers=(broken,)))
         return None
     # The signature is over CRLF; stores that keep bare line feeds are common (RFC 8551 section 3.1.1).
-    canonical = re.sub(rb"\r\n|\r|\n", b"\r\n", parts[0])
-    for content in dict.fromkeys((parts[0], canonical)):
-        try:
+    content = parts[0]
+    try:
+        verdict = judge_signatures(signature.decoded(), content, trust)
+        if not all(signer.is_intact for signer in verdict.signers) and crlf(content) != content:
+            content = crlf(content)
             verdict = judge_signatures(signature.decoded(), content, trust)
-        except DecodingError as error:
-            envelope.cautions.append(caution("unreadable-layer", error.message))
-            broken = SignerVerdict(is_intact=False, problem="unreadable-layer", reason=error.message)
-            envelope.layers.append(Layer("signed", entity.content_type, signers=(broken,)))
-            return parts[0]
-        if all(signer.is_intact for signer in verdict.signers):
-            _take(verdict, entity, envelope)
-            return content
+    except DecodingError as error:
+        envelope.cautions.append(caution("unreadable-layer", error.message))
+        broken = SignerVerdict(is_intact=False, problem="unreadable-layer", reason=error.message)
+        envelope.layers.append(Layer("signed", entity.content_type, signers=(broken,)))
+        return parts[0]
     _take(verdict, entity, envelope)
-    return parts[0]
+    return content
 
 
 def _take(verdict: SignatureVerdict, entity: Entity, envelope: Envelope) -> None:

@@ -27,7 +27,7 @@ _UNTOUCHED = ("multipart/signed", "multipart/encrypted")
 
 def crlf(octets: bytes) -> bytes:
     """Return octets with every line end as CRLF."""
-    return _LINE_END.sub(b"\r\n", octets)
+    return octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
 
 
 def is_7bit(octets: bytes) -> bool:

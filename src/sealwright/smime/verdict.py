@@ -30,7 +30,7 @@ class Summary:
         encrypted: Everything that is shown was inside an encryption; or the message is encrypted and stays closed.
         signed: A signature directly around what is shown (inside every encryption) is there, whatever it is worth.
         signature_valid: All its signers are: cryptography, path, not known to be revoked, valid at the time in question.
-        signer_matches_from: And the certificate of one of them names the From address.
+        signer_matches_from: The certificate of one whose signature holds names the From address, be it trusted or not.
         authentic_author: The one canonical addr-spec to which everything that is shown may be attributed with certainty.
     """
 
@@ -121,7 +121,7 @@ def judge_message(message: bytes, find_keys: FindKeys, trust: Trust) -> Verdict:
             encrypted=encrypted,
             signed=bool(signers),
             signature_valid=is_valid,
-            signer_matches_from=any(signer.is_valid and signer.matches_from for signer in signers),
+            signer_matches_from=any(signer.is_intact and signer.matches_from for signer in signers),
             authentic_author=author,
         ),
         layers=(*layers, *_errant_layers(contents)),
