@@ -10,7 +10,8 @@ from sealwright.cli.devices import show_notices
 from sealwright.cli.output import clean, one_line, print_error, print_json, print_warnings
 from sealwright.client.draft import Draft, write_message
 from sealwright.client.read import ReadMessage, fetch_mail, list_inbox, read_message
-from sealwright.client.send import send_message
+from sealwright.client.send import SendReport, send_message
+from sealwright.client.state import HeaderPolicyName, SendOptions
 from sealwright.client.store import is_perhaps_sent
 from sealwright.errors import InputError, SealwrightError
 
@@ -24,6 +25,13 @@ _ASK_FIRST = "may have gone out already: look in Sent, or ask a recipient"
 @click.option("--bcc", multiple=True, help="Address that gets a copy nobody else sees.")
 @click.option("--subject", help="Subject; encrypted, like the text.")
 @click.option("--attach", multiple=True, type=EXISTING_FILE, help="File to attach.")
+@click.option(
+    "--header-policy",
+    type=click.Choice(("baseline", "shy", "no-confidentiality")),
+    default="baseline",
+    show_default=True,
+    help="What others see of the header: all but the subject; nor names and time zone; all of it.",
+)
 @client_options
 def send(
     options: ClientOptions,
@@ -33,6 +41,7 @@ def send(
     bcc: tuple[str, ...],
     subject: str | None,
     attach: tuple[Path, ...],
+    header_policy: HeaderPolicyName,
 ) -> None:
     """Sign, encrypt and send a mail.
 
@@ -45,7 +54,12 @@ def send(
         if to or cc or bcc:
             draft = Draft(to, cc, bcc, subject or "", content.decode("utf-8", "replace"), attach)
             content = write_message(draft, context.store.state.address)
-        report = send_message(context, content)
+        report = send_message(context, content, SendOptions(header_policy=header_policy))
+    show_report(options, report)
+
+
+def show_report(options: ClientOptions, report: SendReport) -> None:
+    """Say what was sent."""
     print_warnings(report.warnings)
     if options.as_json:
         print_json(report)
@@ -115,21 +129,18 @@ def retry_held(options: ClientOptions, held_id: str, *, yes: bool) -> None:
     Where it may have gone out already, look in your Sent folder or ask a recipient first; this asks before it sends.
     """
     with options.open() as context:
-        content = context.store.read_held(held_id)
+        mail = context.store.read_held(held_id)
         if is_perhaps_sent(held_id) and not yes:
             click.confirm(f"{held_id} {_ASK_FIRST}. Send it again?", abort=True, err=True)
         known = set(context.store.held_mails())
         try:
-            report = send_message(context, content)
+            report = send_message(context, mail.message, mail.options)
         except SealwrightError:
             for again in set(context.store.held_mails()) - known:  # it is kept already
                 context.store.drop_held(again)
             raise
         context.store.drop_held(held_id)
-    if options.as_json:
-        print_json(report)
-        return
-    click.echo(f"sent encrypted to {', '.join(report.recipients)}")
+    show_report(options, report)
 
 
 @held.command("drop")

@@ -14,6 +14,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "setup": ("sealwright.cli.setup:setup", "Set up this device for a mailbox, or go on with it."),
     "send": ("sealwright.cli.mail:send", "Sign, encrypt and send a mail."),
     "read": ("sealwright.cli.mail:read", "List the inbox, or read one mail."),
+    "reply": ("sealwright.cli.reply:reply", "Answer a mail, encrypted."),
     "held": ("sealwright.cli.mail:held", "Mails that were kept back: list, retry, drop."),
     "message": ("sealwright.cli.message:message", "Encrypt, decrypt, sign, verify a mail on standard input."),
     "encrypt": ("sealwright.cli.documents:encrypt", "Encrypt a file."),

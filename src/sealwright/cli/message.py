@@ -10,7 +10,7 @@ from sealwright.cli.mail import message_document, signature_line
 from sealwright.cli.output import print_json, print_warnings
 from sealwright.client.key_files import keys_in
 from sealwright.client.read import ReadMessage, read_message, read_message_with
-from sealwright.client.send import encrypt_message, protect_for
+from sealwright.client.send import encrypt_message, sign_message
 from sealwright.cms.signers import Signer
 from sealwright.errors import InputError, InvalidSignatureError
 from sealwright.smime.algorithm_choice import Recipient, choose
@@ -59,7 +59,7 @@ def sign(options: ClientOptions, files: FileOptions) -> None:
         written = protect(content, _signer(files), (), signing_time=files.moment())
     else:
         with options.open(_KEYS) as context:
-            written = protect_for(context, content, (), None)
+            written = sign_message(context, content)
     _write(options, written)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from sealwright.client.capabilities import learn
 from sealwright.client.context import ClientContext
 from sealwright.client.revocation import RevocationLists
 from sealwright.cms.decryptors import FindKeys
@@ -73,13 +74,16 @@ class ReadMessage:
 
 
 def read_message(context: ClientContext, message: bytes, uid: int = 0) -> ReadMessage:
-    """Open a message with the keys of this device, and judge it by what the device trusts.
+    """Open a message with the keys of this device, judge it by what the device trusts, remember what its author reads.
 
     Raises:
         DecodingError: If it is malformed.
         DecryptionError: If no key of this device opens it.
     """
-    return read_message_with(message, context.key_ring.find_keys, trust_of(context), uid)
+    opened = read_message_with(message, context.key_ring.find_keys, trust_of(context), uid)
+    if opened.verdict is not None:
+        learn(context, opened.verdict)
+    return opened
 
 
 def read_message_with(message: bytes, find_keys: FindKeys, trust: Trust, uid: int = 0) -> ReadMessage:

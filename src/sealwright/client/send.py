@@ -9,11 +9,13 @@ from email.utils import getaddresses
 
 from cryptography import x509
 
+from sealwright.client.capabilities import announced_capabilities, own_recipient, reads_protected_headers, recipient_of
 from sealwright.client.context import ClientContext
-from sealwright.client.decision import RecipientState, decide
+from sealwright.client.decision import Decision, RecipientState, decide
 from sealwright.client.directory import RecipientCertificate, find_recipients
 from sealwright.client.draft import identified
 from sealwright.client.keys import load_signer
+from sealwright.client.state import HeldMail, SendOptions
 from sealwright.errors import (
     InputError,
     MailHeldError,
@@ -23,7 +25,9 @@ from sealwright.errors import (
     UnavailableError,
 )
 from sealwright.pkix.names import canonical_address
-from sealwright.smime.compose import protect
+from sealwright.smime.algorithm_choice import plan_copies
+from sealwright.smime.compose import Protection, protect
+from sealwright.smime.header_protection import POLICIES
 
 MAX_MESSAGE_BYTES = 35 * 1024 * 1024
 
@@ -49,12 +53,13 @@ class _Envelope:
     hidden: tuple[str, ...]
 
 
-def send_message(context: ClientContext, message: bytes) -> SendReport:
+def send_message(context: ClientContext, message: bytes, options: SendOptions | None = None) -> SendReport:
     """Protect a message and relay it to its recipients.
 
     Args:
         context: The sender's mailbox.
         message: RFC 5322; From must be the mailbox's address, recipients are taken from To, Cc and Bcc.
+        options: How; without, the default.
 
     Raises:
         InputError: If the message cannot be sent as it is.
@@ -65,74 +70,109 @@ def send_message(context: ClientContext, message: bytes) -> SendReport:
         SealwrightError: What the mail server's refusal means, if it took the message for some recipients only; the error
             names both.
     """
+    options = options or SendOptions()
     # 1 parse
     message = identified(message, context.store.state.address, context.clock.now())
     parsed = _parse(message)
     envelope = _envelope(parsed, context.store.state.address)
     everybody = (*envelope.visible, *envelope.hidden)
+    held = HeldMail(message=message, options=options)
     # 2 look up
     try:
         found = find_recipients(context, everybody)
     except UnavailableError as error:
-        held_id = context.store.hold_mail(message)
+        held_id = context.store.hold_mail(held)
         raise MailHeldError(f"held as {held_id}, nothing was sent: {error.message}") from error
     # 3 decide
     decision = decide([RecipientState(recipient.address, recipient.state) for recipient in found])
     if decision.action == "reject":
         raise PathValidationError(f"nothing was sent: {_reasons(found, decision.because)}")
+    if decision.action == "pass" and options.must_encrypt:
+        decision = Decision("hold", everybody)
     if decision.action == "hold":
-        held_id = context.store.hold_mail(message)
+        held_id = context.store.hold_mail(held)
         raise MailHeldError(f"held as {held_id}, nothing was sent: no certificate for {', '.join(decision.because)}")
     # 4 protect: one message for those who are named, one for each blind copy, so that none shows up in another's
-    own = context.key_ring.active_certificate()[0]
-    certificates = {recipient.address: recipient.certificate for recipient in found}
     groups = [group for group in (envelope.visible, *((hidden,) for hidden in envelope.hidden)) if group]
-    protected = [(group, protect_for(context, message, [certificates[one] for one in group], own)) for group in groups]
+    protected = [copy for group in groups for copy in _copies(context, message, group, found, options)]
     # 5 relay
-    _relay(context, protected, message)
+    _relay(context, protected, held)
     warnings = tuple(dict.fromkeys(warning for recipient in found for warning in recipient.warnings))
     return SendReport(everybody, decision.action == "encrypt", warnings)
 
 
-def _relay(context: ClientContext, protected: Sequence[tuple[tuple[str, ...], bytes]], message: bytes) -> None:
+def _relay(context: ClientContext, protected: Sequence[tuple[tuple[str, ...], bytes]], held: HeldMail) -> None:
     done: list[str] = []
     for group, content in protected:
         try:
             context.submit(group, content)
         except OutcomeUnknownError as error:
-            held_id = context.store.hold_mail(message, perhaps_sent=True)
+            held_id = context.store.hold_mail(held, perhaps_sent=True)
             others = f"; sent to {', '.join(done)} before" if done else ""
             raise OutcomeUnknownError(f"held as {held_id}{others}: {error.message}; ask before `held retry`") from error
         except SealwrightError as error:
             if done:
                 reached, missed = ", ".join(done), ", ".join(to for one, _ in protected for to in one if to not in done)
                 raise type(error)(f"sent to {reached}, but not to {missed}: {error.message}") from error
-            held_id = context.store.hold_mail(message)
+            held_id = context.store.hold_mail(held)
             raise MailHeldError(f"held as {held_id}, nothing was sent: {error.message}") from error
         done += group
 
 
-def protect_for(
-    context: ClientContext, message: bytes, recipients: Sequence[x509.Certificate | None], own: x509.Certificate | None
-) -> bytes:
-    """Sign a message with this device's key and encrypt it to recipients and, if given, to the sender.
+def _copies(
+    context: ClientContext,
+    message: bytes,
+    group: Sequence[str],
+    found: Sequence[RecipientCertificate],
+    options: SendOptions,
+) -> list[tuple[tuple[str, ...], bytes]]:
+    """Return the protected copies for people who may see each other, with the addresses that get each.
 
-    Where a recipient has no certificate, the message is only signed: the decision table was asked before.
+    Where one of them has no certificate, the message is only signed: the decision table was asked before.
     """
-    certificates = [certificate for certificate in recipients if certificate is not None]
-    if len(certificates) < len(recipients):
-        certificates = []
-    elif own is not None:
-        certificates.append(own)
-    signer = load_signer(context.store.state.signing_key)
-    return protect(message, signer, list(dict.fromkeys(certificates)), signing_time=context.clock.now())
+    known, certificates = context.store.state.programs, {each.address: each.certificate for each in found}
+    recipients = []
+    for address in group:
+        certificate = certificates[address]
+        if certificate is None:
+            return [(tuple(group), sign_message(context, message))]
+        recipients.append(recipient_of(known, address, certificate))
+    protected = []
+    for copy in plan_copies(recipients, own_recipient(context)):
+        addresses = tuple(group[position] for position in copy.positions)
+        if not addresses:
+            continue  # the sender's own; this device files no sent mail
+        protection = Protection(
+            algorithms=copy.algorithms,
+            header_policy=POLICIES[options.header_policy],
+            legacy_display=not all(reads_protected_headers(known, address) for address in addresses),
+            capabilities=announced_capabilities(context),
+        )
+        protected.append((addresses, _protect(context, message, copy.certificates, protection)))
+    return protected
+
+
+def sign_message(context: ClientContext, message: bytes) -> bytes:
+    """Sign a message with this device's key, without encrypting it.
+
+    Raises:
+        InputError: If the message is malformed or too large.
+    """
+    return _protect(context, message, (), Protection(capabilities=announced_capabilities(context)))
+
+
+def _protect(
+    context: ClientContext, message: bytes, certificates: Sequence[x509.Certificate], protection: Protection
+) -> bytes:
+    signer, now = load_signer(context.store.state.signing_key), context.clock.now()
+    return protect(message, signer, certificates, signing_time=now, protection=protection)
 
 
 def encrypt_message(context: ClientContext, message: bytes) -> bytes:
     """Sign and encrypt a message for its recipients and the sender, without sending it.
 
     Raises:
-        InputError: If the message cannot be sent as it is.
+        InputError: If the message cannot be sent as it is, or one message cannot serve all recipients.
         MailHeldError: If a recipient has no usable certificate; nothing is kept.
     """
     envelope = _envelope(_parse(message), context.store.state.address)
@@ -142,8 +182,11 @@ def encrypt_message(context: ClientContext, message: bytes) -> bytes:
     decision = decide([RecipientState(recipient.address, recipient.state) for recipient in found])
     if decision.action != "encrypt":
         raise MailHeldError(f"no usable certificate for {', '.join(decision.because)}")
-    own = context.key_ring.active_certificate()[0]
-    return protect_for(context, message, [recipient.certificate for recipient in found], own)
+    copies = _copies(context, message, envelope.visible, found, SendOptions())
+    if len(copies) > 1:
+        groups = "; ".join(", ".join(addresses) for addresses, _ in copies)
+        raise InputError(f"the recipients' programs need different forms; encrypt it once for each of: {groups}")
+    return copies[0][1]
 
 
 def _parse(message: bytes) -> Message:

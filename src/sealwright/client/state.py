@@ -1,6 +1,7 @@
 """What a device remembers about one mailbox: plain values, sealed as one document by `client.store`."""
 
 from datetime import datetime
+from typing import Literal
 
 from msgspec import Struct
 
@@ -8,6 +9,8 @@ from sealwright.wire.api import AccessToken, EnrolmentAnswer
 from sealwright.wire.device import DevicePublicKeys
 from sealwright.wire.manifest import KeyState
 from sealwright.wire.statement import Invitation, SignedStatement
+
+HeaderPolicyName = Literal["baseline", "shy", "no-confidentiality"]
 
 
 class _Secret(Struct, frozen=True, kw_only=True):
@@ -88,6 +91,43 @@ class Notice(Struct, frozen=True, kw_only=True):
     shown: bool = False
 
 
+class KnownProgram(Struct, frozen=True, kw_only=True):
+    """What one device of a correspondent can read; see `client.capabilities`.
+
+    Attributes:
+        address: Canonical addr-spec.
+        signer_sha256: Of the device's signing certificate.
+        signing_time: Of the newest message that said so.
+        capabilities: SMIMECapabilities DER.
+        reads_protected_headers: That message had them.
+    """
+
+    address: str
+    signer_sha256: bytes
+    signing_time: datetime
+    capabilities: bytes
+    reads_protected_headers: bool = False
+
+
+class SendOptions(Struct, frozen=True, kw_only=True):
+    """How a mail is sent.
+
+    Attributes:
+        header_policy: What others see of its header; a name of `smime.header_protection.POLICIES`.
+        must_encrypt: Hold it rather than let an administrator's rule send it in clear: it holds what was encrypted before.
+    """
+
+    header_policy: HeaderPolicyName = "baseline"
+    must_encrypt: bool = False
+
+
+class HeldMail(_Secret, frozen=True, kw_only=True):
+    """A message that was kept back, as it was to be sent."""
+
+    message: bytes
+    options: SendOptions = SendOptions()
+
+
 class ClientState(_Secret, frozen=True, kw_only=True):
     """Everything about one mailbox on this device.
 
@@ -110,6 +150,7 @@ class ClientState(_Secret, frozen=True, kw_only=True):
         chain_head: Its commitment.
         sync_number: Newest item of the feed that was read.
         notices: What the feed said.
+        programs: What correspondents can read.
     """
 
     version: int = 1
@@ -131,6 +172,7 @@ class ClientState(_Secret, frozen=True, kw_only=True):
     chain_head: bytes = b""
     sync_number: int = 0
     notices: tuple[Notice, ...] = ()
+    programs: tuple[KnownProgram, ...] = ()
 
     @property
     def is_set_up(self) -> bool:

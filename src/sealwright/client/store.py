@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
 from sealwright.client.atomic_file import write_atomically
-from sealwright.client.state import ClientState
+from sealwright.client.state import ClientState, HeldMail
 from sealwright.client.store_key import KeyChoice, chosen_kind, load_store_key
 from sealwright.errors import ConfigurationError, ConflictError, DecodingError, InputError, NotFoundError
 from sealwright.pkix.names import canonical_address
@@ -133,28 +133,34 @@ class ClientStore:
         self.state = state
         return state
 
-    def hold_mail(self, message: bytes, *, perhaps_sent: bool = False) -> str:
+    def hold_mail(self, mail: HeldMail, *, perhaps_sent: bool = False) -> str:
         """Keep a message back, sealed; returns its id, which says whether it may have gone out (`is_perhaps_sent`)."""
         held_id = secrets.token_hex(8) + (_PERHAPS_SENT if perhaps_sent else "")
         folder = self._folder / "held"
         folder.mkdir(exist_ok=True, mode=0o700)
-        write_atomically(folder / f"{held_id}.sealed", _seal(self._key, _held_context(held_id), message))
+        write_atomically(
+            folder / f"{held_id}.sealed", _seal(self._key, _held_context(held_id), msgspec.json.encode(mail))
+        )
         return held_id
 
     def held_mails(self) -> list[str]:
         """Return the ids of all messages that are kept back."""
         return sorted(path.name.removesuffix(".sealed") for path in (self._folder / "held").glob("*.sealed"))
 
-    def read_held(self, held_id: str) -> bytes:
+    def read_held(self, held_id: str) -> HeldMail:
         """Return a message that was kept back.
 
         Raises:
             NotFoundError: If there is none of this id.
+            DecodingError: If the file holds no mail.
         """
         if held_id not in self.held_mails():
             raise NotFoundError(f"no mail is held under {held_id}")
         sealed = (self._folder / "held" / f"{held_id}.sealed").read_bytes()
-        return _open(self._key, _held_context(held_id), sealed)
+        try:
+            return msgspec.json.decode(_open(self._key, _held_context(held_id), sealed), type=HeldMail)
+        except msgspec.MsgspecError as error:
+            raise DecodingError(f"no mail is kept under {held_id}") from error
 
     def drop_held(self, held_id: str) -> None:
         """Forget a message that was kept back; one that is gone already is fine."""

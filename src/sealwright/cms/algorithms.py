@@ -18,10 +18,6 @@ CHACHA20_POLY1305 = "1.2.840.113549.1.9.16.3.18"
 CEK_HKDF_SHA256 = "1.2.840.113549.1.9.16.3.31"
 DES_EDE3_CBC, RC2_CBC = "1.2.840.113549.3.7", "1.2.840.113549.3.2"
 AES256_CBC, AES256_GCM, AES256_WRAP = _NIST + "1.42", _NIST + "1.46", _NIST + "1.45"
-CIPHER_NAMES = {
-    **{oid: f"aes-{size * 8}-cbc" for oid, size in CBC_KEY_BYTES.items()},
-    **{oid: f"aes-{size * 8}-gcm" for oid, size in GCM_KEY_BYTES.items()},
-}
 
 SHA1, SHA256, SHA384, SHA512 = "1.3.14.3.2.26", _NIST + "2.1", _NIST + "2.2", _NIST + "2.3"
 DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {SHA256: hashes.SHA256, SHA384: hashes.SHA384, SHA512: hashes.SHA512}

@@ -16,11 +16,11 @@ from typing import Literal
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa, x448, x25519
 
+from sealwright.cms.key_transport import KeyTransport
 from sealwright.smime import capabilities
 from sealwright.smime.capabilities import Capabilities
 
 ContentCipher = Literal["aes-256-cbc", "aes-256-gcm"]
-KeyTransport = Literal["rsa-pkcs1-v1.5", "rsa-oaep-sha256"]
 _TRANSPORT, _AGREEMENT, _KEM = 0, 1, 2
 """Kinds of RecipientInfo, each younger than the one before: KeyTrans, KeyAgree, KEM (an OtherRecipientInfo, RFC 9629)."""
 _MODERN = ("aes-256-gcm", "aes-128-gcm", "chacha20-poly1305", "cek-hkdf-sha256")

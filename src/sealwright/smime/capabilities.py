@@ -23,25 +23,22 @@ MAX_CAPABILITIES = 128
 EXTENSION = x509.ObjectIdentifier(algorithms.SMIME_CAPABILITIES)
 """RFC 4262: the same identifier as the attribute's."""
 
-_NIST, _SMIME = "2.16.840.1.101.3.4.", "1.2.840.113549.1.9.16.3."
 _NAMES = {
-    **algorithms.CIPHER_NAMES,
-    _SMIME + "18": "chacha20-poly1305",
-    _SMIME + "31": "cek-hkdf-sha256",
-    _SMIME + "8": "zlib",
-    "1.2.840.113549.3.7": "3des-cbc",
-    "1.2.840.113549.3.2": "rc2-cbc",
+    **{oid: f"aes-{size * 8}-cbc" for oid, size in algorithms.CBC_KEY_BYTES.items()},
+    **{oid: f"aes-{size * 8}-gcm" for oid, size in algorithms.GCM_KEY_BYTES.items()},
+    algorithms.CHACHA20_POLY1305: "chacha20-poly1305",
+    algorithms.CEK_HKDF_SHA256: "cek-hkdf-sha256",
+    algorithms.DES_EDE3_CBC: "des-ede3-cbc",
+    algorithms.RC2_CBC: "rc2-cbc",
     algorithms.RSA_ENCRYPTION: "rsa-pkcs1-v1.5",
-    _NIST + "4.1": "ml-kem-512",
-    _NIST + "4.2": "ml-kem-768",
-    _NIST + "4.3": "ml-kem-1024",
     algorithms.ECDH_SHA256_KDF: "ecdh-sha256-kdf",
-    _SMIME + "19": "ecdh-hkdf-sha256",
+    algorithms.X25519_HKDF_SHA256: "ecdh-hkdf-sha256",
+    **algorithms.ML_KEM,
 }
 _OIDS = {name: oid for oid, name in _NAMES.items()}
 # RFC 4055 section 4.1: SHA-256 with MGF1 of SHA-256, parameters NULL in both places; the label is the empty default.
 _SHA256 = schema.algorithm_der(schema.algorithm(algorithms.SHA256, algorithms.NULL))
-_MGF1_SHA256 = schema.algorithm_der(schema.algorithm("1.2.840.113549.1.1.8", _SHA256))
+_MGF1_SHA256 = schema.algorithm_der(schema.algorithm(algorithms.MGF1, _SHA256))
 _OAEP_SHA256 = tlv(0x30, tlv(0xA0, _SHA256), tlv(0xA1, _MGF1_SHA256))
 _OAEP_SHA256_UNTAGGED = tlv(0x30, _SHA256, _MGF1_SHA256)
 """As RFC 3560 section 5 prints it, without the tags that its own syntax wants."""
@@ -145,15 +142,15 @@ def announced(decryption_keys: Sequence[PublicKeyTypes] = ()) -> Capabilities:
     """Return what this program announces for a mailbox with these keys, the preferred first.
 
     Ciphers come first, in the order of RFC 8551 section 2.7.1: authenticated ones before AES-CBC. Then what holders of each
-    kind of key can read.
+    kind of key can read. RFC 9709: that the key may be derived keeps an attacker from making AES-CBC out of AES-GCM.
     """
-    names = list(ANNOUNCED_CIPHERS)
+    names = [*ANNOUNCED_CIPHERS, "cek-hkdf-sha256"]
     for key in decryption_keys:
         names.extend(_KEY_NAMES.get(next((kind for kind in _KEY_NAMES if isinstance(key, kind)), object), ()))
     return named(*dict.fromkeys(names))
 
 
-ANNOUNCED_CIPHERS = ("aes-256-gcm", "aes-128-gcm", "aes-256-cbc", "aes-128-cbc")
+ANNOUNCED_CIPHERS = ("aes-256-gcm", "chacha20-poly1305", "aes-128-gcm", "aes-256-cbc", "aes-128-cbc")
 _KEY_NAMES: dict[type, tuple[str, ...]] = {
     rsa.RSAPublicKey: ("rsa-oaep-sha256", "rsa-pkcs1-v1.5"),
     ec.EllipticCurvePublicKey: ("ecdh-sha256-kdf",),

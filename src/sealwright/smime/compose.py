@@ -6,7 +6,7 @@ header confidentiality policy's choice (`header_protection`), by default "[...]"
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cryptography import x509
@@ -15,6 +15,7 @@ from sealwright.cms import enveloped, signed
 from sealwright.cms.signers import Signer
 from sealwright.errors import DecodingError, InputError
 from sealwright.smime.algorithm_choice import Algorithms
+from sealwright.smime.capabilities import announced, encode
 from sealwright.smime.fields import Field, split_entity
 from sealwright.smime.header_fields import ascii_field
 from sealwright.smime.header_protection import (
@@ -46,6 +47,7 @@ class Protection:
         opaque: Sign with signed-data instead of multipart/signed where the message is only signed: no gateway can break it,
             and programs without S/MIME show nothing.
         triple_wrap: Sign the encrypted message again (RFC 2634 section 1.1).
+        capabilities: SMIMECapabilities DER that the signature announces.
     """
 
     algorithms: Algorithms = field(default_factory=Algorithms)
@@ -53,6 +55,7 @@ class Protection:
     legacy_display: bool = False
     opaque: bool = False
     triple_wrap: bool = False
+    capabilities: bytes = encode(announced())
 
 
 def protect(
@@ -95,7 +98,7 @@ def protect(
     if not recipients:
         assert signer is not None
         payload = payload_header(inside, [], structural, "clear") + body
-        entity = _signed(payload, signer, signing_time, opaque=protection.opaque)
+        entity = _signed(payload, signer, signing_time, protection)
         return _header([*trace, *inside]) + entity
     outside = visible_fields(inside, protection.header_policy)
     if protection.legacy_display:
@@ -103,10 +106,10 @@ def protect(
         structural, body = add_legacy_display(structural, body, hidden)
     content = payload_header(inside, outside, structural, "cipher") + body
     if signer is not None:
-        content = _signed(content, signer, signing_time, opaque=True)
+        content = _signed(content, signer, signing_time, replace(protection, opaque=True))
     entity = _encrypted(content, recipients, protection.algorithms)
     if protection.triple_wrap and signer is not None:
-        entity = _signed(entity, signer, signing_time, opaque=protection.opaque)
+        entity = _signed(entity, signer, signing_time, protection)
     return _header([*trace, *outside]) + entity
 
 
@@ -140,19 +143,25 @@ def _type_of_text(body: bytes) -> Field:
     return Field("Content-Type", b" text/plain; charset=utf-8")
 
 
-def _signed(payload: bytes, signer: Signer, signing_time: datetime, *, opaque: bool) -> bytes:
+def _signed(payload: bytes, signer: Signer, signing_time: datetime, protection: Protection) -> bytes:
     """Return an entity with its signature."""
-    opaque = opaque or not is_7bit(payload)
-    signature = signed.sign(payload, [signer], detached=not opaque, signing_time=signing_time)
-    return (
-        opaque_entity("signed-data", signature)
-        if opaque
-        else signed_entity(payload, signature, signer.algorithm.micalg)
+    opaque = protection.opaque or not is_7bit(payload)
+    signature = signed.sign(
+        payload, [signer], detached=not opaque, signing_time=signing_time, capabilities=protection.capabilities
     )
+    if opaque:
+        return opaque_entity("signed-data", signature)
+    return signed_entity(payload, signature, signer.algorithm.micalg)
 
 
 def _encrypted(content: bytes, recipients: Sequence[x509.Certificate], algorithms: Algorithms) -> bytes:
-    content_info = enveloped.encrypt(content, recipients, cipher=algorithms.cipher)
+    content_info = enveloped.encrypt(
+        content,
+        recipients,
+        cipher=algorithms.cipher,
+        key_transport=algorithms.key_transport,
+        derive_key=algorithms.derive_key,
+    )
     is_authenticated = algorithms.cipher == "aes-256-gcm"
     return opaque_entity("authEnveloped-data" if is_authenticated else "enveloped-data", content_info)
 

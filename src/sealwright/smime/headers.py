@@ -20,6 +20,7 @@ class Headers:
             alone says nothing about the sender.
         sender: What Sender says, of the same header.
         outer_from: What From says outside.
+        outer: Fields outside the protection; the same as `shown` where there is none.
     """
 
     protected: tuple[Field, ...]
@@ -27,6 +28,7 @@ class Headers:
     author: Originators
     sender: Originators
     outer_from: Originators
+    outer: tuple[Field, ...] = ()
 
     @property
     def subject(self) -> str:
@@ -66,15 +68,16 @@ def headers_of(outer: Sequence[Field], inner: Sequence[Field], *, is_protected: 
         is_vouched: A valid signature covers the payload.
     """
     protected = tuple(each for each in inner if not is_structural(each)) if is_protected else ()
-    shown = protected or tuple(each for each in outer if not is_structural(each))
+    visible = tuple(each for each in outer if not is_structural(each))
     inner_from, outer_from = originators(protected, "from"), originators(outer, "from")
     speaks = protected if protected and is_vouched else tuple(outer)
     return Headers(
         protected=protected,
-        shown=shown,
+        shown=protected or visible,
         author=inner_from if speaks is protected else outer_from,
         sender=originators(speaks, "sender"),
         outer_from=outer_from,
+        outer=visible,
     )
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from sealwright.client.state import ClientState
+from sealwright.client.state import ClientState, HeldMail, SendOptions
 from sealwright.client.store import ClientStore, list_stores
 from sealwright.client.store_key import KeyChoice
 from sealwright.errors import ConfigurationError, NotFoundError
@@ -56,9 +56,11 @@ def test_wrong_key_and_changed_file_are_refused(tmp_path, choice):
 
 def test_held_mail_is_sealed_and_can_be_read_again(tmp_path, choice):
     with ClientStore.create(tmp_path / "home", STATE, choice) as store:
-        held_id = store.hold_mail(b"secret text")
+        mail = HeldMail(message=b"secret text", options=SendOptions(header_policy="shy", must_encrypt=True))
+        held_id = store.hold_mail(mail)
         assert store.held_mails() == [held_id]
-        assert store.read_held(held_id) == b"secret text"
+        assert store.read_held(held_id) == mail
+        assert "secret" not in repr(mail)
         file = tmp_path / "home" / STATE.address / "held" / f"{held_id}.sealed"
         assert b"secret" not in file.read_bytes()
         store.drop_held(held_id)

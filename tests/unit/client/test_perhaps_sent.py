@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from sealwright.cli import mail
 from sealwright.cli.client_options import ClientOptions
 from sealwright.client.send import SendReport, _relay
-from sealwright.client.state import ClientState
+from sealwright.client.state import ClientState, HeldMail
 from sealwright.client.store import ClientStore, is_perhaps_sent
 from sealwright.client.store_key import KeyChoice
 from sealwright.errors import MailHeldError, OutcomeUnknownError, UnavailableError
@@ -39,18 +39,18 @@ GROUPS = [(("bob@example.test",), b"one"), (("carol@example.test",), b"two")]
 def test_a_mail_that_may_have_gone_out_is_held_as_such(context, before):
     context.submit = submits(*[None] * before, OutcomeUnknownError("it may have gone out"))
     with pytest.raises(OutcomeUnknownError, match="may have gone out") as error:
-        _relay(context, GROUPS, b"message")
+        _relay(context, GROUPS, HeldMail(message=b"message"))
     (held_id,) = context.store.held_mails()
     assert held_id in error.value.message
     assert is_perhaps_sent(held_id)
     assert ("sent to bob@example.test before" in error.value.message) is bool(before)
-    assert context.store.read_held(held_id) == b"message"
+    assert context.store.read_held(held_id).message == b"message"
 
 
 def test_a_mail_that_did_not_go_out_is_held_as_ever(context):
     context.submit = submits(UnavailableError("away"))
     with pytest.raises(MailHeldError, match="nothing was sent"):
-        _relay(context, GROUPS, b"message")
+        _relay(context, GROUPS, HeldMail(message=b"message"))
     (held_id,) = context.store.held_mails()
     assert not is_perhaps_sent(held_id)
 
@@ -64,12 +64,14 @@ def command(context, monkeypatch):
         yield context
 
     monkeypatch.setattr(ClientOptions, "open", opened)
-    monkeypatch.setattr(mail, "send_message", lambda _, content: sent.append(content) or SendReport(("b",), True))
+    monkeypatch.setattr(
+        mail, "send_message", lambda _, content, options: sent.append(content) or SendReport(("b",), True)
+    )
     return SimpleNamespace(run=lambda *words, **given: CliRunner().invoke(mail.held, words, **given), sent=sent)
 
 
 def test_retry_asks_before_it_sends_again(context, command):
-    held_id = context.store.hold_mail(b"message", perhaps_sent=True)
+    held_id = context.store.hold_mail(HeldMail(message=b"message"), perhaps_sent=True)
     assert "may have gone out already" in command.run("list").output
     for answer in ("n\n", ""):
         refused = command.run("retry", held_id, input=answer)
@@ -81,6 +83,6 @@ def test_retry_asks_before_it_sends_again(context, command):
 
 def test_retry_asks_nothing_where_nothing_was_sent_or_it_is_told_not_to(context, command):
     for perhaps_sent, options in ((False, ()), (True, ("--yes",))):
-        held_id = context.store.hold_mail(b"message", perhaps_sent=perhaps_sent)
+        held_id = context.store.hold_mail(HeldMail(message=b"message"), perhaps_sent=perhaps_sent)
         assert command.run("retry", held_id, *options, input="").exit_code == 0
     assert len(command.sent) == 2

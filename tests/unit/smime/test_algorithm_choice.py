@@ -28,8 +28,8 @@ EC = self_signed(ec_key(), "ec")
 X25519 = issued(x25519.X25519PrivateKey.generate().public_key(), "x25519")
 KEM = issued(mlkem.MLKEM768PrivateKey.generate().public_key(), "kem")
 SEALWRIGHT = capabilities.announced([RSA.public_key(), EC.public_key()])
-OLD = capabilities.named("aes-256-cbc", "aes-128-cbc", "3des-cbc")
-WEAK = capabilities.named("3des-cbc", "rc2-cbc")
+OLD = capabilities.named("aes-256-cbc", "aes-128-cbc", "des-ede3-cbc")
+WEAK = capabilities.named("des-ede3-cbc", "rc2-cbc")
 GCM = capabilities.named("aes-256-gcm", "aes-256-cbc")
 DERIVING = capabilities.named("aes-256-gcm", "cek-hkdf-sha256")
 CBC_V15 = Algorithms("aes-256-cbc", "rsa-pkcs1-v1.5", derive_key=False)
@@ -40,7 +40,7 @@ CHOICES = {
     "a program that only knows 3DES still gets nothing weaker than AES": ([(RSA, WEAK)], CBC_V15),
     "a program that lists nothing we know": ([(RSA, capabilities.Capabilities())], CBC_V15),
     "one reads GCM": ([(RSA, GCM)], Algorithms("aes-256-gcm")),
-    "our own program": ([(RSA, SEALWRIGHT)], Algorithms("aes-256-gcm", "rsa-oaep-sha256")),
+    "our own program": ([(RSA, SEALWRIGHT)], Algorithms("aes-256-gcm", "rsa-oaep-sha256", derive_key=True)),
     "everybody reads GCM, one reads no OAEP": ([(RSA, SEALWRIGHT), (RSA, GCM)], Algorithms("aes-256-gcm")),
     "one of two is unknown": ([(RSA, SEALWRIGHT), (RSA, None)], CBC_V15),
     "RFC 9709 only where everybody announces it": ([(RSA, DERIVING), (RSA, GCM)], Algorithms("aes-256-gcm")),

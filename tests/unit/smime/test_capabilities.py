@@ -5,6 +5,7 @@ import contextlib
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.certificates import NOW, ec_key, rsa_key, self_signed
@@ -26,7 +27,13 @@ OAEP_AS_RFC_3560_PRINTS_IT = bytes.fromhex(
 
 
 def test_what_openssl_announces():
-    assert capabilities.parse(OPENSSL_3).names == ("aes-256-cbc", "aes-192-cbc", "aes-128-cbc", "3des-cbc", "rc2-cbc")
+    assert capabilities.parse(OPENSSL_3).names == (
+        "aes-256-cbc",
+        "aes-192-cbc",
+        "aes-128-cbc",
+        "des-ede3-cbc",
+        "rc2-cbc",
+    )
 
 
 def test_oaep_is_read_in_the_form_that_rfc_3560_prints():
@@ -46,7 +53,7 @@ def test_parameters_null_count_as_absent():
 def test_what_we_announce_has_no_null_and_comes_in_order_of_preference():
     keys = [rsa_key().public_key(), ec_key().public_key()]
     announced = capabilities.announced(keys)
-    assert announced.names[:2] == ("aes-256-gcm", "aes-128-gcm")
+    assert announced.names[:2] == ("aes-256-gcm", "chacha20-poly1305")
     assert {"rsa-oaep-sha256", "rsa-pkcs1-v1.5", "ecdh-sha256-kdf"} < set(announced.names)
     encoded = capabilities.encode(announced)
     assert capabilities.parse(encoded) == announced
@@ -54,13 +61,27 @@ def test_what_we_announce_has_no_null_and_comes_in_order_of_preference():
     assert b"\x05\x00" not in ciphers
 
 
-@pytest.mark.parametrize("cipher", ["aes-256-cbc", "aes-256-gcm"])
-def test_we_announce_what_we_read(cipher):
+@pytest.mark.parametrize("cipher", capabilities.ANNOUNCED_CIPHERS)
+@pytest.mark.parametrize("derive_key", [False, True])
+def test_we_announce_what_we_read(cipher, derive_key):
     key = rsa_key()
-    certificate = self_signed(key, "bob")
-    message = enveloped.encrypt(b"text", [certificate], cipher=cipher)
-    assert cipher in capabilities.announced().names
+    message = enveloped.encrypt(
+        b"text", [self_signed(key, "bob")], cipher=cipher, key_transport="rsa-oaep-sha256", derive_key=derive_key
+    )
+    assert {cipher, "cek-hkdf-sha256"} < set(capabilities.announced().names)
     assert enveloped.decrypt(message, lambda _: [PrivateKeyDecryptor(key)]).content == b"text"
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        (ec_key(), "ecdh-sha256-kdf"),
+        (x25519.X25519PrivateKey.generate(), "ecdh-hkdf-sha256"),
+        (mlkem.MLKEM768PrivateKey.generate(), "ml-kem-768"),
+    ],
+)
+def test_what_holders_of_each_key_announce(key, name):
+    assert capabilities.announced([key.public_key()]).names[-1] == name
 
 
 def test_what_two_devices_share_keeps_the_order_of_the_first():
