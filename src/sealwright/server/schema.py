@@ -35,7 +35,11 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 def upgrade(storage: Storage) -> str:
-    """Bring the schema to the newest revision and return it."""
+    """Bring the schema to the newest revision and return it.
+
+    Raises:
+        ConfigurationError: If the database was made by a newer program.
+    """
     config = _config()
     with storage.engine.connect() as connection:
         if storage.dialect == "sqlite":
@@ -43,6 +47,7 @@ def upgrade(storage: Storage) -> str:
         else:  # row-level security binds the tables' owner, too
             setting = text("SELECT set_config(:name, :value, true)")
             connection.execute(setting, {"name": ORGANIZATION_SETTING, "value": ALL_ORGANIZATIONS})
+        _check_known(MigrationContext.configure(connection).get_current_revision())
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.commit()
@@ -58,11 +63,18 @@ def check_schema(storage: Storage) -> None:
     newest = ScriptDirectory.from_config(_config()).get_current_head()
     with storage.engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
+    _check_known(current)
     if current != newest:
         raise ConfigurationError(
             f"the database's schema is {current or 'missing'}, this program needs {newest}:"
             " stop the server, back it up and run 'sealwright upgrade'"
         )
+
+
+def _check_known(revision: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise ConfigurationError(f"the database's schema is {revision}, made by a newer program than this one")
 
 
 def _config() -> Config:

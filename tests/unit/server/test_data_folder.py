@@ -278,21 +278,32 @@ def test_the_database_is_its_owners_alone(made):
 
 def test_an_older_database_is_refused_until_it_is_upgraded(made):
     folder, _ = made
-    with closing(sqlite3.connect(folder / "sealwright.db")) as database, database:
-        database.execute("DROP TABLE administrator_session")
-        database.execute("DROP TABLE administrator_passkey")
-        database.execute("DROP TABLE passkey_challenge")
-        database.execute("DROP TABLE administrator")
-        database.execute("UPDATE alembic_version SET version_num = '0001'")
-        for table, column in (("ca_certificate", "device_id"), ("ca_organization", "latest_time")):
-            database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    set_revision(folder, "0001")
     settings = load_settings(folder, {})
     with pytest.raises(ConfigurationError, match="sealwright upgrade"):
         build(settings)
     storage = open_storage(settings.database_url)
-    assert upgrade(storage) == upgrade(storage) == "0004"
+    assert upgrade(storage) == upgrade(storage) == "0002"
     storage.close()
     build(settings).close()
+
+
+def test_a_database_of_another_program_is_left_alone(made):
+    folder, _ = made
+    set_revision(folder, "9999")
+    settings = load_settings(folder, {})
+    with pytest.raises(ConfigurationError, match="newer program"):
+        build(settings)
+    storage = open_storage(settings.database_url)
+    with pytest.raises(ConfigurationError, match="newer program"):
+        upgrade(storage)
+    storage.close()
+    set_revision(folder, "0002")
+
+
+def set_revision(folder, revision):
+    with closing(sqlite3.connect(folder / "sealwright.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = ?", (revision,))
 
 
 def test_restored_folder_is_quarantined_with_higher_numbers(made, tmp_path):

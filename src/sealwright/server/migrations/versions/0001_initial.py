@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("country", sa.String(length=2), nullable=True),
         sa.Column("organization_identifier", sa.String(length=128), nullable=True),
         sa.Column("kms_key", sa.LargeBinary(), nullable=False),
+        sa.Column("latest_time", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("organization_id", name=op.f("pk_ca_organization")),
     )
     op.create_table(
@@ -304,6 +305,7 @@ def upgrade() -> None:
         sa.Column("not_after", UtcDateTime(), nullable=False),
         sa.Column("revocation_date", UtcDateTime(), nullable=True),
         sa.Column("revocation_reason", sa.String(length=32), nullable=True),
+        sa.Column("device_id", sa.String(length=32), nullable=False, server_default=""),
         sa.ForeignKeyConstraint(
             ["organization_id", "issuer_id"],
             ["ca_issuer.organization_id", "ca_issuer.id"],
@@ -502,4 +504,72 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "organization_id", "device_id", "number", name=op.f("uq_sync_item_organization_id_device_id_number")
         ),
+    )
+    op.create_table(
+        "administrator",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("password_hash", sa.Text(), nullable=True),
+        sa.Column("created", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organization.organization_id"],
+            name=op.f("fk_administrator_organization_id_organization"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_administrator")),
+        sa.UniqueConstraint("organization_id", "name", name=op.f("uq_administrator_organization_id_name")),
+    )
+    op.create_table(
+        "passkey_challenge",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("session_id", sa.String(length=32), nullable=True),
+        sa.Column("challenge", sa.LargeBinary(), nullable=False),
+        sa.Column("user_handle", sa.LargeBinary(), nullable=False),
+        sa.Column("expires", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organization.organization_id"],
+            name=op.f("fk_passkey_challenge_organization_id_organization"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_passkey_challenge")),
+    )
+    op.create_table(
+        "administrator_passkey",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("administrator_id", sa.String(length=32), nullable=False),
+        sa.Column("credential_id", sa.LargeBinary(), nullable=False),
+        sa.Column("credential_sha256", sa.String(length=64), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=False),
+        sa.Column("sign_count", sa.BigInteger(), nullable=False),
+        sa.Column("created", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "administrator_id"],
+            ["administrator.organization_id", "administrator.id"],
+            name=op.f("fk_administrator_passkey_organization_id_administrator"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_administrator_passkey")),
+        sa.UniqueConstraint(
+            "organization_id",
+            "credential_sha256",
+            name=op.f("uq_administrator_passkey_organization_id_credential_sha256"),
+        ),
+    )
+    op.create_table(
+        "administrator_session",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("administrator_id", sa.String(length=32), nullable=True),
+        sa.Column("token_sha256", sa.String(length=64), nullable=False),
+        sa.Column("created", UtcDateTime(), nullable=False),
+        sa.Column("expires", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "administrator_id"],
+            ["administrator.organization_id", "administrator.id"],
+            name=op.f("fk_administrator_session_organization_id_administrator"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_administrator_session")),
+        sa.UniqueConstraint("token_sha256", name=op.f("uq_administrator_session_token_sha256")),
     )

@@ -6,8 +6,8 @@ sees nothing. The policy binds the tables' owner, too; only superusers and roles
 
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0002"
+down_revision = "0001"
 branch_labels = None
 depends_on = None
 
