@@ -1,4 +1,7 @@
-"""Algorithm identifiers of CMS as used here: names and OIDs, and what they become in `cryptography`."""
+"""Algorithm identifiers of encryption in CMS: names and OIDs, and what they become in `cryptography`.
+
+Those of signatures are in `signature_algorithms` and `digests`.
+"""
 
 from cryptography.hazmat.primitives import hashes
 
@@ -6,7 +9,6 @@ _NIST = "2.16.840.1.101.3.4."
 
 RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
 RSAES_OAEP = "1.2.840.113549.1.1.7"
-RSASSA_PSS = "1.2.840.113549.1.1.10"
 EC_PUBLIC_KEY = "1.2.840.10045.2.1"
 NULL = b"\x05\x00"
 
@@ -20,12 +22,12 @@ DES_EDE3_CBC, RC2_CBC = "1.2.840.113549.3.7", "1.2.840.113549.3.2"
 AES256_CBC, AES256_GCM, AES256_WRAP = _NIST + "1.42", _NIST + "1.46", _NIST + "1.45"
 
 SHA1, SHA256, SHA384, SHA512 = "1.3.14.3.2.26", _NIST + "2.1", _NIST + "2.2", _NIST + "2.3"
-DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {SHA256: hashes.SHA256, SHA384: hashes.SHA384, SHA512: hashes.SHA512}
-"""Digests that a signature may use; SHA-1 and MD5 are refused."""
 OAEP_DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {
     SHA1: hashes.SHA1,
     _NIST + "2.4": hashes.SHA224,
-    **DIGESTS,
+    SHA256: hashes.SHA256,
+    SHA384: hashes.SHA384,
+    SHA512: hashes.SHA512,
 }
 """OAEP and key derivation do not need collision resistance: SHA-1 is read (RFC 8017 defaults, OpenSSL's ECDH default)."""
 
@@ -68,22 +70,5 @@ PBKDF2_PRFS: dict[str, type[hashes.HashAlgorithm]] = {
 }
 """HMACs (RFC 8018 appendix B.1.2)."""
 
-RSA_SIGNATURES: dict[str, type[hashes.HashAlgorithm] | None] = {
-    RSA_ENCRYPTION: None,  # RFC 3370: the digest is that of the SignerInfo
-    "1.2.840.113549.1.1.11": hashes.SHA256,
-    "1.2.840.113549.1.1.12": hashes.SHA384,
-    "1.2.840.113549.1.1.13": hashes.SHA512,
-}
-ECDSA_SIGNATURES: dict[str, type[hashes.HashAlgorithm]] = {
-    "1.2.840.10045.4.3.2": hashes.SHA256,
-    "1.2.840.10045.4.3.3": hashes.SHA384,
-    "1.2.840.10045.4.3.4": hashes.SHA512,
-}
-RSA_SHA256, ECDSA_SHA256, ECDSA_SHA384 = "1.2.840.113549.1.1.11", "1.2.840.10045.4.3.2", "1.2.840.10045.4.3.3"
-
 CONTENT_TYPE = "1.2.840.113549.1.9.3"
-MESSAGE_DIGEST = "1.2.840.113549.1.9.4"
-SIGNING_TIME = "1.2.840.113549.1.9.5"
 SMIME_CAPABILITIES = "1.2.840.113549.1.9.15"
-SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.47"
-ALGORITHM_PROTECTION = "1.2.840.113549.1.9.52"

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from sealwright.asn1.ber import tlv
 from sealwright.asn1.der import elements, object_identifier
-from sealwright.cms import schema, signature_algorithms
+from sealwright.cms import schema
 from sealwright.cms.digests import ContentDigests, Digest, digest_for, looks_like_attributes
 from sealwright.cms.known_certificates import KnownCertificate
-from sealwright.cms.signature_algorithms import MIN_RSA_BITS, SignatureAlgorithm, is_signature, signature_algorithm_for
+from sealwright.cms.signature_algorithms import SignatureAlgorithm, signature_algorithm_for
+from sealwright.cms.signature_checks import MIN_RSA_BITS, is_signature, mismatch, weaknesses
 from sealwright.cms.signed_attributes import SignedAttributes, algorithm_protection, parse_signed_attributes
 from sealwright.cms.signer_info import SignerInfo
 from sealwright.cms.signer_report import Problem, SignerReport
@@ -141,7 +142,7 @@ def _check(
     for known in fitting:
         if _holds(info, thing, known, algorithm, digest):
             findings.known = known
-            findings.weaknesses = signature_algorithms.weaknesses(digest, algorithm.key_kind, known.rsa_bits)
+            findings.weaknesses = weaknesses(digest, algorithm.key_kind, known.rsa_bits)
             return
     raise _NotIntact(
         "signature-invalid", "the signature does not verify: the message was changed or the signer is another"
@@ -174,13 +175,13 @@ def _fitting(
     fitting, reason = [], ""
     for known in candidates:
         has_attributes = info.signed_attributes is not None
-        why_not = signature_algorithms.mismatch(algorithm, digest, known.key_kind, has_signed_attributes=has_attributes)
+        why_not = mismatch(algorithm, digest, known.key_kind, has_signed_attributes=has_attributes)
         reason = reason or why_not
         if not why_not:
             fitting.append(known)
     if not fitting:
         raise _NotIntact("algorithm-mismatch", reason)
-    findings.weaknesses = signature_algorithms.weaknesses(digest, algorithm.key_kind, fitting[0].rsa_bits)
+    findings.weaknesses = weaknesses(digest, algorithm.key_kind, fitting[0].rsa_bits)
     strong = [known for known in fitting if algorithm.key_kind != "rsa" or known.rsa_bits >= MIN_RSA_BITS]
     if not strong:
         raise _NotIntact("weak-algorithm", f"RSA keys below {MIN_RSA_BITS} bits say nothing")
