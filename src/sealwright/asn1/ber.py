@@ -6,6 +6,7 @@ depth, in octets and in the number of elements; bad input raises `DecodingError`
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sealwright.errors import DecodingError
 
@@ -113,19 +114,21 @@ class _Reader:
 
 def tlv(tag: int, *parts: bytes) -> bytes:
     """Return a DER element of one-octet tag over the joined parts."""
-    size = sum(map(len, parts))
-    if size < 0x80:  # nearly all of them
-        return b"%c%c%b" % (tag, size, b"".join(parts))
-    return b"".join(tlv_parts(tag, *parts))
+    return b"".join((_header(tag, sum(map(len, parts))), *parts))
 
 
 def tlv_parts(tag: int, *parts: bytes) -> tuple[bytes, ...]:
     """Return the same unjoined, so that a large content inside several elements is copied once."""
-    size = sum(map(len, parts))
+    return (_header(tag, sum(map(len, parts))), *parts)
+
+
+@lru_cache(maxsize=4096)
+def _header(tag: int, size: int) -> bytes:
+    """Return tag and shortest length; remembered, because nearly all elements are short."""
     if size < 0x80:
-        return (bytes((tag, size)), *parts)
+        return bytes((tag, size))
     octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return (bytes((tag, 0x80 | len(octets))) + octets, *parts)
+    return bytes((tag, 0x80 | len(octets))) + octets
 
 
 def cms_to_der(data: bytes) -> bytes:
