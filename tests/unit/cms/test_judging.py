@@ -1,14 +1,18 @@
 """The rules of a signature, each broken by itself in a message that is otherwise signed correctly."""
 
+import contextlib
 import hashlib
 
 import pytest
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import ed448, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.certificates import ec_key, rsa_key, self_signed
 from support.forged import (
     CONTENT_TYPE,
+    COUNTERSIGNATURE,
     MESSAGE_DIGEST,
     SIGNING_TIME,
     Forged,
@@ -18,6 +22,7 @@ from support.forged import (
 )
 
 from sealwright.asn1.ber import tlv
+from sealwright.asn1.der import content_of, elements
 from sealwright.cms import digests, signed
 from sealwright.cms.signature_algorithms import SignatureAlgorithm, SigningAlgorithm, signature_algorithm_for
 from sealwright.cms.signers import PrivateKeySigner
@@ -335,3 +340,47 @@ def test_revocation_information_is_kept_for_the_path():
     other = tlv(0xA1, oid(UNKNOWN), response)
     examined = signed.examine(Forged(ALICE, CONTENT, [TYPE, DIGEST], crls=[crl, ocsp, other]).message(), None)
     assert (examined.crls, examined.ocsp_responses) == ((crl,), (response,))
+
+
+def test_sets_in_any_order_are_read():
+    """DER wants them sorted; many programs write signers and attributes as they come."""
+    attributes = sorted([TYPE, DIGEST, TIME])[::-1]
+    infos = [Forged(signer, CONTENT, attributes).signer_info() for signer in (ALICE, ALICE, BOB)]
+    certificates = [DER, BOB.certificate.public_bytes(Encoding.DER)]
+    forged = Forged(ALICE, CONTENT, attributes, certificates=certificates)
+    for order in (infos, infos[::-1], infos[1:] + infos[:1]):
+        message = forged.message(*order)
+        for encoded in (message, as_indefinite(message)):
+            reports = signed.verify(encoded, None).signers
+            assert sorted(report.certificate.subject.rfc4514_string() for report in reports) == [
+                "CN=alice",
+                "CN=alice",
+                "CN=bob",
+            ]
+
+
+def as_indefinite(message):
+    """Write ContentInfo, its explicit content and SignedData with indefinite lengths (BER)."""
+    (content_type, (_, explicit)), end = elements(content_of(0x30, message)), b"\x00\x00"
+    body = content_of(0x30, explicit)
+    return b"\x30\x80" + tlv(*content_type) + b"\xa0\x80\x30\x80" + body + end + end + end
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.sampled_from(["sid", "digest_algorithm", "signature_algorithm", "unsigned", "attributes"]), st.data())
+def test_any_octets_in_a_field_give_a_report_or_one_error(field, data):
+    good = {
+        "sid": tlv(0x30, ISSUER, b"\x02\x01\x01"),
+        "digest_algorithm": digests.SHA256.identifier_der,
+        "signature_algorithm": ALICE.algorithm.signature.identifier_der,
+        "unsigned": attribute(COUNTERSIGNATURE, Forged(BOB, CONTENT).signer_info()),
+        "attributes": TYPE + DIGEST + TIME,
+    }[field]
+    start = data.draw(st.integers(0, len(good)))
+    end = data.draw(st.integers(start, len(good)))
+    octets = good[:start] + data.draw(st.binary(max_size=8)) + good[end:]
+    changes = {field: [octets] if field == "attributes" else octets}
+    message = Forged(ALICE, CONTENT, **({"attributes": [TYPE, DIGEST]} | changes)).message()
+    with contextlib.suppress(DecodingError):
+        for report in signed.examine(message, None).signers:
+            assert report.is_intact is not bool(report.problem)

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from support.certificates import ec_key, rsa_key, self_signed
+from support.certificates import NOW, ec_key, rsa_key, self_signed
 from support.forged import (
     COUNTERSIGNATURE,
     MESSAGE_DIGEST,
@@ -17,8 +17,10 @@ from support.forged import (
 
 from sealwright.asn1.ber import tlv
 from sealwright.cms import signed
+from sealwright.cms.signed_data import load_signed_data
 from sealwright.cms.signers import PrivateKeySigner
-from sealwright.errors import DecodingError
+from sealwright.cms.unsigned_attributes import add_unsigned_attribute, parse_unsigned_attributes
+from sealwright.errors import DecodingError, InputError
 
 CONTENT = b"Content-Type: text/plain\r\n\r\nfor Bob alone\r\n"
 EC, RSA = ec_key(), rsa_key()
@@ -35,10 +37,6 @@ def only(message, content=None, **options):
     assert report.is_intact is not bool(report.problem)
     assert bool(report.reason) is bool(report.problem)
     return report
-
-
-def problem(attributes, **changes):
-    return only(Forged(ALICE, CONTENT, attributes, **changes).message()).problem
 
 
 TYPE, DIGEST = typical(CONTENT)
@@ -109,3 +107,17 @@ def test_malformed_unsigned_attributes_are_malformed_cms(unsigned):
 def test_unknown_unsigned_attributes_say_nothing():
     report = only(Forged(ALICE, CONTENT, [TYPE, DIGEST], unsigned=attribute(UNKNOWN, NULL, NULL)).message())
     assert (report.is_intact, report.countersignatures, report.timestamps) == (True, (), ())
+
+
+def test_an_attribute_is_added_to_one_signature_and_changes_no_other():
+    message = signed.sign(CONTENT, [ALICE, BOB], detached=False, signing_time=NOW)
+    first, second = signed.verify(message, None).signers
+    once = add_unsigned_attribute(message, first.signature, oid(UNKNOWN), NULL)
+    twice = add_unsigned_attribute(once, first.signature, oid(UNKNOWN), tlv(0x04, b"x"))
+    for changed in (once, twice):
+        assert {each.signature for each in signed.verify(changed, None).signers} == {first.signature, second.signature}
+    added = {info.signature: info.unsigned_attributes for info in load_signed_data(twice).signer_infos}
+    assert parse_unsigned_attributes(added[first.signature]) == {oid(UNKNOWN): [NULL, tlv(0x04, b"x")]}
+    assert added[second.signature] == b""
+    with pytest.raises(InputError):
+        add_unsigned_attribute(message, b"another", oid(UNKNOWN), NULL)
