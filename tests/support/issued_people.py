@@ -18,7 +18,7 @@ from sealwright.ca.policy import CaSettings
 from sealwright.ca.service import CertificateAuthority
 from sealwright.ca.store import CaStore
 from sealwright.ca.tables import ca_certificate, ca_issuer, ca_organization
-from sealwright.clock import SystemClock
+from sealwright.clock import Clock, SystemClock
 from sealwright.storage.engine import open_storage
 from sealwright.storage.schema import metadata
 from sealwright.wire.escrow import EscrowStatement, escrow_signature_input
@@ -45,16 +45,17 @@ class Issued:
 
 
 class IssuedPeople:
-    """An organization's CA with real time.
+    """An organization's CA.
 
     Args:
         folder: Holds its database.
+        clock: Real time without.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
         self.storage = open_storage(f"sqlite:///{folder}/ca.db")
         metadata.create_all(self.storage.engine, tables=[ca_organization, ca_issuer, ca_certificate])
-        self.keystore, self.clock = MemoryKeystore(), SystemClock()
+        self.keystore, self.clock = MemoryKeystore(), clock or SystemClock()
         self._subjects: dict[str, Subject] = {}
         self._kms_key = self.keystore.generate_service_key(ORGANIZATION_ID, "escrow", "ed25519")
         self.authority = CertificateAuthority(

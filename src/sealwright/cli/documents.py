@@ -10,8 +10,8 @@ from sealwright.cli.output import one_line, print_json, print_warnings
 from sealwright.client import documents
 from sealwright.client.atomic_file import write_atomically
 from sealwright.client.key_files import keys_in, read_file
-from sealwright.client.keys import load_signer
 from sealwright.client.read import trust_of
+from sealwright.client.signing import ready_signer
 from sealwright.cms.enveloped import MAX_MESSAGE_BYTES
 
 _FILE = click.argument("file", type=EXISTING_FILE)
@@ -64,7 +64,7 @@ def sign(options: ClientOptions, file: Path, output: Path, detached: bool, files
         signature = documents.sign_document(content, files.signers(), detached=detached, signing_time=files.moment())
     else:
         with options.open("or give --p12, or --key and --cert") as context:
-            signers = [load_signer(context.store.state.signing_key)]
+            signers = [ready_signer(context)]
             now = context.clock.now()
             signature = documents.sign_document(content, signers, detached=detached, signing_time=now)
     _write(options, output, signature)

@@ -14,7 +14,7 @@ from sealwright.client.context import ClientContext
 from sealwright.client.decision import Decision, RecipientState, decide
 from sealwright.client.directory import RecipientCertificate, find_recipients
 from sealwright.client.draft import identified
-from sealwright.client.keys import load_signer
+from sealwright.client.signing import ready_signer
 from sealwright.client.state import HeldMail, SendOptions
 from sealwright.errors import (
     InputError,
@@ -164,7 +164,7 @@ def sign_message(context: ClientContext, message: bytes) -> bytes:
 def _protect(
     context: ClientContext, message: bytes, certificates: Sequence[x509.Certificate], protection: Protection
 ) -> bytes:
-    signer, now = load_signer(context.store.state.signing_key), context.clock.now()
+    signer, now = ready_signer(context), context.clock.now()
     return protect(message, signer, certificates, signing_time=now, protection=protection)
 
 

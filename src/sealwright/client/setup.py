@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -21,18 +19,16 @@ from sealwright.client.checkpoints import remember_checkpoint
 from sealwright.client.context import ClientContext
 from sealwright.client.discovery import discover
 from sealwright.client.enrol import begin_enrolment, prove_mailbox, remove_leftover_challenges
-from sealwright.client.keys import load_certificates
 from sealwright.client.log_check import check_release_in_chain, verify_log
 from sealwright.client.release import accept_release
-from sealwright.client.session import load_p256_private_key
-from sealwright.client.state import ClientState, DeviceKeys, SigningKey
+from sealwright.client.signing import certify_signing_key
+from sealwright.client.state import ClientState, DeviceKeys
 from sealwright.client.store import ClientStore
 from sealwright.client.store_key import KeyChoice
 from sealwright.clock import Clock
-from sealwright.errors import ConfigurationError, InputError, NotFoundError, UnavailableError, VerificationError
-from sealwright.pkix.names import canonical_address, certificate_addresses
-from sealwright.pkix.path import validate_path
-from sealwright.wire.api import CertificateAnswer, CertificateRequest, ReleaseAnswer, ReleaseRequest
+from sealwright.errors import ConfigurationError, InputError, NotFoundError, UnavailableError
+from sealwright.pkix.names import canonical_address
+from sealwright.wire.api import ReleaseAnswer, ReleaseRequest
 from sealwright.wire.device import DevicePublicKeys
 from sealwright.wire.hpke import generate_hpke_key_pair
 from sealwright.wire.statement import Invitation
@@ -106,7 +102,7 @@ def set_up(
         if not store.state.mailbox_keys:
             _await_keys(context, progress)
         progress("6/6 making this device's signing key")
-        _signing_certificate(context)
+        certify_signing_key(context)
         progress("done")
         return SetUp(
             address=store.state.address,
@@ -213,36 +209,6 @@ def _await_keys(context: ClientContext, progress: Progress) -> None:
                 progress("    the server is still making them")
             time.sleep(RELEASE_WAIT_SECONDS)
     return None
-
-
-def _signing_certificate(context: ClientContext) -> None:
-    store = context.store
-    signing = store.state.signing_key
-    if signing is None:  # kept before it is sent, so that a repeated request is for the same key
-        signing = SigningKey(private_key_pkcs8=_pkcs8(ec.generate_private_key(ec.SECP256R1())))
-        store.update({"signing_key": signing})
-    if signing.certificate:
-        return
-    private_key = load_p256_private_key(signing.private_key_pkcs8)
-    request = x509.CertificateSigningRequestBuilder(x509.Name([])).sign(private_key, hashes.SHA256())
-    answer = context.session.post(
-        "/v1/certificates",
-        CertificateRequest(certification_request=request.public_bytes(Encoding.DER)),
-        CertificateAnswer,
-    )
-    certificate, *chain = load_certificates((answer.certificate, *answer.chain))
-    if certificate.public_key() != private_key.public_key() or store.state.address not in certificate_addresses(
-        certificate
-    ):
-        raise VerificationError("the CA answered with a certificate for another key or address")
-    validate_path(certificate, chain, context.smime_anchors, now=context.clock.now(), purpose="sign")
-    store.update(
-        {
-            "signing_key": SigningKey(
-                private_key_pkcs8=signing.private_key_pkcs8, certificate=answer.certificate, chain=answer.chain
-            )
-        }
-    )
 
 
 def _pkcs8(private_key: ec.EllipticCurvePrivateKey) -> bytes:

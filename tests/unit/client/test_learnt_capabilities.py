@@ -161,7 +161,12 @@ def directory(monkeypatch):
         )
 
     monkeypatch.setattr(send, "find_recipients", find)
-    monkeypatch.setattr(send, "load_signer", lambda signer: PrivateKeySigner(signer.certificate, signer.key))
+    monkeypatch.setattr(send, "ready_signer", signer_of)
+
+
+def signer_of(context):
+    person = context.store.state.signing_key
+    return PrivateKeySigner(person.certificate, person.key)
 
 
 def readers(message):
