@@ -1,8 +1,10 @@
 """Timestamps of a real authority (`openssl ts`), over HTTP, into a signature and out of it again."""
 
+import json
 import shutil
 
 import pytest
+from support import command_line
 from support.certificates import NOW, ec_key, self_signed
 from support.timestamp_authority import POLICY, TimestampAuthority, served
 
@@ -12,7 +14,7 @@ from sealwright.cms.digests import SHA384, SHA512
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.cms.timestamp import examine_timestamp, parse_timestamp_response, timestamp_request, verify_timestamp
 from sealwright.cms.unsigned_attributes import TIMESTAMP_TOKEN, add_unsigned_attribute
-from sealwright.errors import InvalidSignatureError, UnavailableError
+from sealwright.errors import InputError, InvalidSignatureError, UnavailableError
 from sealwright.net.http import HttpClient
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
@@ -34,7 +36,8 @@ def http():
 def test_every_signature_gets_a_timestamp(authority, http):
     message = signed.sign(CONTENT, SIGNERS, detached=False, signing_time=NOW)
     with served(authority.reply) as url:
-        stamped = timestamp_signatures(http, url, message)
+        stamped, reports = timestamp_signatures(http, url, message)
+    assert [report.is_intact for report in reports] == [True, True]
     verified = signed.verify(stamped, None)
     assert verified.certificates == signed.verify(message, None).certificates
     assert len(verified.signers) == 2
@@ -71,6 +74,24 @@ def test_what_was_asked_is_what_was_answered(authority):
             verify_timestamp(response.token, message, nonce=nonce, policy=policy)
     other = parse_timestamp_response(authority.reply(timestamp_request(b"x", nonce=1, policy=POLICY + ".2")))
     assert verify_timestamp(other.token, b"x", nonce=1, policy=POLICY + ".2").policy == POLICY + ".2"
+
+
+def test_what_nobody_signed_is_not_stamped(http):
+    with pytest.raises(InputError):
+        timestamp_signatures(http, "http://127.0.0.1:1/", signed.certificates_only([SIGNERS[0].certificate]))
+
+
+def test_a_signed_file_is_stamped_by_the_command(authority, tmp_path):
+    (tmp_path / "file.p7s").write_bytes(signed.sign(CONTENT, SIGNERS[:1], detached=True, signing_time=NOW))
+    with served(authority.reply) as url:
+        result = command_line.run(
+            "timestamp", tmp_path / "file.p7s", "-o", tmp_path / "stamped", "--authority", url, "--json"
+        )
+    (said,) = json.loads(result.out)["timestamps"]
+    (signer,) = signed.verify((tmp_path / "stamped").read_bytes(), CONTENT).signers
+    (report,) = signer.timestamps
+    assert (said["authority"], said["policy"], said["gen_time"]) == ("CN=tsa", POLICY, report.gen_time.isoformat())
+    assert report.is_intact
 
 
 def test_an_authority_that_refuses_or_lies(authority, http):

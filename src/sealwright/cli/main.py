@@ -21,6 +21,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "decrypt": ("sealwright.cli.documents:decrypt", "Decrypt a file."),
     "sign": ("sealwright.cli.documents:sign", "Sign a file."),
     "verify": ("sealwright.cli.documents:verify", "Verify the signature of a file."),
+    "timestamp": ("sealwright.cli.timestamp:timestamp", "Put a timestamp on the signature of a file."),
     "devices": ("sealwright.cli.devices:devices", "The devices of the mailbox: list, remove."),
     "keys": ("sealwright.cli.keys:keys", "The keys of the mailbox: list, export."),
     "inspect": ("sealwright.cli.inspect:inspect", "Explain a message file, without a server or a device."),

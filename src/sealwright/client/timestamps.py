@@ -3,6 +3,7 @@
 import secrets
 
 from sealwright.cms.signed_data import load_signed_data
+from sealwright.cms.signer_report import TimestampReport
 from sealwright.cms.timestamp import (
     MAX_RESPONSE_BYTES,
     parse_timestamp_response,
@@ -10,14 +11,14 @@ from sealwright.cms.timestamp import (
     verify_timestamp,
 )
 from sealwright.cms.unsigned_attributes import TIMESTAMP_TOKEN, add_unsigned_attribute
-from sealwright.errors import UnavailableError
+from sealwright.errors import InputError, UnavailableError
 from sealwright.net.http import HttpClient
 
 _NONCE_BITS = 64
 _HEADERS = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
 
 
-def timestamp_signatures(http: HttpClient, authority: str, content_info: bytes) -> bytes:
+def timestamp_signatures(http: HttpClient, authority: str, content_info: bytes) -> tuple[bytes, list[TimestampReport]]:
     """Put a timestamp on every signature of a message.
 
     Args:
@@ -26,21 +27,25 @@ def timestamp_signatures(http: HttpClient, authority: str, content_info: bytes) 
         content_info: SignedData, DER or BER.
 
     Returns:
-        DER ContentInfo.
+        DER ContentInfo, and what the authority said about each signature.
 
     Raises:
         DecodingError: If it is not a signed message, or the answer is malformed.
+        InputError: If nobody signed it.
         UnavailableError: If the authority does not answer, or refuses.
         InvalidSignatureError: If its token does not hold, or is over something else.
     """
-    for signature in [info.signature for info in load_signed_data(content_info).signer_infos]:
-        token = fetch_timestamp(http, authority, signature)
-        content_info = add_unsigned_attribute(content_info, signature, TIMESTAMP_TOKEN, token)
-    return content_info
+    signatures = [info.signature for info in load_signed_data(content_info).signer_infos]
+    if not signatures:
+        raise InputError("nobody signed the message, so there is nothing to stamp")
+    reports = [fetch_timestamp(http, authority, signature) for signature in signatures]
+    for signature, report in zip(signatures, reports, strict=True):
+        content_info = add_unsigned_attribute(content_info, signature, TIMESTAMP_TOKEN, report.token)
+    return content_info, reports
 
 
-def fetch_timestamp(http: HttpClient, authority: str, message: bytes) -> bytes:
-    """Return a DER TimeStampToken over octets, whose imprint, nonce and signature were verified.
+def fetch_timestamp(http: HttpClient, authority: str, message: bytes) -> TimestampReport:
+    """Return a timestamp over octets, whose imprint, nonce and signature were verified.
 
     Args:
         http: May allow plain HTTP.
@@ -60,5 +65,4 @@ def fetch_timestamp(http: HttpClient, authority: str, message: bytes) -> bytes:
     response = parse_timestamp_response(answer.body)
     if response.token is None:
         raise UnavailableError(f"the timestamp authority refused with status {response.status}")
-    verify_timestamp(response.token, message, nonce=nonce)
-    return response.token
+    return verify_timestamp(response.token, message, nonce=nonce)
