@@ -6,6 +6,7 @@ import threading
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -34,20 +35,24 @@ ess_cert_id_alg = sha256
 class TimestampAuthority:
     """Key, certificate and configuration in a folder.
 
+    Args:
+        folder: Of its own.
+        issuer: Name and key of a CA; None for a certificate that it signs itself.
+
     Attributes:
         certificate: With the sole, critical purpose of timestamps.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, issuer: tuple[x509.Name, Any] | None = None) -> None:
         self.folder = folder
         key, name = rsa_key(), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tsa")])
         purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
         self.certificate = (
-            x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+            x509.CertificateBuilder(issuer[0] if issuer else name, name, key.public_key(), x509.random_serial_number())
             .not_valid_before(NOW - timedelta(hours=1))
             .not_valid_after(NOW + timedelta(days=30))
             .add_extension(purpose, critical=True)
-            .sign(key, hashes.SHA256())
+            .sign(issuer[1] if issuer else key, hashes.SHA256())
         )
         (folder / "tsa.pem").write_bytes(self.certificate.public_bytes(Encoding.PEM))
         (folder / "tsa.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

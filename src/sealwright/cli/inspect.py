@@ -114,6 +114,8 @@ def _signer(signer: SignerVerdict) -> list[tuple[str, str]]:
         lines.append((f"trusted root: {signer.path[-1].subject.rfc4514_string()}; revocation: {signer.revocation}", ""))
     if signer.signing_time is not None:
         lines.append((f"claims to be signed at {signer.signing_time.isoformat()}", ""))
+    if signer.proven_time is not None:
+        lines.append((f"was there at {signer.proven_time.isoformat()}, as a timestamp proves", _GOOD))
     if signer.digest:
         lines.append((f"digest {signer.digest} {signer.signature_algorithm}".rstrip(), ""))
     return lines

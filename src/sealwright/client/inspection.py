@@ -121,6 +121,7 @@ def _signer(signer: SignerVerdict) -> dict[str, Any]:
         "revocation": signer.revocation,
         "identity_level": signer.identity_level,
         "signing_time": signer.signing_time.isoformat() if signer.signing_time is not None else None,
+        "proven_time": signer.proven_time.isoformat() if signer.proven_time is not None else None,
         "digest": signer.digest,
         "signature_algorithm": signer.signature_algorithm,
         "weaknesses": list(signer.weaknesses),

@@ -27,6 +27,7 @@ CAUTIONS: dict[str, str] = {
     "no-trust-anchor": "no root is trusted, so that no signature can be valid",
     "signer-not-trusted": "a signer's certificate is not trusted",
     "revocation-unknown": "whether a certificate of the signer is revoked is not known",
+    "signer-has-ended": "the signer's certificate has ended since; a timestamp proves that the signature is older",
     "signing-time-in-future": "a signature claims a time that has not come yet",
     "several-signers": "the message has several signers",
     # who wrote it

@@ -1,5 +1,6 @@
 """What one signature is worth: cryptography, then path, revocation and time (RFC 8550), then whom its certificate names."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,12 +15,12 @@ from sealwright.pkix.levels import identity_level
 from sealwright.pkix.names import certificate_addresses
 from sealwright.smime.cautions import Caution, caution
 from sealwright.smime.fields import one_line
-from sealwright.smime.trust import Trust, TrustedPath, find_trusted_path
+from sealwright.smime.proven_time import proven_time
+from sealwright.smime.trust import MAX_CRLS, Trust, TrustedPath, find_trusted_path, load_lists
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """Clocks of honest signers are that wrong."""
-MAX_CRLS = 16
-"""Lists that a message brings; one for each certificate of a path would do."""
+_ENDED = ("expired", "revoked")
 _WEAK = ("sha1", "rsa-1024")
 _CAUTION_OF = {
     "no-trust-anchor": "no-trust-anchor",
@@ -44,6 +45,7 @@ class SignerVerdict:
         is_revocation_known: A current list covers each certificate of the path.
         identity_level: How the signer's identity was validated; "unknown" unless valid.
         signing_time: As the signer claims.
+        proven_time: Earliest time at which a trusted timestamp proves that the signature was there.
         digest: Such as "sha256".
         signature_algorithm: Such as "ecdsa-sha256".
         weaknesses: Such as "sha1".
@@ -64,6 +66,7 @@ class SignerVerdict:
     is_revocation_known: bool = False
     identity_level: str = "unknown"
     signing_time: datetime | None = None
+    proven_time: datetime | None = None
     digest: str = ""
     signature_algorithm: str = ""
     weaknesses: tuple[str, ...] = ()
@@ -138,14 +141,16 @@ def _judge(report: SignerReport, examined: SignedContent, trust: Trust) -> Signe
     is_early = claimed is not None and claimed > trust.now + CLOCK_TOLERANCE
     if is_early:
         found.append(caution("signing-time-in-future"))
+    proven = proven_time(report.timestamps, trust)
     # 3 Path, revocation and time.
     path: tuple[x509.Certificate, ...] = ()
     unknown: tuple[x509.Certificate, ...] = ()
     problem = reason = ""
     weaknesses = report.weaknesses
     try:
-        trusted = _trusted_path(certificate, addresses, examined, trust)
+        trusted, has_ended = _trusted_path(certificate, addresses, examined, trust, proven)
         path, unknown = trusted.path, trusted.without_status
+        found += [caution("signer-has-ended")] if has_ended else []
         weaknesses = tuple(dict.fromkeys((*weaknesses, *(each for each in trusted.warnings if each in _WEAK))))
     except PathValidationError as error:
         problem, reason = error.code, one_line(error.message)
@@ -164,6 +169,7 @@ def _judge(report: SignerReport, examined: SignedContent, trust: Trust) -> Signe
         is_revocation_known=bool(path) and not unknown,
         identity_level=identity_level(certificate) if path else "unknown",
         signing_time=claimed,
+        proven_time=proven,
         digest=report.digest,
         signature_algorithm=report.signature_algorithm,
         weaknesses=weaknesses,
@@ -177,30 +183,25 @@ def _trusted_path(
     addresses: Sequence[str],
     examined: SignedContent,
     trust: Trust,
-) -> TrustedPath:
+    proven: datetime | None,
+) -> tuple[TrustedPath, bool]:
+    """Find the path as it is now; where it has ended, as it was at the time that a timestamp proves (True then)."""
     if not trust.anchors:
         raise PathValidationError("no root is trusted", "no-trust-anchor")
     foreign = [each for each in addresses if trust.domain is not None and each.rpartition("@")[2] != trust.domain]
     if foreign:
         raise PathValidationError(f"no root is trusted for {foreign[0].rpartition('@')[2]}", "foreign-domain")
-    return find_trusted_path(
-        certificate,
-        examined.certificates,
-        trust,
-        crls=_lists(examined.crls),
-        ocsp_responses=examined.ocsp_responses[:MAX_CRLS],
-    )
-
-
-def _lists(encoded: Sequence[bytes]) -> list[x509.CertificateRevocationList]:
-    """Load the lists that a message brought (RFC 8550 section 2.1); what cannot be read is none."""
-    found = []
-    for der in encoded[:MAX_CRLS]:
-        try:
-            found.append(x509.load_der_x509_crl(der))
-        except ValueError:
-            continue
-    return found
+    brought, crls = examined.certificates, load_lists(examined.crls)
+    responses = examined.ocsp_responses[:MAX_CRLS]
+    try:
+        return find_trusted_path(certificate, brought, trust, crls=crls, ocsp_responses=responses), False
+    except PathValidationError as error:
+        if proven is None or error.code not in _ENDED:
+            raise
+        with contextlib.suppress(PathValidationError):
+            then = find_trusted_path(certificate, brought, trust, at=proven, crls=crls, ocsp_responses=responses)
+            return then, True
+        raise
 
 
 def _name(certificate: x509.Certificate) -> str:

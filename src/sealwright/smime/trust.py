@@ -6,7 +6,11 @@ from datetime import datetime
 
 from cryptography import x509
 
+from sealwright.pkix.end_entity import Purpose
 from sealwright.pkix.path import ValidPath, validate_path
+
+MAX_CRLS = 16
+"""Lists that a message brings; one for each certificate of a path would do."""
 
 FetchCrls = Callable[[Sequence[x509.Certificate]], Sequence[x509.CertificateRevocationList]]
 
@@ -59,6 +63,8 @@ def find_trusted_path(
     brought: Sequence[x509.Certificate],
     trust: Trust,
     *,
+    purpose: Purpose = "sign",
+    at: datetime | None = None,
     crls: Sequence[x509.CertificateRevocationList] = (),
     ocsp_responses: Sequence[bytes] = (),
 ) -> TrustedPath:
@@ -68,6 +74,8 @@ def find_trusted_path(
         certificate: The signer's.
         brought: Certificates that came with the message.
         trust: What it is judged by.
+        purpose: "sign", or "timestamp" for the certificate of a timestamp authority.
+        at: A time that a trusted timestamp proves, if the path may have ended since.
         crls: Lists that came with the message (RFC 8550 section 2.1).
         ocsp_responses: Likewise, DER (RFC 5940).
 
@@ -83,7 +91,8 @@ def find_trusted_path(
             others,
             trust.anchors,
             now=trust.now,
-            purpose="sign",
+            purpose=purpose,
+            at=at,
             crls=at_hand,
             ocsp_responses=ocsp_responses,
             allow_weak=trust.allow_weak,
@@ -97,3 +106,14 @@ def find_trusted_path(
         at_hand += fetched
         path = validate()
     return TrustedPath(path.certificates, path.without_status, path.warnings)
+
+
+def load_lists(encoded: Sequence[bytes]) -> list[x509.CertificateRevocationList]:
+    """Load the lists that a message brought (RFC 8550 section 2.1); what cannot be read is none."""
+    found = []
+    for der in encoded[:MAX_CRLS]:
+        try:
+            found.append(x509.load_der_x509_crl(der))
+        except ValueError:
+            continue
+    return found
