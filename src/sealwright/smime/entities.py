@@ -12,6 +12,14 @@ MAX_PARTS = 1000
 SmimeKind = Literal["", "opaque", "multipart", "signature"]
 CmsKind = Literal["signed", "encrypted", "compressed"]
 _OPAQUE = ("application/pkcs7-mime", "application/x-pkcs7-mime")
+_KIND_OF_NAME: dict[str, SmimeKind] = {
+    "smime.p7m": "opaque",
+    "smime.p7c": "opaque",
+    "smime.p7z": "opaque",
+    "smime.p7s": "signature",
+}
+"""RFC 8551 section 3.2.1. Other names with these endings are signed documents (CAdES), and attachments."""
+_PEM = re.compile(rb"-----BEGIN (?:PKCS7|CMS)-----([A-Za-z0-9+/=\s]*)-----END ")
 _SIGNATURE = ("application/pkcs7-signature", "application/x-pkcs7-signature")
 
 
@@ -44,7 +52,7 @@ def parse_entity(octets: bytes) -> Entity:
     """
     header, body = fields.split_entity(octets)
     content_type, parameters = fields.parameters(fields.first(header, "content-type"))
-    if not re.fullmatch(r"[!-.0-~]+/[!-.0-~]+", content_type):
+    if not fields.is_media_type(content_type):
         content_type, parameters = "text/plain", {}
     return Entity(header, body, content_type, parameters)
 
@@ -84,11 +92,33 @@ def smime_kind(entity: Entity) -> SmimeKind:
     if entity.content_type in _SIGNATURE:
         return "signature"
     if entity.content_type == "multipart/signed":
-        return "multipart" if entity.parameters.get("protocol", "").strip().lower() in _SIGNATURE else ""
+        protocol = entity.parameters.get("protocol", "").strip().lower() or _protocol_of_parts(entity)
+        return "multipart" if protocol in _SIGNATURE else ""
     if entity.content_type == "application/octet-stream":
-        name = file_name(entity).lower()
-        return "opaque" if name == "smime.p7m" else "signature" if name == "smime.p7s" else ""
+        return _KIND_OF_NAME.get(file_name(entity).strip().lower(), "")
     return ""
+
+
+def _protocol_of_parts(entity: Entity) -> str:
+    """Return the type of the second part, for programs that leave the protocol parameter out (RFC 1847 wants it)."""
+    parts = split_multipart(entity.body, entity.parameters.get("boundary", ""))
+    return parse_entity(parts[1]).content_type if len(parts) == 2 else ""
+
+
+def cms_octets(entity: Entity) -> bytes:
+    """Return the CMS message that an entity holds, also where a program wrapped it once more.
+
+    Gateways have been seen to lose the Content-Transfer-Encoding, so that base64 stands where octets should, and to write
+    PEM (`openssl smime -outform PEM`). CMS begins with a SEQUENCE, 0x30, which is "0" as text: base64 of CMS begins with "M".
+    """
+    octets = entity.decoded()
+    text = octets.lstrip()[:64]
+    if text.startswith(b"-----BEGIN "):
+        match = _PEM.search(octets)
+        return fields.decode_body(match[1], b"base64") if match else octets
+    if octets[:1] != b"\x30" and re.match(rb"M[A-Za-z0-9+/\s]+\Z", text):
+        return fields.decode_body(octets, b"base64")
+    return octets
 
 
 def cms_kind(content_info: bytes) -> CmsKind:

@@ -19,6 +19,7 @@ MAX_FIELDS = 2000
 MAX_DECODED_BYTES = 16 * 1024
 """A longer address or subject field is not decoded: `email` takes more than linear time."""
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
+_MEDIA_TYPE = re.compile(r"[!-.0-~]+/[!-.0-~]+")
 _LINE = re.compile(rb"[^\n]*(?:\n|\Z)")
 _TOKEN = re.compile(r'((?:[^;"]|"(?:[^"\\]|\\.)*"?)*)(?:;|\Z)', re.DOTALL)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
@@ -97,7 +98,7 @@ def parameters(value: bytes) -> tuple[str, dict[str, str]]:
     Returns:
         The lower-case value and its parameters by lower-case name, quotes removed, RFC 2231 forms joined and decoded.
     """
-    head, *rest = split_parameters(value.decode("utf-8", "replace")[:MAX_DECODED_BYTES])
+    head, *rest = split_parameters(_without_comments(value.decode("utf-8", "replace")[:MAX_DECODED_BYTES]))
     plain: dict[str, str] = {}
     for item in rest:
         name, _, text = item.partition("=")
@@ -109,6 +110,30 @@ def parameters(value: bytes) -> tuple[str, dict[str, str]]:
     for name in {name.partition("*")[0] for name in plain if "*" in name}:
         found[name] = _extended(name, plain)
     return head.strip().lower(), found
+
+
+def is_media_type(value: str) -> bool:
+    """Say whether a lower-case value is a type and a subtype."""
+    return _MEDIA_TYPE.fullmatch(value) is not None
+
+
+def _without_comments(value: str) -> str:
+    """Leave out comments (RFC 2045 section 5.1: permitted in every structured field), outside quoted strings."""
+    if "(" not in value:
+        return value
+    kept, depth, quoted, escaped = [], 0, False, False
+    for character in value:
+        if not depth and (quoted or escaped or character != "("):
+            kept.append(character)
+        if escaped:
+            escaped = False
+        elif character == "\\" and (quoted or depth):
+            escaped = True
+        elif character == '"' and not depth:
+            quoted = not quoted
+        elif not quoted and character in "()":
+            depth = max(0, depth + (1 if character == "(" else -1))
+    return "".join(kept) if not depth else value
 
 
 def split_parameters(value: str) -> list[str]:

@@ -13,8 +13,9 @@ from sealwright.cms.compressed import decompress
 from sealwright.cms.decryptors import FindKeys, KeyDecryptor
 from sealwright.cms.identifiers import RecipientIdentifier
 from sealwright.errors import DecodingError, DecryptionError
+from sealwright.smime import tnef
 from sealwright.smime.cautions import Caution, caution
-from sealwright.smime.entities import Entity, cms_kind, parse_entity, smime_kind, split_multipart
+from sealwright.smime.entities import Entity, cms_kind, cms_octets, parse_entity, smime_kind, split_multipart
 from sealwright.smime.signers import SignatureVerdict, SignerVerdict, judge_signatures
 from sealwright.smime.transfer import crlf
 from sealwright.smime.trust import Trust
@@ -109,6 +110,8 @@ def open_envelope(message: bytes, find_keys: FindKeys, trust: Trust) -> Envelope
     octets: bytes | None = message
     while octets is not None:
         entity = parse_entity(octets)
+        if entity.content_type in tnef.CONTENT_TYPES and (wrapped := _from_exchange(entity)) is not None:
+            octets, entity = wrapped, parse_entity(wrapped)
         _check_content_fields(entity, envelope)
         kind, inside = smime_kind(entity), None
         if kind in ("multipart", "opaque") and len(envelope.layers) >= MAX_LAYERS:
@@ -123,6 +126,14 @@ def open_envelope(message: bytes, find_keys: FindKeys, trust: Trust) -> Envelope
     return envelope
 
 
+def _from_exchange(entity: Entity) -> bytes | None:
+    """Return the S/MIME message that Exchange wrapped into winmail.dat, or None."""
+    try:
+        return tnef.smime_entity(tnef.parse_tnef(entity.decoded()))
+    except DecodingError:
+        return None
+
+
 def _check_content_fields(entity: Entity, envelope: Envelope) -> None:
     for name in ("content-type", "content-transfer-encoding"):
         if sum(each.is_called(name) for each in entity.fields) > 1:
@@ -132,7 +143,7 @@ def _check_content_fields(entity: Entity, envelope: Envelope) -> None:
 
 def _open_opaque(entity: Entity, envelope: Envelope, find_keys: FindKeys, trust: Trust) -> bytes | None:
     """Open an application/pkcs7-mime entity (RFC 8551 section 3.2); None if it stays closed."""
-    content_info = entity.decoded()
+    content_info = cms_octets(entity)
     opened: bytes | None = None
     try:
         kind = cms_kind(content_info)
@@ -217,10 +228,10 @@ def _open_detached(entity: Entity, envelope: Envelope, trust: Trust) -> bytes | 
     # The signature is over CRLF; stores that keep bare line feeds are common (RFC 8551 section 3.1.1).
     content = parts[0]
     try:
-        verdict = judge_signatures(signature.decoded(), content, trust)
+        verdict = judge_signatures(cms_octets(signature), content, trust)
         if not all(signer.is_intact for signer in verdict.signers) and crlf(content) != content:
             content = crlf(content)
-            verdict = judge_signatures(signature.decoded(), content, trust)
+            verdict = judge_signatures(cms_octets(signature), content, trust)
     except DecodingError as error:
         envelope.cautions.append(caution("unreadable-layer", error.message))
         broken = SignerVerdict(is_intact=False, problem="unreadable-layer", reason=error.message)

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from html import unescape
 
 from sealwright.errors import DecodingError
-from sealwright.smime import fields
+from sealwright.smime import fields, tnef
 from sealwright.smime.cautions import Caution, caution
 from sealwright.smime.entities import (
     MAX_PARTS,
     CmsKind,
     Entity,
     cms_kind,
+    cms_octets,
     file_name,
     parse_entity,
     smime_kind,
@@ -124,8 +125,40 @@ def _walk(entity: Entity, found: Contents, number: str, strip: bool) -> None:
             _walk(child, found, place, strip)
     elif _is_shown(entity):
         found.texts.append(_text(entity, strip))
-    else:
+    elif not (_is_tnef(entity) and _walk_tnef(entity, found)):
         found.attachments.append(attachment(entity))
+
+
+def _is_tnef(entity: Entity) -> bool:
+    return entity.content_type in tnef.CONTENT_TYPES or (
+        entity.content_type == "application/octet-stream" and file_name(entity).strip().lower() == "winmail.dat"
+    )
+
+
+def _walk_tnef(entity: Entity, found: Contents) -> bool:
+    """Show what a winmail.dat holds; its text only if the message has no other before it. False if it cannot be read."""
+    try:
+        wrapped = tnef.parse_tnef(entity.decoded())
+    except DecodingError:
+        return False
+    found.parts += len(wrapped.attachments)
+    if found.parts > MAX_PARTS:
+        raise DecodingError("the message has too many parts")
+    text = wrapped.text.replace("\r\n", "\n") or (
+        html_to_text(fields.decode_text(wrapped.html, "utf-8")) if wrapped.html else ""
+    )
+    if text and not any(shown.strip() for shown in found.texts):
+        found.texts.append(text)
+    found.attachments.extend(
+        Attachment(safe_file_name(each.file_name), _plain_type(each.content_type), each.content)
+        for each in wrapped.attachments
+    )
+    return True
+
+
+def _plain_type(written: str) -> str:
+    content_type, _ = fields.parameters(written.encode("utf-8", "replace"))
+    return content_type if fields.is_media_type(content_type) else "application/octet-stream"
 
 
 def _is_shown(entity: Entity) -> bool:
@@ -155,7 +188,7 @@ def _beware(entity: Entity, found: Contents, number: str) -> None:
 
 def _kind_of(entity: Entity) -> CmsKind:
     try:
-        return cms_kind(entity.decoded())
+        return cms_kind(cms_octets(entity))
     except DecodingError:
         is_signed = entity.parameters.get("smime-type", "").lower() in ("signed-data", "certs-only")
         return "signed" if is_signed else "encrypted"
