@@ -7,11 +7,14 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from support.certificates import NOW, ec_key, rsa_key, self_signed
 from support.decryption import any_key, keys_of, no_keys
+from support.mixed_recipients import TEXT, planned
 from support.opened import open_message
 
 from sealwright.cms import enveloped, signed
 from sealwright.cms.signers import PrivateKeySigner
-from sealwright.smime.compose import protect
+from sealwright.smime import capabilities
+from sealwright.smime.algorithm_choice import Recipient
+from sealwright.smime.compose import Protection, protect
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 CONTENT = b"Content-Type: text/plain\r\n\r\nboth ways\r\n"
@@ -133,3 +136,33 @@ def test_openssl_verifies_the_mail_that_we_sign(person):
     (folder / "s").write_bytes(protect(MAIL, PrivateKeySigner(certificate, key), [], signing_time=NOW))
     payload = openssl(folder, "-verify", "-in", "s", "-CAfile", "c.pem", "-purpose", "any")
     assert b"Subject: the plan" in payload
+
+
+GCM = capabilities.named("aes-256-gcm", "aes-256-cbc")
+FORMS = {
+    # what is known: (capabilities, smime-type of the one copy)
+    "nothing": (None, "enveloped-data"),
+    "AES-256-GCM": (GCM, "authEnveloped-data"),
+    "AES-256-GCM and OAEP": (capabilities.named("aes-256-gcm", "rsa-oaep-sha256"), "authEnveloped-data"),
+}
+
+
+@pytest.mark.parametrize(("known", "smime_type"), FORMS.values(), ids=FORMS.keys())
+def test_openssl_reads_each_choice_of_algorithms(person, known, smime_type):
+    key, certificate, folder = person
+    (copy,) = planned(PrivateKeySigner(certificate, key), [Recipient(certificate, known)]).values()
+    assert f"smime-type={smime_type}".encode() in copy
+    (folder / "e").write_bytes(copy)
+    (folder / "s").write_bytes(openssl(folder, "-decrypt", "-in", "e", "-inkey", "k.pem", "-recip", "c.pem"))
+    payload = openssl(folder, "-verify", "-in", "s", "-CAfile", "c.pem", "-purpose", "any")
+    assert TEXT in payload
+    assert payload.partition(b"\r\n\r\n")[2].startswith(b"Subject: the plan\r\n\r\n")
+
+
+def test_openssl_reads_triple_wrapping(person):
+    key, certificate, folder = person
+    signer, how = PrivateKeySigner(certificate, key), Protection(triple_wrap=True)
+    (folder / "t").write_bytes(protect(MAIL, signer, [certificate], signing_time=NOW, protection=how))
+    (folder / "e").write_bytes(openssl(folder, "-verify", "-in", "t", "-CAfile", "c.pem", "-purpose", "any"))
+    (folder / "s").write_bytes(openssl(folder, "-decrypt", "-in", "e", "-inkey", "k.pem", "-recip", "c.pem"))
+    assert b"both ways" in openssl(folder, "-verify", "-in", "s", "-CAfile", "c.pem", "-purpose", "any")

@@ -12,9 +12,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from support.certificates import NOW
 from support.decryption import any_key, keys_of
+from support.mixed_recipients import TEXT, cms_of, planned
 
 from sealwright.cms import enveloped, signed
 from sealwright.cms.signers import PrivateKeySigner
+from sealwright.smime.algorithm_choice import Recipient
 
 pytestmark = pytest.mark.skipif(shutil.which("gpgsm") is None, reason="gpgsm is not installed")
 CONTENT = b"Content-Type: text/plain\r\n\r\nboth ways\r\n"
@@ -174,3 +176,17 @@ def test_gpgsm_reads_gcm_right_or_not_at_all(gpgsm, recipient):
 def write(gpgsm, name, content):
     (gpgsm.folder / name).write_bytes(content)
     return name
+
+
+def test_gpgsm_reads_its_copy_of_a_mail_to_mixed_recipients(gpgsm, recipient, ec_recipient, signers):
+    """Signed inside with the RSA card, encrypted with what everybody reads."""
+    signer = signers["rsa"]
+    copies = planned(
+        PrivateKeySigner(signer.certificate, signer.key, signer.chain),
+        [Recipient(ec_recipient.certificate), Recipient(recipient.certificate)],
+    )
+    decrypted = gpgsm.run("--decrypt", "--assume-binary", write(gpgsm, "e", cms_of(copies[1,]))).stdout
+    signature = write(gpgsm, "s", cms_of(decrypted))
+    told = gpgsm.run("--status-fd", "2", "--assume-binary", "--output", "-", "--verify", signature)
+    assert b"GOODSIG" in told.stderr
+    assert TEXT in told.stdout

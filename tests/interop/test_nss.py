@@ -7,10 +7,12 @@ import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs12
 from support.certificates import NOW
 from support.decryption import keys_of
+from support.mixed_recipients import TEXT, planned
 from support.opened import open_message
 
 from sealwright.cms import enveloped, signed
 from sealwright.cms.signers import PrivateKeySigner
+from sealwright.smime.algorithm_choice import Recipient
 from sealwright.smime.compose import protect
 
 pytestmark = pytest.mark.skipif(shutil.which("cmsutil") is None, reason="libnss3-tools is not installed")
@@ -164,3 +166,18 @@ def read_right_or_refused(nss, file):
     done = nss.run("cmsutil", "-D", "-i", file, may_fail=True)
     assert done.stdout in (b"", CONTENT)
     assert (done.returncode == 0) is (done.stdout == CONTENT)
+
+
+def test_nss_reads_its_copy_of_a_mail_to_mixed_recipients(nss, recipient, ec_recipient, signers):
+    """Nothing is known of either; both in one message would be unreadable (see above), so each gets a copy."""
+    signer = signers["p256"]
+    copies = planned(
+        PrivateKeySigner(signer.certificate, signer.key, signer.chain),
+        [Recipient(ec_recipient.certificate), Recipient(recipient.certificate)],
+        Recipient(ec_recipient.certificate),
+    )
+    assert set(copies) == {(0,), (1,)}
+    (nss.folder / "e").write_bytes(cms_of(copies[1,]))
+    (nss.folder / "s").write_bytes(cms_of(nss.cms("-D", "-i", "e")))
+    assert TEXT in nss.cms("-D", "-i", "s")
+    assert b"signer0.status=GoodSignature" in nss.run("cmsutil", "-D", "-h", "0", "-i", "s").stdout
