@@ -22,6 +22,9 @@ _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
 _MEDIA_TYPE = re.compile(r"[!-.0-~]+/[!-.0-~]+")
 _LINE = re.compile(rb"[^\n]*(?:\n|\Z)")
 _TOKEN = re.compile(r'((?:[^;"]|"(?:[^"\\]|\\.)*"?)*)(?:;|\Z)', re.DOTALL)
+_NOT_BASE64 = bytes(
+    octet for octet in range(256) if not (chr(octet).isascii() and chr(octet).isalnum()) and octet not in b"+/"
+)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 _ADDR_SPEC = re.compile(r"[^@\s]+@[^@\s]+")
 _CHARSETS = re.compile(
@@ -176,7 +179,7 @@ def decode_body(body: bytes, transfer_encoding: bytes) -> bytes:
     """Undo a Content-Transfer-Encoding, as far as it can be read; identity encodings give the body as it is."""
     name = transfer_encoding.decode("ascii", "replace").strip().lower()
     if name == "base64":
-        kept = re.sub(rb"[^A-Za-z0-9+/]", b"", body.partition(b"=")[0])
+        kept = body.partition(b"=")[0].translate(None, delete=_NOT_BASE64)
         return binascii.a2b_base64(kept[: len(kept) - (len(kept) % 4 == 1)] + b"==")
     return binascii.a2b_qp(body) if name == "quoted-printable" else body
 
