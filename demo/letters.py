@@ -1,6 +1,5 @@
 """The letters of the story: written, sent and read with a device's own commands."""
 
-from email.message import EmailMessage
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,16 +9,8 @@ ATTACHMENT_NAME = "figures.csv"
 _RAW_FIELDS = ("From", "To", "Subject", "Message-ID", "MIME-Version", "Content-Type", "Content-Transfer-Encoding")
 
 
-def send(
-    device: Device, to: str, subject: str, text: str, table: str = "", *, in_reply_to: str = "", may_fail: bool = False
-) -> Outcome:
-    """Send a mail from a device, with a table attached if one is given; an answer is a message of its own."""
-    if in_reply_to:
-        answer = EmailMessage()
-        answer["From"], answer["To"], answer["Subject"] = device.address, to, subject
-        answer["In-Reply-To"] = answer["References"] = in_reply_to
-        answer.set_content(text + "\n")
-        return device.run("send", given=answer.as_string(), may_fail=may_fail)
+def send(device: Device, to: str, subject: str, text: str, table: str = "", *, may_fail: bool = False) -> Outcome:
+    """Send a mail from a device, with a table attached if one is given."""
     with TemporaryDirectory() as folder:
         attached = []
         if table:
@@ -27,6 +18,11 @@ def send(
             path.write_text(table, encoding="utf-8")
             attached = ["--attach", str(path)]
         return device.run("send", "--to", to, "--subject", subject, *attached, given=text, may_fail=may_fail)
+
+
+def answer(device: Device, text: str) -> Outcome:
+    """Answer the newest mail from a device, quoting it."""
+    return device.run("reply", "1", "--quote", given=text)
 
 
 def raw_lines(raw: bytes) -> list[str]:

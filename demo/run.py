@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from rich.console import Console
 from rich.markup import escape
 
-from demo.letters import ATTACHMENT_NAME, raw_lines, read_newest, send
+from demo.letters import ATTACHMENT_NAME, answer, raw_lines, read_newest, send
 from demo.mail_system import MailSystem, MailSystemError
 from demo.programs import PROGRAM as SEALWRIGHT
 from demo.programs import Device, ProgramError, Server, free_port, openssl, run
@@ -155,12 +155,17 @@ class Story:
         chapter("Bob answers Alice")
         asked = str(message_from_bytes(self.mail.raw_messages(BOB)[-1])["Message-ID"])
         before = len(self.mail.raw_messages(ALICE))
-        send(bob, ALICE, f"Re: {SUBJECT}", REPLY, in_reply_to=asked)
+        answer(bob, REPLY)
         raw = self.mail.wait_for_messages(ALICE, before + 1)[-1]
         check(REPLY.encode() not in raw and SUBJECT.encode() not in raw, "his answer lies there as ciphertext, too")
         check(message_from_bytes(raw)["In-Reply-To"] == asked, "and says which mail it answers")
+        check(
+            b"authEnveloped-data" in raw,
+            "encrypted with AES-256-GCM: from her mail Bob's laptop learnt that hers reads it",
+        )
         read = read_newest(alice)
         check(f"Re: {SUBJECT}" in read and REPLY in read and BOB in read, "Alice reads it, signed by Bob")
+        check(f"> {TEXT}" in read, "and sees what it answers")
 
     def more_devices(self, bob: Device) -> None:
         """Add a second device, rotate the key, add a third."""
