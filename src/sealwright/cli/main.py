@@ -25,7 +25,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "devices": ("sealwright.cli.devices:devices", "The devices of the mailbox: list, remove."),
     "keys": ("sealwright.cli.keys:keys", "The keys of the mailbox: list, export."),
     "inspect": ("sealwright.cli.inspect:inspect", "Explain a message file, without a server or a device."),
-    "certificate": ("sealwright.cli.certificate:certificate", "Show certificates."),
+    "certificate": ("sealwright.cli.certificate:certificate", "Show certificates; validate their paths."),
     "log": ("sealwright.cli.log:log", "Check the log: who got the keys of the mailbox."),
     # the server
     "init": ("sealwright.cli.server_commands:init", "Make the data folder of a server."),
