@@ -8,7 +8,7 @@ from cryptography import x509
 from sealwright.client.context import ClientContext
 from sealwright.client.decision import CertificateState
 from sealwright.client.keys import load_certificates
-from sealwright.client.revocation import RevocationLists, status_warning
+from sealwright.client.revocation import RevocationSources, status_warning
 from sealwright.errors import DecodingError, PathValidationError
 from sealwright.pkix.end_entity import Purpose
 from sealwright.pkix.names import certificate_addresses
@@ -49,12 +49,12 @@ def find_recipients(context: ClientContext, addresses: Sequence[str]) -> tuple[R
         query = DirectoryQuery(addresses=wanted[start : start + MAX_ADDRESSES])
         for entry in context.session.post("/v1/directory/search", query, DirectoryAnswer).entries:
             entries[entry.address] = entry
-    lists = RevocationLists(context.statement.endpoints, context.smime_anchors)
-    return tuple(_judge(context, address, entries.get(address), lists) for address in wanted)
+    sources = RevocationSources(context.statement.endpoints, context.smime_anchors)
+    return tuple(_judge(context, address, entries.get(address), sources) for address in wanted)
 
 
 def _judge(
-    context: ClientContext, address: str, entry: DirectoryEntry | None, lists: RevocationLists
+    context: ClientContext, address: str, entry: DirectoryEntry | None, sources: RevocationSources
 ) -> RecipientCertificate:
     if entry is None or not entry.certificates:
         return RecipientCertificate(address, "missing")
@@ -62,7 +62,7 @@ def _judge(
     for candidate in entry.certificates:
         try:
             certificate, *chain = load_certificates((candidate.certificate, *candidate.chain))
-            warnings = check_certificate(context, certificate, chain, address, "encrypt", lists)
+            warnings = check_certificate(context, certificate, chain, address, "encrypt", sources)
         except (PathValidationError, DecodingError) as error:
             reason = reason or error.message
         else:
@@ -76,7 +76,7 @@ def check_certificate(
     chain: Sequence[x509.Certificate],
     address: str,
     purpose: str,
-    lists: RevocationLists,
+    sources: RevocationSources,
 ) -> list[str]:
     """Check that a certificate may be used for an address of the organization's own domain, now.
 
@@ -86,7 +86,7 @@ def check_certificate(
         chain: Intermediates.
         address: Whose it has to be.
         purpose: "sign" or "encrypt".
-        lists: Where revocation is looked up.
+        sources: Where revocation is looked up.
 
     Returns:
         Warnings for people.
@@ -105,6 +105,8 @@ def check_certificate(
     # 1 Whose it is, before anything that it names is asked for.
     path = validate_path(certificate, chain, anchors, now=now, purpose=use)
     # 2 Revocation; what is not known is a warning, never silence.
-    crls = lists.fetch_for(path.certificates[:-1])
-    path = validate_path(certificate, chain, anchors, now=now, purpose=use, crls=crls)
+    evidence = sources.fetch_for(path.certificates)
+    path = validate_path(
+        certificate, chain, anchors, now=now, purpose=use, crls=evidence.crls, ocsp_responses=evidence.ocsp_responses
+    )
     return list(dict.fromkeys(status_warning(one) for one in path.without_status))

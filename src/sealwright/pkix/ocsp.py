@@ -74,6 +74,21 @@ def build_request(certificate: x509.Certificate, issuer: x509.Certificate, nonce
     return builder.build().public_bytes(Encoding.DER)
 
 
+def nonce_of(der: bytes) -> bytes | None:
+    """Return the nonce of a response that is still to be verified, or None.
+
+    Raises:
+        DecodingError: If it cannot be decoded, or is no successful one.
+    """
+    try:
+        response = ocsp.load_der_ocsp_response(der)
+        if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+            raise DecodingError(f"the OCSP responder answers {response.response_status.name.lower()}")
+        return _check_extensions(response)
+    except _UNDECODABLE as error:
+        raise DecodingError("the OCSP response cannot be decoded") from error
+
+
 def read_response(
     der: bytes, certificate: x509.Certificate, issuer: x509.Certificate, pool: CertificatePool, *, allow_weak: bool
 ) -> OcspAnswer:

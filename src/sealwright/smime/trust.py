@@ -8,15 +8,16 @@ from cryptography import x509
 
 from sealwright.pkix.end_entity import Purpose
 from sealwright.pkix.path import ValidPath, validate_path
+from sealwright.pkix.revocation import Evidence
 
 MAX_CRLS = 16
 """Lists that a message brings; one for each certificate of a path would do."""
 
-FetchCrls = Callable[[Sequence[x509.Certificate]], Sequence[x509.CertificateRevocationList]]
+FetchEvidence = Callable[[Sequence[x509.Certificate]], Evidence]
 
 
-def _nothing(_path: Sequence[x509.Certificate]) -> Sequence[x509.CertificateRevocationList]:
-    return ()
+def _nothing(_path: Sequence[x509.Certificate]) -> Evidence:
+    return Evidence()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Trust:
         anchors: Trusted roots; none means that no signature is valid.
         certificates: More certificates to build paths with; never trusted by themselves.
         crls: Revocation lists that are at hand.
-        fetch_crls: Gets more lists. Called only with a path that is valid, without its anchor, so that nothing that a
+        fetch_evidence: Gets lists and OCSP responses. Called only with a path that is valid, so that nothing that a
             stranger wrote into a certificate is ever asked for.
         domain: The anchors count for addresses of this domain only; None for all.
         allow_weak: Admit SHA-1 signatures and RSA keys of 1024 bits.
@@ -38,7 +39,7 @@ class Trust:
     anchors: Sequence[x509.Certificate] = ()
     certificates: Sequence[x509.Certificate] = ()
     crls: Sequence[x509.CertificateRevocationList] = field(default=(), repr=False)
-    fetch_crls: FetchCrls = _nothing
+    fetch_evidence: FetchEvidence = _nothing
     domain: str | None = None
     allow_weak: bool = False
 
@@ -83,7 +84,7 @@ def find_trusted_path(
         PathValidationError: If there is none.
     """
     others = [*trust.certificates, *brought]
-    at_hand = [*trust.crls, *crls]
+    lists, responses = [*trust.crls, *crls], list(ocsp_responses)
 
     def validate() -> ValidPath:
         return validate_path(
@@ -93,17 +94,18 @@ def find_trusted_path(
             now=trust.now,
             purpose=purpose,
             at=at,
-            crls=at_hand,
-            ocsp_responses=ocsp_responses,
+            crls=lists,
+            ocsp_responses=responses,
             allow_weak=trust.allow_weak,
         )
 
     # 1 Whose it is, before anything that it names is asked for.
     path = validate()
     # 2 Revocation; what is not known is told, never silence.
-    fetched = trust.fetch_crls(path.certificates[:-1])
-    if fetched:
-        at_hand += fetched
+    fetched = trust.fetch_evidence(path.certificates)
+    if fetched.crls or fetched.ocsp_responses:
+        lists += fetched.crls
+        responses += fetched.ocsp_responses
         path = validate()
     return TrustedPath(path.certificates, path.without_status, path.warnings)
 

@@ -8,13 +8,15 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from support.certificates import ec_key, self_signed
 from support.issued_people import ORGANIZATION_ID, IssuedPeople
 
 from sealwright.client.directory import check_certificate
-from sealwright.client.revocation import RevocationLists
+from sealwright.client.revocation import RevocationSources
 from sealwright.clock import SystemClock
 from sealwright.errors import PathValidationError, UnavailableError
 from sealwright.net.http import HttpAnswer
+from sealwright.pkix.revocation import Evidence
 
 ADDRESS = "alice@example.com"
 
@@ -46,7 +48,7 @@ def house(tmp_path: Any) -> Any:
     )
 
     def check(certificate: Any = None) -> list[str]:
-        lists = RevocationLists(["https://kms.example.com"], [people.root])
+        lists = RevocationSources(["https://kms.example.com"], [people.root])
         lists._http = served
         used = certificate or issued.certificate
         return check_certificate(context, used, issued.chain, ADDRESS, "sign", lists)
@@ -73,9 +75,9 @@ def test_a_list_that_cannot_be_had_is_a_warning(house: Any) -> None:
 
 
 def test_only_hosts_of_the_organization_and_its_cas_are_asked(house: Any) -> None:
-    lists = RevocationLists(["https://kms.example.com"], [])
+    lists = RevocationSources(["https://kms.example.com"], [])
     lists._http = house.served
-    assert lists.fetch_for([house.issued.certificate]) == []
+    assert lists.fetch_for([house.issued.certificate, self_signed(ec_key(), "silent")]) == Evidence((), ())
     assert house.served.asked == []
 
 

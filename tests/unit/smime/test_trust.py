@@ -8,6 +8,7 @@ from support.mail_people import MailRoot
 from support.smime_layers import TEXT, signature_of
 
 from sealwright.errors import PathValidationError
+from sealwright.pkix.revocation import Evidence
 from sealwright.smime.signers import judge_signatures
 from sealwright.smime.trust import Trust, find_trusted_path
 
@@ -23,17 +24,17 @@ class Fetcher:
 
     def __call__(self, path):
         self.asked.append(list(path))
-        return self.crls
+        return Evidence(self.crls)
 
 
 def trust(fetcher, **options):
-    return Trust(**{"now": NOW, "anchors": (ROOT.certificate,), "fetch_crls": fetcher, **options})
+    return Trust(**{"now": NOW, "anchors": (ROOT.certificate,), "fetch_evidence": fetcher, **options})
 
 
-def test_lists_are_fetched_for_a_valid_path_without_its_anchor():
+def test_lists_are_fetched_for_a_valid_path():
     fetcher = Fetcher(ROOT.crl())
     found = find_trusted_path(ALICE.certificate, (), trust(fetcher))
-    assert fetcher.asked == [[ALICE.certificate]]
+    assert fetcher.asked == [[ALICE.certificate, ROOT.certificate]]
     assert (found.path, found.without_status) == ((ALICE.certificate, ROOT.certificate), ())
 
 
