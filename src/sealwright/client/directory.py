@@ -106,7 +106,6 @@ def check_certificate(
     path = validate_path(certificate, chain, anchors, now=now, purpose=use)
     # 2 Revocation; what is not known is a warning, never silence.
     evidence = sources.fetch_for(path.certificates)
-    path = validate_path(
-        certificate, chain, anchors, now=now, purpose=use, crls=evidence.crls, ocsp_responses=evidence.ocsp_responses
-    )
+    lists, responses = evidence.crls, evidence.ocsp_responses
+    path = validate_path(certificate, chain, anchors, now=now, purpose=use, crls=lists, ocsp_responses=responses)
     return list(dict.fromkeys(status_warning(one) for one in path.without_status))
