@@ -1,5 +1,6 @@
-"""Fetching revocation lists and OCSP responses over plain HTTP (they carry their own signatures), from hosts of the organization
-and its CAs only, and keeping them for one command.
+"""Fetching revocation lists and OCSP responses, from hosts of the organization and its CAs only; kept for one command.
+
+Over plain HTTP: they carry their own signatures.
 """
 
 import secrets

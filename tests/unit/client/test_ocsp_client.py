@@ -1,6 +1,7 @@
-"""Responders are asked only where no list could be had, only on hosts that a trusted CA names, and believed for their own nonce."""
+"""Responders are asked only where no list could be had, only on hosts that a trusted CA names, and with a nonce."""
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 from support.foreign_ca import NOW, ocsp_response, root
@@ -80,8 +81,6 @@ def test_a_host_that_only_the_leaf_names_is_not_asked():
 
 
 def test_a_list_comes_before_the_responder():
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     leaf = ROOT.leaf("Alice", responder("http://status.ca.test/ocsp"), lists("http://status.ca.test/ca.crl"))
     network = Network(leaf, crl=ROOT.crl().public_bytes(Encoding.DER))
     assert status(network, leaf) == "good"
