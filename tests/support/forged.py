@@ -36,6 +36,13 @@ def typical(content: bytes) -> list[bytes]:
     ]
 
 
+def unsigned(content: bytes, *, detached: bool) -> bytes:
+    """Return a SignedData that nobody signed, DER ContentInfo."""
+    e_content = [] if detached else [tlv(0xA0, tlv(0x04, content))]
+    body = tlv(0x30, b"\x02\x01\x01", tlv(0x31), tlv(0x30, oid(schema.DATA), *e_content), tlv(0x31))
+    return tlv(0x30, oid(schema.SIGNED_DATA), tlv(0xA0, body))
+
+
 @dataclass
 class Forged:
     """A SignedData to be.

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from cryptography import x509
 from support.certificates import NOW
+from support.forged import unsigned
 from support.mail_people import MailPerson
 
 from sealwright.cms import enveloped, signed
@@ -36,6 +37,8 @@ def signature_of(
 ) -> bytes:
     """Return SignedData over an entity."""
     signers = [PrivateKeySigner(each.certificate, each.key, chain) for each in people]
+    if not signers:
+        return unsigned(entity, detached=detached)
     return signed.sign(entity, signers, detached=detached, signing_time=time)
 
 

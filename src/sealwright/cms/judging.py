@@ -17,6 +17,8 @@ from sealwright.cms.signer_report import Problem, SignerReport
 from sealwright.errors import DecodingError
 
 DATA_DER = object_identifier(schema.DATA)
+MAX_CANDIDATES = 8
+"""Certificates that are tried for one signature; key identifiers collide by accident once, here by attack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,9 @@ def _fitting(
     if not fitting:
         raise _NotIntact("algorithm-mismatch", reason)
     findings.weaknesses = weaknesses(digest, algorithm.key_kind, fitting[0].rsa_bits)
-    strong = [known for known in fitting if algorithm.key_kind != "rsa" or known.rsa_bits >= MIN_RSA_BITS]
+    strong = [
+        known for known in fitting[:MAX_CANDIDATES] if algorithm.key_kind != "rsa" or known.rsa_bits >= MIN_RSA_BITS
+    ]
     if not strong:
         raise _NotIntact("weak-algorithm", f"RSA keys below {MIN_RSA_BITS} bits say nothing")
     return strong

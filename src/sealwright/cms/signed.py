@@ -18,7 +18,7 @@ from sealwright.cms.signed_data import SignedDataParts, load_signed_data
 from sealwright.cms.signer_report import SignedContent, SignerReport
 from sealwright.cms.signers import Signer
 from sealwright.cms.signing import CAPABILITIES, after_content, before_content, certificates_and_crls
-from sealwright.errors import DecodingError, InvalidSignatureError
+from sealwright.errors import DecodingError, InputError, InvalidSignatureError
 
 
 def sign(
@@ -46,8 +46,11 @@ def sign(
         DER ContentInfo.
 
     Raises:
+        InputError: If there is no signer.
         UnavailableError: If a signer's key cannot be reached now.
     """
+    if not signers:
+        raise InputError("nobody signs the content")
     e_content = () if detached else (tlv(0xA0, tlv(0x04, content)),)
     signed_data = tlv(
         0x30,

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa,
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from sealwright.cms.signature_algorithms import RSAPadding, SigningAlgorithm, algorithm_for
-from sealwright.errors import UnsupportedAlgorithmError
+from sealwright.errors import InputError, UnsupportedAlgorithmError
 
 _PureKey = (
     ed25519.Ed25519PrivateKey
@@ -57,6 +57,7 @@ class PrivateKeySigner:
 
     Raises:
         UnsupportedAlgorithmError: If mail is not signed with such keys, or not with this digest.
+        InputError: If the key is not the certificate's.
     """
 
     def __init__(
@@ -74,6 +75,9 @@ class PrivateKeySigner:
         self.chain = tuple(chain)
         self.algorithm = algorithm_for(private_key.public_key(), digest=digest, rsa_padding=rsa_padding)
         self._private_key = private_key
+        # a signature by another key would be refused by everybody, hours later
+        if certificate.public_key() != private_key.public_key():
+            raise InputError("the private key is not that of the signer's certificate")
 
     def sign(self, message: bytes) -> bytes:
         """Return the signature over a message."""

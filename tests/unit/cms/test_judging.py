@@ -297,6 +297,17 @@ def test_a_signer_named_by_key_identifier():
     assert only(message).problem == "signature-invalid"
 
 
+def test_colliding_key_identifiers_are_tried_up_to_a_limit():
+    key_identifier = b"shared"
+    mine, *others = (
+        self_signed(key, "twin", key_identifier=key_identifier) for key in (EC, *(ec_key() for _ in range(8)))
+    )
+    for before, expected in ((7, ""), (8, "signature-invalid")):
+        encoded = [each.public_bytes(Encoding.DER) for each in (*others[:before], mine)]
+        message = Forged(ALICE, CONTENT, [TYPE, DIGEST], sid=tlv(0x80, key_identifier), version=3, certificates=encoded)
+        assert only(message.message()).problem == expected
+
+
 @pytest.mark.parametrize(
     "sid", [tlv(0x30), tlv(0x30, ISSUER), tlv(0x30, ISSUER, NULL), tlv(0x81, b"x"), tlv(0x04, b"x")], ids=bytes.hex
 )

@@ -19,7 +19,7 @@ from sealwright.cms.examining import examine_signers
 from sealwright.cms.signed_data import announced_digests, parse_certificates
 from sealwright.cms.signer_info import make_signer_info, parse_signer_info
 from sealwright.cms.signers import PrivateKeySigner
-from sealwright.errors import DecodingError, InvalidSignatureError, UnsupportedAlgorithmError
+from sealwright.errors import DecodingError, InputError, InvalidSignatureError, UnsupportedAlgorithmError
 
 CONTENT = b"Content-Type: text/plain\r\n\r\nfor Bob alone\r\n"
 EC, RSA = ec_key(), rsa_key()
@@ -80,6 +80,15 @@ def test_a_signature_holds_for_its_content_only(kind, detached):
 def test_weak_and_foreign_keys_sign_nothing(key, options):
     with pytest.raises(UnsupportedAlgorithmError):
         PrivateKeySigner(ALICE.certificate, key, **options)
+
+
+def test_a_key_of_another_certificate_and_nobody_sign_nothing():
+    with pytest.raises(InputError):
+        PrivateKeySigner(ALICE.certificate, ec_key())
+    with pytest.raises(InputError):
+        PrivateKeySigner(ALICE.certificate, RSA)
+    with pytest.raises(InputError):
+        signed.sign(CONTENT, [], detached=False, signing_time=NOW)
 
 
 def test_each_signer_is_judged_by_itself():

@@ -90,9 +90,9 @@ def test_countersignatures_are_judged(attributes, expected):
 
 def test_several_countersignatures_and_their_limit():
     typical_over = lambda signature: [digest_attribute(signature)]  # noqa: E731
-    assert len(countersigned(typical_over, count=8).countersignatures) == 8
+    assert len(countersigned(typical_over, count=63).countersignatures) == 63
     with pytest.raises(DecodingError):
-        countersigned(typical_over, count=9)
+        countersigned(typical_over, count=64)
     # two attributes of this type are allowed
     twice = countersigned(typical_over, outer=lambda over: attribute(COUNTERSIGNATURE, over) * 2)
     assert [over.is_intact for over in twice.countersignatures] == [True, True]
