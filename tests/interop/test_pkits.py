@@ -17,11 +17,6 @@ from sealwright.errors import PathValidationError
 from sealwright.pkix.path import validate_path
 from sealwright.pkix.policies import ANY_POLICY, PolicySettings
 
-# 4.4.14 and 4.4.15 have negative serial numbers
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Parsed a serial number:cryptography.utils.CryptographyDeprecationWarning"
-)
-
 DATA = Path(cryptography_vectors.__file__).parent / "x509" / "PKITS_data"
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 """The suite's certificates are valid from 2010 to 2030."""

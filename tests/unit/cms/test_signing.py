@@ -176,7 +176,6 @@ SIGNED = signed.sign(CONTENT, [ALICE], detached=False, signing_time=NOW)
 
 @settings(deadline=None, max_examples=500)
 @given(st.integers(0, len(SIGNED) - 1), st.binary(max_size=6), st.integers(0, 12))
-@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 def test_a_mutated_signed_message_is_refused_or_says_the_same(position, insertion, cut):
     with contextlib.suppress(DecodingError, InvalidSignatureError):
         assert signed.verify(SIGNED[:position] + insertion + SIGNED[position + cut :], None).content == CONTENT

@@ -150,7 +150,6 @@ TOKEN = token()
 
 @settings(deadline=None, max_examples=300)
 @given(st.integers(0, len(TOKEN) - 1), st.binary(max_size=6), st.integers(0, 12))
-@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 def test_a_mutated_token_is_judged_without_an_error(position, insertion, cut):
     report = examine_timestamp(TOKEN[:position] + insertion + TOKEN[position + cut :], SIGNATURE, ())
     assert not report.is_intact or report.gen_time == datetime(2026, 1, 1, 12, tzinfo=UTC)
