@@ -22,6 +22,7 @@ from sealwright.cms.decryptors import DecryptionKey, FindKeys, KeyDecryptor, Pri
 from sealwright.cms.identifiers import RecipientIdentifier
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import DecodingError, DecryptionError, InputError, UnsupportedAlgorithmError
+from sealwright.pkix.extensions import UNDECODABLE
 from sealwright.pkix.pkcs12 import check_iterations, private_keys
 from sealwright.pkix.private_keys import load_private_key
 
@@ -97,7 +98,7 @@ def load_certificate_file(content: bytes) -> tuple[x509.Certificate, ...]:
             found = [x509.load_der_x509_certificate(content)]
         for each in found:
             _ = each.subject, each.issuer, each.extensions, each.public_key()
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
+    except UNDECODABLE as error:
         raise DecodingError("the file holds no certificate that can be read") from error
     if not 1 <= len(found) <= MAX_CERTIFICATES:
         raise DecodingError("the file holds no certificate, or too many")
@@ -125,7 +126,7 @@ def load_crl_file(content: bytes) -> tuple[x509.CertificateRevocationList, ...]:
         if blocks:
             return tuple(x509.load_pem_x509_crl(block) for block in blocks)
         return (x509.load_der_x509_crl(content),)
-    except ValueError as error:
+    except UNDECODABLE as error:
         raise DecodingError("the file holds no revocation list that can be read") from error
 
 

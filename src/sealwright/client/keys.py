@@ -12,6 +12,7 @@ from sealwright.cms.decryptors import KeyDecryptor, PrivateKeyDecryptor
 from sealwright.cms.identifiers import RecipientIdentifier
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import ConfigurationError, DecodingError, NotFoundError
+from sealwright.pkix.extensions import UNDECODABLE
 
 MailboxPrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -81,7 +82,7 @@ def load_certificates(encoded: Sequence[bytes]) -> tuple[x509.Certificate, ...]:
     """
     try:
         return tuple(x509.load_der_x509_certificate(certificate) for certificate in encoded)
-    except ValueError as error:
+    except UNDECODABLE as error:
         raise DecodingError("not a certificate") from error
 
 

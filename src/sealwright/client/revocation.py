@@ -14,6 +14,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from sealwright.errors import SealwrightError, UnavailableError
 from sealwright.net.http import HttpClient
 from sealwright.pkix import ocsp
+from sealwright.pkix.extensions import UNDECODABLE
 from sealwright.pkix.revocation import Evidence
 
 MAX_CRL_BYTES = 16 * 1024 * 1024
@@ -110,7 +111,7 @@ def crl_urls(certificate: x509.Certificate) -> list[str]:
     """
     try:
         extensions = certificate.extensions
-    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+    except UNDECODABLE:
         return []
     values = [extension.value for extension in extensions]
     points = [
@@ -128,7 +129,7 @@ def ocsp_urls(certificate: x509.Certificate) -> list[str]:
     """Return the URLs of a certificate's OCSP responders; none if the extension cannot be read."""
     try:
         access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+    except (x509.ExtensionNotFound, *UNDECODABLE):
         return []
     places = [one.access_location for one in access if one.access_method == AuthorityInformationAccessOID.OCSP]
     return [place.value for place in places if isinstance(place, x509.UniformResourceIdentifier)]
@@ -137,5 +138,5 @@ def ocsp_urls(certificate: x509.Certificate) -> list[str]:
 def _decode(der: bytes) -> x509.CertificateRevocationList:
     try:
         return x509.load_der_x509_crl(der)
-    except ValueError as error:
+    except UNDECODABLE as error:
         raise UnavailableError("not a revocation list") from error

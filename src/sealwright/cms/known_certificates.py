@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -20,6 +19,7 @@ from sealwright.asn1.der import content_of, elements
 from sealwright.cms.identifiers import subject_key_identifier
 from sealwright.cms.signature_algorithms import KeyKind, key_kind
 from sealwright.errors import DecodingError
+from sealwright.pkix.extensions import UNDECODABLE
 
 _REMEMBERED = 512
 """With the next limit at most 8 MiB of certificates."""
@@ -78,7 +78,7 @@ def _parse(der: bytes) -> KnownCertificate | None:
         _ = certificate.issuer, certificate.subject, certificate.extensions, certificate.not_valid_after_utc
         public_key = certificate.public_key()
         fields = elements(content_of(0x30, certificate.tbs_certificate_bytes))
-    except (ValueError, x509.InvalidVersion, x509.DuplicateExtension, UnsupportedAlgorithm, DecodingError):
+    except (*UNDECODABLE, DecodingError):
         return None
     # TBSCertificate: [0] version (absent in version 1), serialNumber, signature, issuer
     first = 1 if fields[0][0] == 0xA0 else 0

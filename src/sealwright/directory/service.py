@@ -7,6 +7,7 @@ from cryptography import x509
 from sealwright.clock import Clock
 from sealwright.directory.ports import DirectoryStore, Publication, UsableCertificate
 from sealwright.errors import DecodingError, InputError
+from sealwright.pkix.extensions import UNDECODABLE
 from sealwright.pkix.names import canonical_address
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.wire.api import DirectoryCertificate, DirectoryEntry
@@ -44,7 +45,7 @@ class Directory:
         """
         try:
             parsed = x509.load_der_x509_certificate(certificate)
-        except ValueError as error:
+        except UNDECODABLE as error:
             raise DecodingError("not a certificate") from error
         publication = Publication(
             organization_id=organization_id,

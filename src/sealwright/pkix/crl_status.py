@@ -54,6 +54,7 @@ class RevocationList:
         issuer: Normalized.
         number: cRLNumber, or None.
         base_number: Of the complete list that a delta list changes; None for a complete list.
+        this_update: Aware UTC.
         scope: Two lists with the same scope are versions of each other.
         is_usable: False if it has a critical extension that is not known; entries are looked at in `find`.
     """
@@ -76,6 +77,8 @@ class RevocationList:
         self._distribution_point = find_extension(extensions, x509.IssuingDistributionPoint)
         self.is_indirect = self._distribution_point is not None and self._distribution_point.indirect_crl
         self.scope = (self.issuer, self._distribution_point)
+        _ = crl.next_update_utc
+        self.this_update = crl.last_update_utc
         self.is_usable = not unknown_critical(extensions, _KNOWN_EXTENSIONS)
         self._has_been_read = False
         self._index: dict[tuple[NormalizedName, int], x509.RevokedCertificate] | None = None

@@ -1,11 +1,22 @@
-"""Reading the extensions of certificates, lists and responses."""
+"""Decoding certificates as far as it is done late: `cryptography` reads names, times and extensions when they are asked for."""
 
 from typing import TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from sealwright.errors import DecodingError
 
+UNDECODABLE = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What `cryptography` raises where a certificate, a list or a response is not what it should be."""
 ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
 
 
@@ -17,9 +28,19 @@ def decode_extensions(certificate: x509.Certificate) -> x509.Extensions:
     """
     try:
         extensions, _ = certificate.extensions, certificate.version
-    except (ValueError, x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType) as error:
+    except UNDECODABLE as error:
         raise DecodingError("the extensions of a certificate cannot be decoded") from error
     return extensions
+
+
+def is_decodable(certificate: x509.Certificate) -> bool:
+    """Tell whether everything that path validation reads of a certificate, besides its key, can be decoded."""
+    try:
+        _ = certificate.subject, certificate.issuer, certificate.serial_number, certificate.extensions
+        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.version
+    except UNDECODABLE:
+        return False
+    return True
 
 
 def find_extension(extensions: x509.Extensions, kind: type[ExtensionT]) -> ExtensionT | None:

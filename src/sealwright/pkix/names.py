@@ -6,6 +6,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from sealwright.errors import DecodingError, InputError
+from sealwright.pkix.extensions import UNDECODABLE
 
 SMTP_UTF8_MAILBOX = x509.ObjectIdentifier("1.3.6.1.5.5.7.8.9")
 """id-on-SmtpUTF8Mailbox (RFC 9598): the otherName form for a local part outside ASCII."""
@@ -95,7 +96,7 @@ def raw_addresses(certificate: x509.Certificate) -> list[str]:
         for attribute in certificate.subject.get_attributes_for_oid(NameOID.EMAIL_ADDRESS):
             value = attribute.value
             texts.append(value if isinstance(value, str) else value.decode("utf-8", "replace"))
-    except ValueError as error:
+    except UNDECODABLE as error:
         raise DecodingError("the names of a certificate cannot be decoded") from error
     return texts
 
@@ -110,7 +111,7 @@ def alternative_names(certificate: x509.Certificate) -> list[x509.GeneralName]:
         return list(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     except x509.ExtensionNotFound:
         return []
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+    except UNDECODABLE as error:
         raise DecodingError("the extensions of a certificate cannot be decoded") from error
 
 

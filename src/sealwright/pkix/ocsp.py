@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -20,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
 from sealwright.errors import DecodingError, InvalidSignatureError, PathValidationError
 from sealwright.pkix.crl_status import RevocationEntry
 from sealwright.pkix.distinguished_names import normalized_name
-from sealwright.pkix.extensions import decode_extensions, find_extension, unknown_critical
+from sealwright.pkix.extensions import UNDECODABLE, decode_extensions, find_extension, unknown_critical
 from sealwright.pkix.path_building import CertificatePool
 from sealwright.pkix.signatures import check_algorithms, check_hash, is_signature
 
@@ -31,7 +30,6 @@ MAX_RESPONSE_OCTETS = 64 * 1024
 MAX_SINGLE_RESPONSES = 100
 MAX_RESPONDER_CERTIFICATES = 10
 _HASHES = (hashes.SHA1, hashes.SHA256, hashes.SHA384, hashes.SHA512)
-_UNDECODABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 _PSS_HASHES = (hashes.SHA256(), hashes.SHA384(), hashes.SHA512())
 _KNOWN_EXTENSIONS = frozenset(
     (x509.KeyUsage.oid, x509.ExtendedKeyUsage.oid, x509.BasicConstraints.oid, x509.OCSPNoCheck.oid)
@@ -85,7 +83,7 @@ def nonce_of(der: bytes) -> bytes | None:
         if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
             raise DecodingError(f"the OCSP responder answers {response.response_status.name.lower()}")
         return _check_extensions(response)
-    except _UNDECODABLE as error:
+    except UNDECODABLE as error:
         raise DecodingError("the OCSP response cannot be decoded") from error
 
 
@@ -119,7 +117,7 @@ def read_response(
         if not any(_is_signed(response, signer, pool, allow_weak=allow_weak) for signer in signers):
             raise InvalidSignatureError("the OCSP response is not signed by a responder of the certificate's issuer")
         answer = _answer(single, nonce)
-    except _UNDECODABLE as error:
+    except UNDECODABLE as error:
         raise DecodingError("the OCSP response cannot be decoded") from error
     return answer
 

@@ -23,7 +23,7 @@ from cryptography import x509
 from sealwright.errors import DecodingError, PathValidationError
 from sealwright.pkix.distinguished_names import is_self_issued
 from sealwright.pkix.end_entity import Purpose, check_end_entity, check_issuer_purposes
-from sealwright.pkix.extensions import decode_extensions, find_extension, unknown_critical
+from sealwright.pkix.extensions import decode_extensions, find_extension, is_decodable, unknown_critical
 from sealwright.pkix.name_constraints import NameConstraintState
 from sealwright.pkix.path_building import CertificatePool
 from sealwright.pkix.policies import POLICY_MAPPINGS, PolicySettings, PolicyState
@@ -105,6 +105,8 @@ def validate_path(
         PathValidationError: If there is no valid path within 10 certificates, 100 signature checks and 2,000 steps.
             Where several paths were found, the first one's reason is given.
     """
+    if not is_decodable(leaf):
+        raise PathValidationError("the certificate cannot be decoded", "malformed")
     pool = CertificatePool(anchors, intermediates, WorkBudget())
     evidence = Evidence(crls, ocsp_responses)
     validation = _Validation(pool, evidence, policies or PolicySettings(), now=now, at=at or now, allow_weak=allow_weak)

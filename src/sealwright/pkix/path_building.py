@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sealwright.pkix.distinguished_names import NormalizedName, normalized_name
+from sealwright.pkix.extensions import UNDECODABLE, is_decodable
 from sealwright.pkix.signatures import Signed, WorkBudget, is_signed_by
 
 MAX_PATH_CERTIFICATES = 10
@@ -30,7 +30,7 @@ class CertificatePool:
         self.budget = budget
         self._by_subject: dict[NormalizedName, list[x509.Certificate]] = {}
         rest = [certificate for certificate in dict.fromkeys(others) if certificate not in self.anchors]
-        for certificate in self.anchors + rest[:MAX_CANDIDATES]:
+        for certificate in filter(is_decodable, self.anchors + rest[:MAX_CANDIDATES]):
             self._by_subject.setdefault(normalized_name(certificate.subject), []).append(certificate)
         self._verified: dict[tuple[x509.Certificate | int, x509.Certificate], bool] = {}
         self._keys: dict[x509.Certificate, bytes] = {}
@@ -79,7 +79,7 @@ class CertificatePool:
         if certificate not in self._keys:
             try:
                 key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-            except (ValueError, UnsupportedAlgorithm):
+            except UNDECODABLE:
                 key = b""
             self._keys[certificate] = key
         return self._keys[certificate]
@@ -92,6 +92,6 @@ def may_be_issuer(signed: Signed, issuer: x509.Certificate) -> bool:
         subject = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.key_identifier
     except x509.ExtensionNotFound:
         return True
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except UNDECODABLE:
         return False
     return authority is None or authority == subject

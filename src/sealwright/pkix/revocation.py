@@ -15,13 +15,12 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from sealwright.errors import DecodingError, InvalidSignatureError, PathValidationError
 from sealwright.pkix import ocsp
 from sealwright.pkix.crl_status import ALL_REASONS, RevocationEntry, RevocationList
 from sealwright.pkix.distinguished_names import normalized_name
-from sealwright.pkix.extensions import decode_extensions, find_extension
+from sealwright.pkix.extensions import UNDECODABLE, decode_extensions, find_extension
 from sealwright.pkix.path_building import CertificatePool, may_be_issuer
 from sealwright.pkix.signatures import check_hash
 
@@ -34,7 +33,6 @@ MAX_RESPONSES = 100
 """A path of 10 certificates asks for 9."""
 _COMPROMISED = (x509.ReasonFlags.key_compromise, x509.ReasonFlags.ca_compromise, x509.ReasonFlags.aa_compromise)
 _HOLD = x509.ReasonFlags.certificate_hold
-_UNDECODABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +133,7 @@ class RevocationChecker:
                 if not reasons or not self._is_authentic(one, issuer, anchor):
                     continue
                 found = one.find(certificate)
-            except _UNDECODABLE:
+            except UNDECODABLE:
                 continue
             scope = one.scope
             if one.base_number is None:
@@ -198,11 +196,11 @@ def _decode(crls: Iterable[x509.CertificateRevocationList]) -> list[RevocationLi
     for crl in crls:
         try:
             one = RevocationList(crl)
-        except _UNDECODABLE:
+        except UNDECODABLE:
             continue
         if one.is_usable:
             usable.append(one)
-    return sorted(usable, key=lambda one: (one.crl.last_update_utc, one.base_number is not None, one.number or 0))
+    return sorted(usable, key=lambda one: (one.this_update, one.base_number is not None, one.number or 0))
 
 
 def _is_base(base: RevocationList, delta: RevocationList) -> bool:

@@ -1,12 +1,13 @@
 """The signatures and keys of a certification path: verifying them, how many of them, and how strong they must be."""
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, mlkem, padding, rsa, x448, x25519
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sealwright.errors import PathValidationError
+from sealwright.pkix.extensions import UNDECODABLE
 
 MAX_SIGNATURE_CHECKS = 100
 """A path of 10 certificates with a list for each needs about 20; more is an attack."""
@@ -76,11 +77,11 @@ def is_signed_by(signed: Signed, signer: x509.Certificate, budget: WorkBudget) -
     try:
         content = signed.tbs_certificate_bytes if isinstance(signed, x509.Certificate) else signed.tbs_certlist_bytes
         # the library's own check refuses SHA-1 and names that are equal in another encoding, so this one is ours
-        if not _algorithms_agree(signed.public_bytes(Encoding.DER), content):
+        if not _is_consistent(signed.public_bytes(Encoding.DER), content):
             return False
         parameters, hash_algorithm = signed.signature_algorithm_parameters, signed.signature_hash_algorithm
         return is_signature(signer.public_key(), signed.signature, content, hash_algorithm, parameters)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except UNDECODABLE:
         return False
 
 
@@ -137,7 +138,7 @@ def check_algorithms(certificate: x509.Certificate, *, is_anchor: bool, allow_we
     """
     try:
         public_key, hash_algorithm = certificate.public_key(), certificate.signature_hash_algorithm
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except UNDECODABLE as error:
         reason = "a certificate of the path has an unknown key or signature algorithm"
         raise PathValidationError(reason, "unknown-algorithm") from error
     weaknesses = []
@@ -167,16 +168,21 @@ def check_hash(hash_algorithm: hashes.HashAlgorithm | None, *, allow_weak: bool)
     raise PathValidationError("a certificate of the path has a signature that is too weak", "weak-signature")
 
 
-def _algorithms_agree(signed: bytes, content: bytes) -> bool:
-    """Tell whether the algorithm inside the signed octets is the one beside them (RFC 5280 sections 4.1.1.2, 5.1.1.2)."""
+def _is_consistent(signed: bytes, content: bytes) -> bool:
+    """Tell whether what lies beside the signed octets is what it has to be.
+
+    The algorithm is the one inside (RFC 5280 sections 4.1.1.2, 5.1.1.2), and the signature has whole octets.
+    """
     start = _header(signed, 0) + len(content)
-    outer = signed[start : _end(signed, start)]
+    end = _end(signed, start)
+    if signed[_header(signed, end)] != 0:  # unused bits of the BIT STRING
+        return False
     position = _header(content, 0)
     for _ in range(3):  # a certificate has version and serial number before it, a list at most the version
-        end = _end(content, position)
-        if content[position:end] == outer:
+        after = _end(content, position)
+        if content[position:after] == signed[start:end]:
             return True
-        position = end
+        position = after
     return False
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from cryptography import x509
 
 from sealwright.pkix.end_entity import Purpose
+from sealwright.pkix.extensions import UNDECODABLE
 from sealwright.pkix.path import ValidPath, validate_path
 from sealwright.pkix.revocation import Evidence
 
@@ -116,6 +117,6 @@ def load_lists(encoded: Sequence[bytes]) -> list[x509.CertificateRevocationList]
     for der in encoded[:MAX_CRLS]:
         try:
             found.append(x509.load_der_x509_crl(der))
-        except ValueError:
+        except UNDECODABLE:
             continue
     return found
