@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 from support.certificates import NOW, ec_key, self_signed
 
-from sealwright.asn1.ber import tlv
+from sealwright.asn1.writer import tlv
 from sealwright.cms import schema
 from sealwright.cms.content_ciphers import WrittenCipher, new_cipher
 from sealwright.cms.recipient_schema import RecipientInfo

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.ciphers import algorithms as ciphers
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from sealwright.asn1.ber import tlv
 from sealwright.asn1.der import object_identifier
+from sealwright.asn1.writer import tlv
 from sealwright.cms import algorithms, schema
 from sealwright.cms.cipher_streams import (
     MAX_TAG_BYTES,

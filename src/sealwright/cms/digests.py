@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import hashes
 
-from sealwright.asn1.ber import tlv
 from sealwright.asn1.der import object_identifier
+from sealwright.asn1.writer import tlv
 
 NULL = b"\x05\x00"
 _HEAD_BYTES = 16

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from cryptography import x509
 from cryptography.hazmat import asn1
 
-from sealwright.asn1.ber import tlv, tlv_parts
 from sealwright.asn1.der import object_identifier
+from sealwright.asn1.writer import tlv, tlv_parts
 from sealwright.cms import algorithms, schema
 from sealwright.cms.content_ciphers import WrittenCipher, new_cipher, read_cipher
 from sealwright.cms.decryptors import FindKeys

@@ -5,8 +5,8 @@ from functools import lru_cache
 
 from cryptography import x509
 
-from sealwright.asn1.ber import tlv
 from sealwright.asn1.der import content_of, elements
+from sealwright.asn1.writer import tlv
 from sealwright.cms import schema
 from sealwright.cms.recipient_schema import IssuerAndSerialNumber, RecipientKeyIdentifier
 

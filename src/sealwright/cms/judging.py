@@ -4,8 +4,8 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sealwright.asn1.ber import tlv
 from sealwright.asn1.der import elements, object_identifier
+from sealwright.asn1.writer import tlv
 from sealwright.cms import schema
 from sealwright.cms.digests import ContentDigests, Digest, digest_for, looks_like_attributes
 from sealwright.cms.known_certificates import KnownCertificate

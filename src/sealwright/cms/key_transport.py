@@ -6,7 +6,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from sealwright.asn1.ber import tlv
+from sealwright.asn1.writer import tlv
 from sealwright.cms import algorithms, schema
 from sealwright.cms.identifiers import issuer_and_serial
 from sealwright.cms.recipient_schema import KeyTransRecipientInfo, RSAESOAEPParams

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from sealwright.asn1.ber import tlv
 from sealwright.asn1.der import content_of, elements
+from sealwright.asn1.writer import tlv
 from sealwright.cms.identifiers import subject_key_identifier
 from sealwright.cms.signature_algorithms import KeyKind, key_kind
 from sealwright.errors import DecodingError

@@ -14,8 +14,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, rsa, x448, x25519
 
-from sealwright.asn1.ber import tlv
 from sealwright.asn1.der import content_of
+from sealwright.asn1.writer import tlv
 from sealwright.cms import kem, key_agreement, key_transport
 from sealwright.cms.content_ciphers import ContentCipher
 from sealwright.cms.decryptors import FindKeys, OpenableRecipientInfo, WrappedKey

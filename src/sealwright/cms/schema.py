@@ -12,8 +12,9 @@ from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.hazmat.asn1 import TLV, Default, Explicit, Implicit, SetOf
 
-from sealwright.asn1.ber import cms_to_der, tlv, tlv_parts
+from sealwright.asn1.ber import cms_to_der
 from sealwright.asn1.der import object_identifier
+from sealwright.asn1.writer import tlv, tlv_parts
 from sealwright.cms.recipient_schema import RecipientInfo
 from sealwright.errors import DecodingError
 

@@ -12,7 +12,7 @@ from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
-from sealwright.asn1.ber import tlv
+from sealwright.asn1.writer import tlv
 from sealwright.cms import digests, schema
 from sealwright.cms.digests import NULL, Digest, algorithm_identifier
 from sealwright.errors import DecodingError, UnsupportedAlgorithmError

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from cryptography import x509
 
-from sealwright.asn1.ber import tlv
 from sealwright.asn1.der import object_identifier
+from sealwright.asn1.writer import tlv
 from sealwright.cms import schema
 from sealwright.cms.examining import examine_signers
 from sealwright.cms.known_certificates import from_certificate

@@ -12,8 +12,8 @@ from functools import lru_cache
 
 from cryptography.hazmat import asn1
 
-from sealwright.asn1.ber import tlv
 from sealwright.asn1.der import elements, object_identifier
+from sealwright.asn1.writer import tlv
 from sealwright.cms import digests
 from sealwright.cms.known_certificates import KnownCertificate
 from sealwright.cms.signature_algorithms import SigningAlgorithm

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat import asn1
 
-from sealwright.asn1.ber import tlv
 from sealwright.asn1.der import content_of, elements, object_identifier
+from sealwright.asn1.writer import tlv
 from sealwright.cms import schema
 from sealwright.cms.digests import Digest, digest_for
 from sealwright.cms.enveloped import MAX_MESSAGE_BYTES

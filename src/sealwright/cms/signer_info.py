@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sealwright.asn1.ber import tlv
 from sealwright.asn1.der import elements
+from sealwright.asn1.writer import tlv
 from sealwright.cms.identifiers import RecipientIdentifier
 from sealwright.cms.known_certificates import KnownCertificate, encoded_certificate
 from sealwright.cms.signed_attributes import encode_signed_attributes

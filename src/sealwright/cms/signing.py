@@ -8,8 +8,8 @@ from datetime import datetime
 
 from cryptography import x509
 
-from sealwright.asn1.ber import tlv
 from sealwright.asn1.der import object_identifier
+from sealwright.asn1.writer import tlv
 from sealwright.cms import algorithms, schema
 from sealwright.cms.digests import ContentDigests
 from sealwright.cms.known_certificates import encoded_certificate

@@ -11,8 +11,8 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat import asn1
 
-from sealwright.asn1.ber import tlv
 from sealwright.asn1.der import content_of, elements, object_identifier
+from sealwright.asn1.writer import tlv
 from sealwright.cms.digests import SHA1, SHA256, Digest, digest_for
 from sealwright.cms.judging import judge, signed_thing
 from sealwright.cms.known_certificates import KnownCertificate, from_certificate

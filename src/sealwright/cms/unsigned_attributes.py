@@ -1,7 +1,8 @@
 """Unsigned attributes of a SignerInfo (RFC 5652 section 5.3): what others add to a signature after it was made."""
 
-from sealwright.asn1.ber import cms_to_der, tlv
+from sealwright.asn1.ber import cms_to_der
 from sealwright.asn1.der import content_of, elements, object_identifier
+from sealwright.asn1.writer import tlv
 from sealwright.cms import schema
 from sealwright.cms.signed_attributes import attribute
 from sealwright.errors import DecodingError, InputError

@@ -7,8 +7,8 @@ had, and old mail needs the old ones.
 import re
 from collections.abc import Iterator
 
-from sealwright.asn1.ber import tlv
 from sealwright.asn1.der import content_of, elements, object_identifier
+from sealwright.asn1.writer import tlv
 from sealwright.errors import DecodingError, InputError
 
 MAX_ITERATIONS = 10_000_000

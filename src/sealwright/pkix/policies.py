@@ -12,7 +12,7 @@ from typing import cast
 from cryptography import x509
 from cryptography.hazmat import asn1
 
-from sealwright.asn1.ber import tlv
+from sealwright.asn1.writer import tlv
 from sealwright.errors import PathValidationError
 from sealwright.pkix.extensions import find_extension
 

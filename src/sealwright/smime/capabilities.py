@@ -13,7 +13,7 @@ from cryptography.hazmat.asn1 import TLV
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, rsa, x448, x25519
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
-from sealwright.asn1.ber import tlv
+from sealwright.asn1.writer import tlv
 from sealwright.cms import algorithms, schema
 from sealwright.errors import DecodingError
 

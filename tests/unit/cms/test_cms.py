@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from support.certificates import ec_key, rsa_key, self_signed
 from support.decryption import any_key, keys_of, no_keys
 
-from sealwright.asn1.ber import cms_to_der, tlv
+from sealwright.asn1.ber import cms_to_der
+from sealwright.asn1.writer import tlv
 from sealwright.cms import algorithms, enveloped, schema
 from sealwright.cms.recipient_schema import KeyTransRecipientInfo
 from sealwright.errors import DecodingError, DecryptionError

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.envelopes import CONTENT
 
-from sealwright.asn1.ber import tlv
 from sealwright.asn1.der import object_identifier
+from sealwright.asn1.writer import tlv
 from sealwright.cms import compressed, enveloped, schema, signed
 from sealwright.cms.compressed import FREE_BYTES, MAX_RATIO, PIECE_BYTES, ZLIB_COMPRESS, Decompressor
 from sealwright.errors import DecodingError, InputError

@@ -12,8 +12,8 @@ from support.certificates import ec_key, rsa_key, self_signed
 from support.decryption import any_key, keys_of, no_keys
 from support.envelopes import CONTENT, certificate_for, seal
 
-from sealwright.asn1.ber import tlv
 from sealwright.asn1.der import content_of, elements, object_identifier
+from sealwright.asn1.writer import tlv
 from sealwright.cms import algorithms, enveloped, schema
 from sealwright.cms.decryptors import PasswordDecryptor, PrivateKeyDecryptor
 from sealwright.cms.recipient_schema import KeyTransRecipientInfo

@@ -21,8 +21,8 @@ from support.forged import (
     typical,
 )
 
-from sealwright.asn1.ber import tlv
 from sealwright.asn1.der import content_of, elements
+from sealwright.asn1.writer import tlv
 from sealwright.cms import digests, signed
 from sealwright.cms.signature_algorithms import SignatureAlgorithm, SigningAlgorithm, signature_algorithm_for
 from sealwright.cms.signers import PrivateKeySigner

@@ -15,7 +15,7 @@ from kyber_py.ml_kem import ML_KEM_512
 from support.decryption import any_key, keys_of
 from support.envelopes import CONTENT, certificate_for, seal
 
-from sealwright.asn1.ber import tlv
+from sealwright.asn1.writer import tlv
 from sealwright.cms import algorithms, enveloped, schema
 from sealwright.cms.decryptors import PrivateKeyDecryptor
 from sealwright.cms.identifiers import RecipientIdentifier, issuer_and_serial, subject_key_identifier

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from support.decryption import any_key, keys_of
 from support.envelopes import CONTENT, certificate_for, seal
 
-from sealwright.asn1.ber import tlv
+from sealwright.asn1.writer import tlv
 from sealwright.cms import algorithms, enveloped, schema
 from sealwright.cms.identifiers import issuer_and_serial, subject_key_identifier
 from sealwright.cms.recipient_schema import (

@@ -22,7 +22,7 @@ from support.forged import (
     typical,
 )
 
-from sealwright.asn1.ber import tlv
+from sealwright.asn1.writer import tlv
 from sealwright.cms import digests, schema, signed
 from sealwright.cms.signers import PrivateKeySigner
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from support.certificates import ec_key, self_signed
 from support.forged import CONTENT_TYPE, MESSAGE_DIGEST, SIGNING_CERTIFICATE_V2, Forged, attribute, oid
 
-from sealwright.asn1.ber import tlv
 from sealwright.asn1.der import content_of, elements
+from sealwright.asn1.writer import tlv
 from sealwright.cms import digests
 from sealwright.cms.known_certificates import from_certificate
 from sealwright.cms.signers import PrivateKeySigner

@@ -15,7 +15,7 @@ from support.forged import (
     typical,
 )
 
-from sealwright.asn1.ber import tlv
+from sealwright.asn1.writer import tlv
 from sealwright.cms import signed
 from sealwright.cms.signed_data import load_signed_data
 from sealwright.cms.signers import PrivateKeySigner

@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.certificates import ec_key, rsa_key, self_signed
 
-from sealwright.asn1.ber import tlv
+from sealwright.asn1.writer import tlv
 from sealwright.errors import DecodingError, DecryptionError, InputError, UnsupportedAlgorithmError
 from sealwright.pkix import pbes2
 from sealwright.pkix.private_keys import MAX_KEY_BYTES, load_private_key
