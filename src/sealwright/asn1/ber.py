@@ -234,6 +234,18 @@ def _is_der(data: bytes, position: int, end: int) -> bool:
             position += length
 
 
+def element_to_der(data: bytes) -> bytes:
+    """Return one BER element with definite, shortest lengths and whole OCTET STRINGs; SETs keep their order.
+
+    Raises:
+        DecodingError: If it is not one BER element within the limits.
+    """
+    transcoder = _Transcoder(data)
+    if transcoder.der(transcoder.read(0, len(data), 0), 0) != len(data):
+        raise DecodingError("something follows an element")
+    return b"".join(transcoder.out)
+
+
 def cms_to_der(data: bytes) -> bytes:
     """Transcode a BER ContentInfo (RFC 5652) to DER.
 

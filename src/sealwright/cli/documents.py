@@ -1,18 +1,18 @@
 """`sealwright encrypt`, `decrypt`, `sign` and `verify`: files as CMS, with this device or with keys and trust from files."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from sealwright.cli.client_options import EXISTING_FILE, OUTPUT_FILE, ClientOptions, client_options
 from sealwright.cli.file_options import FileOptions, file_options
-from sealwright.cli.output import one_line, print_json, print_warnings
+from sealwright.cli.output import one_line, print_json, print_warnings, progress_bar
 from sealwright.client import documents
-from sealwright.client.atomic_file import write_atomically
-from sealwright.client.key_files import keys_in, read_file
+from sealwright.client.key_files import keys_in
 from sealwright.client.read import trust_of
 from sealwright.client.signing import ready_signer
-from sealwright.cms.enveloped import MAX_MESSAGE_BYTES
+from sealwright.cms.signers import Signer
 
 _FILE = click.argument("file", type=EXISTING_FILE)
 _OUTPUT = click.option("-o", "--output", type=OUTPUT_FILE, required=True, help="File to write.")
@@ -32,7 +32,9 @@ def encrypt(options: ClientOptions, file: Path, output: Path, addresses: tuple[s
     if addresses or not recipients:
         with options.open("or give --recipient-certificate") as context:
             recipients += documents.find_document_recipients(context, addresses)
-    _write(options, output, documents.encrypt_document(_read(file), recipients))
+    with progress_bar("encrypting", file) as told:
+        documents.encrypt_document(file, output, recipients, told)
+    _report(options, output)
 
 
 @click.command("decrypt")
@@ -42,13 +44,15 @@ def encrypt(options: ClientOptions, file: Path, output: Path, addresses: tuple[s
 @client_options
 def decrypt(options: ClientOptions, file: Path, output: Path, files: FileOptions) -> None:
     """Decrypt FILE with any key of this device, or with the keys that are given."""
-    content_info = _read(file)
-    if files.has_keys:
-        content = documents.decrypt_document(content_info, keys_in(files.keys()))
-    else:
-        with options.open("or give --p12, or --key and --cert") as context:
-            content = documents.decrypt_document(content_info, context.key_ring.find_keys)
-    _write(options, output, content)
+    with ExitStack() as stack:
+        if files.has_keys:
+            find_keys = keys_in(files.keys())
+        else:
+            context = stack.enter_context(options.open("or give --p12, or --key and --cert"))
+            find_keys = context.key_ring.find_keys
+        told = stack.enter_context(progress_bar("decrypting", file))
+        documents.decrypt_document(file, output, find_keys, told)
+    _report(options, output)
 
 
 @click.command("sign")
@@ -59,15 +63,16 @@ def decrypt(options: ClientOptions, file: Path, output: Path, files: FileOptions
 @client_options
 def sign(options: ClientOptions, file: Path, output: Path, detached: bool, files: FileOptions) -> None:
     """Sign FILE with this device's key, or with the keys that are given."""
-    content = _read(file)
-    if files.has_keys:
-        signature = documents.sign_document(content, files.signers(), detached=detached, signing_time=files.moment())
-    else:
-        with options.open("or give --p12, or --key and --cert") as context:
-            signers = [ready_signer(context)]
-            now = context.clock.now()
-            signature = documents.sign_document(content, signers, detached=detached, signing_time=now)
-    _write(options, output, signature)
+    with ExitStack() as stack:
+        signers: list[Signer]
+        if files.has_keys:
+            signers, now = list(files.signers()), files.moment()
+        else:
+            context = stack.enter_context(options.open("or give --p12, or --key and --cert"))
+            signers, now = [ready_signer(context)], context.clock.now()
+        told = stack.enter_context(progress_bar("signing", file))
+        documents.sign_document(file, output, signers, detached=detached, signing_time=now, progress=told)
+    _report(options, output)
 
 
 @click.command("verify")
@@ -81,26 +86,21 @@ def verify(options: ClientOptions, file: Path, content: Path | None, output: Pat
 
     The exit code is 3 if it is not valid, and nothing is written then.
     """
-    detached = _read(content) if content is not None else None
-    if files.trust_anchor:
-        signed_content, view = documents.verify_document(_read(file), detached, files.trust())
-    else:
-        with options.open("or give --trust-anchor: without a root no signature is valid") as context:
-            signed_content, view = documents.verify_document(_read(file), detached, trust_of(context))
+    with ExitStack() as stack:
+        if files.trust_anchor:
+            trust = files.trust()
+        else:
+            without = "or give --trust-anchor: without a root no signature is valid"
+            trust = trust_of(stack.enter_context(options.open(without)))
+        told = stack.enter_context(progress_bar("verifying", content or file))
+        view = documents.verify_document(file, content, output, trust, told)
     print_warnings(view.warnings)
-    if output is not None:
-        write_atomically(output, signed_content)
     if options.as_json:
         print_json(view)
     else:
         click.echo(one_line(f"signed by {', '.join(view.signer)} ({view.identity_level}), {view.signing_time}"))
 
 
-def _read(file: Path) -> bytes:
-    return read_file(file, MAX_MESSAGE_BYTES)
-
-
-def _write(options: ClientOptions, output: Path, content: bytes) -> None:
-    write_atomically(output, content)
+def _report(options: ClientOptions, output: Path) -> None:
     if options.as_json:
-        print_json({"output": str(output), "size_bytes": len(content)})
+        print_json({"output": str(output), "size_bytes": output.stat().st_size})

@@ -1,12 +1,18 @@
 """What commands print: text for people or one JSON document, errors as one line on standard error."""
 
 import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
+SLOW_BYTES = 64 * 1024 * 1024
+"""Smaller files are done before anybody could read a progress bar."""
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -35,3 +41,27 @@ def print_warnings(warnings: tuple[str, ...]) -> None:
     """Print warnings on standard error, a line each."""
     for warning in warnings:
         click.echo(f"sealwright: warning: {one_line(warning)}", err=True)
+
+
+@contextmanager
+def progress_bar(what: str, file: Path) -> Iterator[Callable[[int], None] | None]:
+    """Show how far the work on a large file is, on standard error, where that is a terminal.
+
+    Args:
+        what: Is being done, such as "encrypting".
+        file: Whose octets are counted.
+
+    Yields:
+        What is to be told how many further octets are done; None where nobody would see it.
+    """
+    size = file.stat().st_size
+    if size < SLOW_BYTES or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=size)
+        yield lambda count: bar.advance(task, count)

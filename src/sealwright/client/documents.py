@@ -1,21 +1,30 @@
 """Documents as CMS: encrypted to certificates, signed, opened and verified; with keys of this device or from files."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from io import BufferedReader, BytesIO
+from pathlib import Path
 
 from cryptography import x509
 
+from sealwright.asn1.pull_reader import size_of
+from sealwright.client.atomic_file import spooled
 from sealwright.client.context import ClientContext
 from sealwright.client.decision import RecipientState, decide
 from sealwright.client.directory import find_recipients
-from sealwright.client.key_files import pem_block
+from sealwright.client.key_files import pem_block, read_file
 from sealwright.client.read import SignatureView, signer_view
-from sealwright.cms import enveloped, signed
+from sealwright.cms.content_stream import Progress, Sink, Source
 from sealwright.cms.decryptors import FindKeys
+from sealwright.cms.encrypted_stream import decrypt_stream, encrypt_stream
+from sealwright.cms.enveloped import MAX_MESSAGE_BYTES, Decryption
+from sealwright.cms.signed_stream import examine_detached_stream, examine_stream, sign_stream
 from sealwright.cms.signers import Signer
-from sealwright.errors import InvalidSignatureError, MailHeldError
+from sealwright.errors import DecodingError, InvalidSignatureError, MailHeldError
 from sealwright.pkix.names import canonical_address
-from sealwright.smime.signers import judge_signatures
+from sealwright.smime.signers import judge_signed_content
 from sealwright.smime.trust import Trust
 
 
@@ -33,51 +42,111 @@ def find_document_recipients(context: ClientContext, addresses: Sequence[str]) -
     return [*certificates, context.key_ring.active_certificate()[0]]
 
 
-def encrypt_document(content: bytes, recipients: Sequence[x509.Certificate]) -> bytes:
-    """Encrypt a document; returns DER (AuthEnvelopedData, AES-256-GCM).
+def encrypt_document(
+    document: Path, output: Path, recipients: Sequence[x509.Certificate], progress: Progress | None = None
+) -> None:
+    """Encrypt a file of any size; writes DER (AuthEnvelopedData, AES-256-GCM).
 
     Raises:
-        InputError: If there is no recipient, or too many.
+        InputError: If there is no recipient or too many, or the file changed meanwhile.
         UnsupportedAlgorithmError: If a recipient's key cannot be encrypted to.
+        OSError: If a file cannot be read or written. Whatever is raised, `output` is as it was.
     """
-    return enveloped.encrypt(content, list(dict.fromkeys(recipients)), cipher="aes-256-gcm")
+    with document.open("rb", buffering=0) as source, spooled(output) as sink:
+        size = size_of(source)
+        encrypt_stream(source, sink, list(dict.fromkeys(recipients)), size=size, progress=progress)
 
 
-def decrypt_document(content_info: bytes, find_keys: FindKeys) -> bytes:
-    """Decrypt a document, DER, BER or PEM.
+def decrypt_document(document: Path, output: Path, find_keys: FindKeys, progress: Progress | None = None) -> Decryption:
+    """Decrypt a file of any size, DER, BER or PEM; nothing is at its place before tag or padding were checked.
 
     Raises:
         DecryptionError: If no key opens it, or it was changed.
         DecodingError: If it is not an encrypted document.
+        OSError: If a file cannot be read or written. Whatever is raised, `output` is as it was.
     """
-    return enveloped.decrypt(_binary(content_info), find_keys, allow_legacy=True).content
+    with _opened(document) as source, spooled(output) as sink:
+        return decrypt_stream(source, sink, find_keys, allow_legacy=True, progress=progress)
 
 
-def sign_document(content: bytes, signers: Sequence[Signer], *, detached: bool, signing_time: datetime) -> bytes:
-    """Sign a document; returns DER."""
-    return signed.sign(content, signers, detached=detached, signing_time=signing_time)
+def sign_document(
+    document: Path,
+    output: Path,
+    signers: Sequence[Signer],
+    *,
+    detached: bool,
+    signing_time: datetime,
+    progress: Progress | None = None,
+) -> None:
+    """Sign a file of any size; writes DER.
+
+    Raises:
+        InputError: If the file changed meanwhile.
+        OSError: If a file cannot be read or written. Whatever is raised, `output` is as it was.
+    """
+    with document.open("rb", buffering=0) as source, spooled(output) as sink:
+        sign_stream(source, sink, signers, detached=detached, signing_time=signing_time, progress=progress)
 
 
-def verify_document(content_info: bytes, content: bytes | None, trust: Trust) -> tuple[bytes, SignatureView]:
-    """Verify a signed document and return its content and what the signature is worth.
+def verify_document(
+    document: Path, content: Path | None, output: Path | None, trust: Trust, progress: Progress | None = None
+) -> SignatureView:
+    """Verify a signed file of any size, and say what the signature is worth.
 
     Args:
-        content_info: The signature, or the signed document; DER, BER or PEM.
+        document: The signature, or the signed document; DER, BER or PEM.
         content: The document of a detached signature.
+        output: Gets the signed content, if its signature is valid.
         trust: What signers are judged by.
+        progress: Told of the content.
 
     Raises:
         InvalidSignatureError: If a signature is broken, or its signer is not to be trusted.
         DecodingError: If it is not a signature.
+        OSError: If a file cannot be read or written. Whatever is raised, `output` is as it was.
     """
-    verdict = judge_signatures(_binary(content_info), content, trust)
-    bad = next((signer for signer in verdict.signers if not signer.is_valid), None)
-    if verdict.content is None or not verdict.signers or bad is not None:
-        reason = bad.reason if bad is not None else "nobody signed it"
-        raise InvalidSignatureError(f"the document has no valid signature: {reason}")
-    return verdict.content, signer_view(verdict.signers[0])
+    with ExitStack() as stack:
+        nowhere = Path(os.devnull)
+        sink: Sink = stack.enter_context(spooled(output) if output is not None else nowhere.open("wb"))
+        source = stack.enter_context(_opened(document))
+        known, weak = trust.certificates, trust.allow_weak
+        if content is None:
+            examined = examine_stream(source, sink, certificates=known, allow_weak=weak, progress=progress)
+        else:
+            signature = source.read(MAX_MESSAGE_BYTES + 1)
+            covered = stack.enter_context(content.open("rb", buffering=0))
+            tee = _Tee(covered, sink)
+            examined = examine_detached_stream(signature, tee, certificates=known, allow_weak=weak, progress=progress)
+        signers = judge_signed_content(examined, trust).signers
+        bad = next((signer for signer in signers if not signer.is_valid), None)
+        if not signers or bad is not None:
+            reason = bad.reason if bad is not None else "nobody signed it"
+            raise InvalidSignatureError(f"the document has no valid signature: {reason}")
+        return signer_view(signers[0])
 
 
-def _binary(content_info: bytes) -> bytes:
-    block = pem_block(content_info, b"CMS", b"PKCS7")
-    return content_info if block is None else block
+class _Tee:
+    """A file that is written on while it is read."""
+
+    def __init__(self, source: Source, sink: Sink) -> None:
+        self._source, self._sink = source, sink
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        count = self._source.readinto(buffer)
+        self._sink.write(buffer[: count or 0])
+        return count
+
+
+@contextmanager
+def _opened(document: Path) -> Iterator[BufferedReader | BytesIO]:
+    """Open a CMS file; one in PEM is decoded first."""
+    with document.open("rb") as file:
+        head = file.read(64)
+        file.seek(0)
+        if b"-----BEGIN" not in head:
+            yield file
+            return
+        block = pem_block(read_file(document, MAX_MESSAGE_BYTES), b"CMS", b"PKCS7")
+    if block is None:
+        raise DecodingError("the file holds no CMS message")
+    yield BytesIO(block)

@@ -26,7 +26,7 @@ MAX_CCM_BYTES = 64 * 1024 * 1024
 class ContentEncryptor(Protocol):
     """Encrypts one content in pieces."""
 
-    def update(self, plaintext: bytes) -> bytes:
+    def update(self, plaintext: bytes | memoryview) -> bytes:
         """Return the next octets of the ciphertext."""
         ...
 
@@ -38,7 +38,7 @@ class ContentEncryptor(Protocol):
 class ContentDecryptor(Protocol):
     """Decrypts one content in pieces; nothing may be shown or used before `finalize` has returned."""
 
-    def update(self, ciphertext: bytes) -> bytes:
+    def update(self, ciphertext: bytes | memoryview) -> bytes:
         """Return the next octets of the plaintext.
 
         Raises:
@@ -64,7 +64,7 @@ class CbcEncryptor:
     def __init__(self, encryptor: CipherContext) -> None:
         self._padder, self._encryptor = padding.PKCS7(128).padder(), encryptor
 
-    def update(self, plaintext: bytes) -> bytes:
+    def update(self, plaintext: bytes | memoryview) -> bytes:
         """See `ContentEncryptor.update`."""
         return self._encryptor.update(self._padder.update(plaintext))
 
@@ -79,7 +79,7 @@ class CbcDecryptor:
     def __init__(self, decryptor: CipherContext, block_bits: int) -> None:
         self._unpadder, self._decryptor = padding.PKCS7(block_bits).unpadder(), decryptor
 
-    def update(self, ciphertext: bytes) -> bytes:
+    def update(self, ciphertext: bytes | memoryview) -> bytes:
         """See `ContentDecryptor.update`."""
         return self._unpadder.update(self._decryptor.update(ciphertext))
 
@@ -101,7 +101,7 @@ class GcmEncryptor:
         if associated_data:
             self._encryptor.authenticate_additional_data(associated_data)
 
-    def update(self, plaintext: bytes) -> bytes:
+    def update(self, plaintext: bytes | memoryview) -> bytes:
         """See `ContentEncryptor.update`."""
         return self._encryptor.update(plaintext)
 
@@ -120,7 +120,7 @@ class GcmDecryptor:
         if associated_data:
             self._decryptor.authenticate_additional_data(associated_data)
 
-    def update(self, ciphertext: bytes) -> bytes:
+    def update(self, ciphertext: bytes | memoryview) -> bytes:
         """See `ContentDecryptor.update`."""
         return self._decryptor.update(ciphertext)
 
@@ -143,12 +143,12 @@ class CcmDecryptor:
         self._pieces: list[bytes] = []
         self._size = 0
 
-    def update(self, ciphertext: bytes) -> bytes:
+    def update(self, ciphertext: bytes | memoryview) -> bytes:
         """See `ContentDecryptor.update`."""
         self._size += len(ciphertext)
         if self._size > MAX_CCM_BYTES:
             raise DecodingError("the message is too large for its cipher")
-        self._pieces.append(ciphertext)
+        self._pieces.append(bytes(ciphertext))
         return b""
 
     def finalize(self, tag: bytes) -> bytes:
@@ -172,18 +172,18 @@ class ChaCha20Poly1305Encryptor:
         self._mac, self._sizes = Poly1305(block), [len(associated_data), 0]
         self._mac.update(_padded(associated_data))
 
-    def update(self, data: bytes) -> bytes:
+    def update(self, data: bytes | memoryview) -> bytes:
         """See `ContentEncryptor.update`."""
         ciphertext = self._stream.update(data)
         self.authenticate(ciphertext)
         return ciphertext
 
-    def apply(self, ciphertext: bytes) -> bytes:
+    def apply(self, ciphertext: bytes | memoryview) -> bytes:
         """Authenticate a piece of ciphertext and return its plaintext."""
         self.authenticate(ciphertext)
         return self._stream.update(ciphertext)
 
-    def authenticate(self, ciphertext: bytes) -> None:
+    def authenticate(self, ciphertext: bytes | memoryview) -> None:
         """Take a piece of ciphertext into the tag."""
         self._sizes[1] += len(ciphertext)
         self._mac.update(ciphertext)
@@ -204,7 +204,7 @@ class ChaCha20Poly1305Decryptor:
     def __init__(self, key: bytes, nonce: bytes, associated_data: bytes) -> None:
         self._cipher = ChaCha20Poly1305Encryptor(key, nonce, associated_data)
 
-    def update(self, ciphertext: bytes) -> bytes:
+    def update(self, ciphertext: bytes | memoryview) -> bytes:
         """See `ContentDecryptor.update`."""
         return self._cipher.apply(ciphertext)
 

@@ -85,7 +85,7 @@ class ContentDigests:
         self._head = b""
         self._size = 0
 
-    def update(self, piece: bytes) -> None:
+    def update(self, piece: bytes | memoryview) -> None:
         """Take the next piece of the content."""
         for running in self._running.values():
             running.update(piece)

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat import asn1
@@ -10,11 +11,12 @@ from cryptography.hazmat import asn1
 from sealwright.asn1.der import object_identifier
 from sealwright.asn1.writer import tlv, tlv_parts
 from sealwright.cms import algorithms, schema
-from sealwright.cms.content_ciphers import WrittenCipher, new_cipher, read_cipher
-from sealwright.cms.decryptors import FindKeys
+from sealwright.cms.content_ciphers import ContentCipher, WrittenCipher, new_cipher, read_cipher
+from sealwright.cms.decryptors import FindKeys, WrappedKey
 from sealwright.cms.identifiers import RecipientIdentifier
 from sealwright.cms.key_transport import KeyTransport
 from sealwright.cms.recipients import (
+    KeyCandidate,
     candidate_keys,
     encode_recipient_infos,
     enveloped_data_version,
@@ -30,12 +32,11 @@ MAX_ATTRIBUTES = 64
 _VERSION_0 = b"\x02\x01\x00"
 
 
-@dataclass(frozen=True, slots=True)
-class Decrypted:
-    """A decrypted content.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decryption:
+    """How a message was decrypted.
 
     Attributes:
-        content: Plaintext.
         content_type: Dotted OID of what the plaintext is; id-data for mail.
         authenticated: True for AuthEnvelopedData only; CBC protects no integrity.
         content_cipher: Such as "aes-256-cbc".
@@ -46,7 +47,6 @@ class Decrypted:
         warnings: Codes of what is weak: those of `KeyCandidate`, and "legacy-cipher".
     """
 
-    content: bytes = field(repr=False)
     content_type: str
     authenticated: bool
     content_cipher: str
@@ -55,6 +55,39 @@ class Decrypted:
     recipients: tuple[RecipientIdentifier, ...]
     derived_key: bool
     warnings: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        content_type: str,
+        cipher: ContentCipher,
+        candidate: KeyCandidate,
+        wrapped: Sequence[WrappedKey],
+        **content: bytes,
+    ) -> Self:
+        """Return what is known once a key has opened the content."""
+        return cls(
+            content_type=content_type,
+            authenticated=cipher.is_authenticated,
+            content_cipher=cipher.name,
+            key_management=candidate.key_management,
+            recipient=candidate.recipient,
+            recipients=tuple(each.recipient for each in wrapped),
+            derived_key=cipher.derivation_info is not None,
+            warnings=candidate.warnings + (("legacy-cipher",) if cipher.is_legacy else ()),
+            **content,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decrypted(Decryption):
+    """A decrypted content.
+
+    Attributes:
+        content: Plaintext.
+    """
+
+    content: bytes = field(repr=False)
 
 
 def encrypt(
@@ -141,17 +174,7 @@ def decrypt(content_info: bytes, find_keys: FindKeys, *, allow_legacy: bool = Fa
             content = cipher.decrypt(candidate.key, info.encrypted_content, tag, associated_data(attributes))
         except DecryptionError:
             continue
-        return Decrypted(
-            content=content,
-            content_type=info.content_type.dotted_string,
-            authenticated=is_authenticated,
-            content_cipher=cipher.name,
-            key_management=candidate.key_management,
-            recipient=candidate.recipient,
-            recipients=tuple(each.recipient for each in wrapped),
-            derived_key=cipher.derivation_info is not None,
-            warnings=candidate.warnings + (("legacy-cipher",) if cipher.is_legacy else ()),
-        )
+        return Decrypted.of(info.content_type.dotted_string, cipher, candidate, wrapped, content=content)
     raise DecryptionError
 
 

@@ -115,6 +115,11 @@ def judge_signatures(content_info: bytes, content: bytes | None, trust: Trust) -
         DecodingError: If it is not a signed CMS message.
     """
     examined = signed.examine(content_info, content, certificates=trust.certificates, allow_weak=trust.allow_weak)
+    return judge_signed_content(examined, trust)
+
+
+def judge_signed_content(examined: SignedContent, trust: Trust) -> SignatureVerdict:
+    """Judge every signature of a SignedData that was examined, in memory or while it passed by."""
     signers = tuple(_judge(each, examined, trust) for each in examined.signers)
     found = [] if signers else [caution("no-signer")]
     if len(signers) > 1:
