@@ -19,8 +19,11 @@ from sealwright.errors import DecodingError, DecryptionError
 
 MIN_TAG_BYTES, MAX_TAG_BYTES = 12, 16
 """RFC 5084 section 3.2 for GCM. CCM would allow 4; a forgery every 2**32 tries is no protection."""
+MARGIN_BYTES = 32
+"""A buffer for a piece is so much longer than the piece: a block that was kept back, and one that a cipher may want."""
 MAX_CCM_BYTES = 64 * 1024 * 1024
 """CCM starts with the length of the content, so all of it is kept until its end is known."""
+_AES_BLOCK_BYTES = 16
 
 
 class ContentEncryptor(Protocol):
@@ -28,6 +31,10 @@ class ContentEncryptor(Protocol):
 
     def update(self, plaintext: bytes | memoryview) -> bytes:
         """Return the next octets of the ciphertext."""
+        ...
+
+    def update_into(self, plaintext: memoryview, buffer: memoryview) -> int:
+        """Write the next octets of the ciphertext into a buffer, `MARGIN_BYTES` longer than the piece; returns how many."""
         ...
 
     def finalize(self) -> tuple[bytes, bytes]:
@@ -43,6 +50,14 @@ class ContentDecryptor(Protocol):
 
         Raises:
             DecodingError: If the content is longer than a cipher without a stream can hold.
+        """
+        ...
+
+    def update_into(self, ciphertext: memoryview, buffer: memoryview) -> int:
+        """Write the next octets of the plaintext into a buffer, `MARGIN_BYTES` longer than the piece; returns how many.
+
+        Raises:
+            DecodingError: As `update`.
         """
         ...
 
@@ -62,33 +77,54 @@ class CbcEncryptor:
     """AES-CBC with PKCS #7 padding (RFC 5652 section 6.3)."""
 
     def __init__(self, encryptor: CipherContext) -> None:
-        self._padder, self._encryptor = padding.PKCS7(128).padder(), encryptor
+        self._encryptor, self._size = encryptor, 0
 
     def update(self, plaintext: bytes | memoryview) -> bytes:
         """See `ContentEncryptor.update`."""
-        return self._encryptor.update(self._padder.update(plaintext))
+        self._size += len(plaintext)
+        return self._encryptor.update(plaintext)
+
+    def update_into(self, plaintext: memoryview, buffer: memoryview) -> int:
+        """See `ContentEncryptor.update_into`."""
+        self._size += len(plaintext)
+        return self._encryptor.update_into(plaintext, buffer)
 
     def finalize(self) -> tuple[bytes, bytes]:
         """See `ContentEncryptor.finalize`."""
-        return self._encryptor.update(self._padder.finalize()) + self._encryptor.finalize(), b""
+        missing = _AES_BLOCK_BYTES - self._size % _AES_BLOCK_BYTES
+        return self._encryptor.update(bytes((missing,)) * missing) + self._encryptor.finalize(), b""
 
 
 class CbcDecryptor:
-    """A block cipher in CBC mode with PKCS #7 padding."""
+    """A block cipher in CBC mode with PKCS #7 padding; the last block is kept back until the end is known."""
 
     def __init__(self, decryptor: CipherContext, block_bits: int) -> None:
-        self._unpadder, self._decryptor = padding.PKCS7(block_bits).unpadder(), decryptor
+        self._decryptor, self._block_bits = decryptor, block_bits
+        self._block_bytes, self._kept = block_bits // 8, b""
 
     def update(self, ciphertext: bytes | memoryview) -> bytes:
         """See `ContentDecryptor.update`."""
-        return self._unpadder.update(self._decryptor.update(ciphertext))
+        plaintext = self._kept + self._decryptor.update(ciphertext)
+        self._kept = plaintext[-self._block_bytes :]
+        return plaintext[: -self._block_bytes]
+
+    def update_into(self, ciphertext: memoryview, buffer: memoryview) -> int:
+        """See `ContentDecryptor.update_into`."""
+        kept = len(self._kept)
+        size = kept + self._decryptor.update_into(ciphertext, buffer[kept:])
+        buffer[:kept] = self._kept
+        given = max(size - self._block_bytes, 0)
+        self._kept = bytes(buffer[given:size])
+        return given
 
     def finalize(self, tag: bytes) -> bytes:
         """See `ContentDecryptor.finalize`."""
         if tag:
             raise DecryptionError
+        unpadder = padding.PKCS7(self._block_bits).unpadder()
         try:
-            return self._unpadder.update(self._decryptor.finalize()) + self._unpadder.finalize()
+            self._decryptor.finalize()
+            return unpadder.update(self._kept) + unpadder.finalize()
         except ValueError as error:
             raise DecryptionError from error
 
@@ -104,6 +140,10 @@ class GcmEncryptor:
     def update(self, plaintext: bytes | memoryview) -> bytes:
         """See `ContentEncryptor.update`."""
         return self._encryptor.update(plaintext)
+
+    def update_into(self, plaintext: memoryview, buffer: memoryview) -> int:
+        """See `ContentEncryptor.update_into`."""
+        return self._encryptor.update_into(plaintext, buffer)
 
     def finalize(self) -> tuple[bytes, bytes]:
         """See `ContentEncryptor.finalize`."""
@@ -123,6 +163,10 @@ class GcmDecryptor:
     def update(self, ciphertext: bytes | memoryview) -> bytes:
         """See `ContentDecryptor.update`."""
         return self._decryptor.update(ciphertext)
+
+    def update_into(self, ciphertext: memoryview, buffer: memoryview) -> int:
+        """See `ContentDecryptor.update_into`."""
+        return self._decryptor.update_into(ciphertext, buffer)
 
     def finalize(self, tag: bytes) -> bytes:
         """See `ContentDecryptor.finalize`."""
@@ -151,6 +195,10 @@ class CcmDecryptor:
         self._pieces.append(bytes(ciphertext))
         return b""
 
+    def update_into(self, ciphertext: memoryview, _buffer: memoryview) -> int:
+        """See `ContentDecryptor.update_into`; writes nothing."""
+        return len(self.update(ciphertext))
+
     def finalize(self, tag: bytes) -> bytes:
         """See `ContentDecryptor.finalize`."""
         if len(tag) != self._tag_bytes:
@@ -178,10 +226,21 @@ class ChaCha20Poly1305Encryptor:
         self.authenticate(ciphertext)
         return ciphertext
 
+    def update_into(self, data: memoryview, buffer: memoryview) -> int:
+        """See `ContentEncryptor.update_into`."""
+        size = self._stream.update_into(data, buffer)
+        self.authenticate(buffer[:size])
+        return size
+
     def apply(self, ciphertext: bytes | memoryview) -> bytes:
         """Authenticate a piece of ciphertext and return its plaintext."""
         self.authenticate(ciphertext)
         return self._stream.update(ciphertext)
+
+    def apply_into(self, ciphertext: memoryview, buffer: memoryview) -> int:
+        """Authenticate a piece of ciphertext and write its plaintext into a buffer."""
+        self.authenticate(ciphertext)
+        return self._stream.update_into(ciphertext, buffer)
 
     def authenticate(self, ciphertext: bytes | memoryview) -> None:
         """Take a piece of ciphertext into the tag."""
@@ -207,6 +266,10 @@ class ChaCha20Poly1305Decryptor:
     def update(self, ciphertext: bytes | memoryview) -> bytes:
         """See `ContentDecryptor.update`."""
         return self._cipher.apply(ciphertext)
+
+    def update_into(self, ciphertext: memoryview, buffer: memoryview) -> int:
+        """See `ContentDecryptor.update_into`."""
+        return self._cipher.apply_into(ciphertext, buffer)
 
     def finalize(self, tag: bytes) -> bytes:
         """See `ContentDecryptor.finalize`."""

@@ -13,9 +13,10 @@ from cryptography import x509
 from cryptography.hazmat import asn1
 
 from sealwright.asn1.der import content_of, elements, object_identifier
-from sealwright.asn1.pull_reader import Head, PullReader, SeekableSource
+from sealwright.asn1.pull_reader import PIECE_BYTES, Head, PullReader, SeekableSource
 from sealwright.asn1.writer import header, tlv
 from sealwright.cms import schema
+from sealwright.cms.cipher_streams import MARGIN_BYTES
 from sealwright.cms.content_ciphers import ContentCipher, WrittenCipher, new_cipher, read_cipher
 from sealwright.cms.content_stream import Progress, Sink, Source, dotted, open_content_info, pieces_of
 from sealwright.cms.decryptors import FindKeys, WrappedKey
@@ -76,6 +77,8 @@ def encrypt_stream(
         UnsupportedAlgorithmError: If a recipient's key cannot be encrypted to.
     """
     content_cipher = new_cipher(cipher)
+    if content_cipher.is_authenticated and (size or 0) > MAX_GCM_BYTES:
+        raise InputError("the file is too large to be encrypted under one key")
     key = secrets.token_bytes(content_cipher.key_bytes)
     infos = wrap_for_all(key, recipients, key_transport)
     version = 0 if content_cipher.is_authenticated else enveloped_data_version(infos)
@@ -88,12 +91,13 @@ def encrypt_stream(
         sink.write(b"\x30\x80" + oid + b"\xa0\x80\x30\x80" + before + b"\x30\x80" + described + b"\xa0\x80")
     else:
         sink.write(_definite_head(kind, before, described, content_cipher, size))
+    buffer = memoryview(bytearray(PIECE_BYTES + MARGIN_BYTES))
     done = 0
     for piece in pieces_of(source, progress):
         done += len(piece)
         if content_cipher.is_authenticated and done > MAX_GCM_BYTES:
             raise InputError("the file is too large to be encrypted under one key")
-        _write_piece(sink, encryptor.update(piece), chunked=size is None)
+        _write_piece(sink, buffer[: encryptor.update_into(piece, buffer)], chunked=size is None)
     if size is not None and done != size:
         raise InputError("the file changed while it was read")
     rest, tag = encryptor.finalize()
@@ -114,7 +118,7 @@ def _definite_head(kind: str, before: bytes, described: bytes, cipher: ContentCi
     return header(_SEQUENCE, len(oid) + len(wrapped) + ciphertext_bytes + mac_bytes) + oid + wrapped
 
 
-def _write_piece(sink: Sink, data: bytes, *, chunked: bool) -> None:
+def _write_piece(sink: Sink, data: bytes | memoryview, *, chunked: bool) -> None:
     if data:
         if chunked:
             sink.write(header(_OCTETS, len(data)))
@@ -224,8 +228,13 @@ def _decrypt_content(
     reader.go_to(message.position)
     info, data, *_ = message.parents
     decryptor = message.cipher.decryptor(key, attributes)
+    buffer = memoryview(bytearray(PIECE_BYTES + MARGIN_BYTES))
+    done = 0
     for piece in reader.pieces(message.content):
-        sink.write(decryptor.update(piece))
+        done += len(piece)
+        if message.cipher.is_authenticated and done > MAX_GCM_BYTES:
+            raise DecodingError("the file is too large for its cipher")
+        sink.write(buffer[: decryptor.update_into(piece, buffer)])
         if progress is not None:
             progress(len(piece))
     reader.finish(info)

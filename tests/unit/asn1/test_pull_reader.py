@@ -1,11 +1,14 @@
 """The pull reader: the same values as the reader of whole messages, from a file, at any buffer boundary."""
 
 import io
+import time
+import tracemalloc
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sealwright.asn1.ber import element_to_der
 from sealwright.asn1.pull_reader import PIECE_BYTES, PullReader
 from sealwright.asn1.writer import header, tlv
 from sealwright.errors import DecodingError
@@ -121,3 +124,61 @@ def test_nothing_but_a_decoding_error_is_raised(octets, kind):
             read(reader(octets, kind))
         except DecodingError:
             continue
+
+
+def element_of(draw, depth):
+    """Return an element of any form, as BER and as DER."""
+    if depth == 0 or draw(st.booleans()):
+        octets = draw(st.binary(max_size=20))
+        return draw(st.sampled_from([tlv(4, octets), chunked(octets, 7)])), tlv(4, octets)
+    children = [element_of(draw, depth - 1) for _ in range(draw(st.integers(0, 3)))]
+    ber, der = (b"".join(each[form] for each in children) for form in (0, 1))
+    long = b"\x30\x88" + len(ber).to_bytes(8, "big") + ber
+    return draw(st.sampled_from([tlv(0x30, ber), long, b"\x30\x80" + ber + b"\0\0"])), tlv(0x30, der)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data())
+def test_an_element_of_any_form_is_read_as_it_stands_and_becomes_der(data):
+    ber, der = element_of(data.draw, 4)
+    assert reader(ber).raw() == ber
+    assert reader(ber).der() == element_to_der(der) == der
+
+
+class Endless(io.RawIOBase):
+    """A string of many chunks that is never held as a whole."""
+
+    def __init__(self, chunk, times):
+        self._left, self._chunk, self._times, self._end = b"\x24\x80", chunk, times, b"\0\0"
+
+    def seek(self, *_):
+        return 0
+
+    def readinto(self, buffer):
+        if not self._left:
+            batch = min(self._times, 64)
+            self._times -= batch
+            self._left, self._end = (self._chunk * batch, self._end) if batch else (self._end, b"")
+        count = min(len(buffer), len(self._left))
+        buffer[:count], self._left = self._left[:count], self._left[count:]
+        return count
+
+
+def test_time_is_linear_in_the_number_of_chunks_and_memory_constant():
+    def seconds(chunks, rounds=3):
+        best = 9.0
+        for _ in range(rounds):
+            begun = time.process_time()
+            found = PullReader(Endless(tlv(4, b"z" * 100), chunks))
+            assert sum(map(len, found.pieces(found.head(0x24)))) == 100 * chunks
+            best = min(best, time.process_time() - begun)
+        return best
+
+    assert seconds(64_000) < 24 * seconds(8_000)  # 8 if linear, 64 if quadratic
+    tracemalloc.start()
+    try:
+        seconds(20_000, rounds=1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * PIECE_BYTES

@@ -13,7 +13,7 @@ from support.envelopes import CONTENT, certificate_for, seal
 from sealwright.asn1.der import object_identifier
 from sealwright.asn1.pull_reader import PIECE_BYTES
 from sealwright.asn1.writer import tlv
-from sealwright.cms import algorithms, enveloped, schema
+from sealwright.cms import algorithms, encrypted_stream, enveloped, schema
 from sealwright.cms.encrypted_stream import decrypt_stream, encrypt_stream
 from sealwright.cms.recipients import wrap_key
 from sealwright.errors import DecodingError, DecryptionError, InputError, VerificationError
@@ -23,7 +23,7 @@ BOB = self_signed(RSA, "bob")
 BOBS_KEYS = keys_of((BOB, RSA))
 PEOPLE = {"rsa": (BOB, RSA), "p256": (self_signed(EC, "eve"), EC), "ml-kem": (certificate_for(KEM.public_key()), KEM)}
 CIPHERS = ["aes-128-cbc", "aes-256-cbc", "aes-128-gcm", "aes-256-gcm", "chacha20-poly1305"]
-SIZES = [0, 1, 15, 16, 17, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1]
+SIZES = [0, 1, 15, 16, 17, 31, 32, 33, *(PIECE_BYTES + more for more in (-17, -16, -1, 0, 1, 16, 17))]
 
 
 def encrypted(content, certificates=(BOB,), *, known=True, cipher="aes-256-gcm"):
@@ -117,6 +117,16 @@ def test_a_wrong_size_is_noticed():
     for said in (len(CONTENT) - 1, len(CONTENT) + 1):
         with pytest.raises(InputError, match="changed while it was read"):
             encrypt_stream(io.BytesIO(CONTENT), io.BytesIO(), [BOB], size=said)
+
+
+def test_a_content_that_is_too_large_for_its_cipher_is_refused(monkeypatch):
+    message = encrypted(CONTENT)
+    monkeypatch.setattr(encrypted_stream, "MAX_GCM_BYTES", len(CONTENT) - 1)
+    with pytest.raises(DecodingError, match="too large"):
+        decrypted(message)
+    for known in (True, False):
+        with pytest.raises(InputError, match="too large"):
+            encrypted(CONTENT, known=known)
 
 
 def test_progress_counts_every_octet():
