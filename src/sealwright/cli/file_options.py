@@ -15,6 +15,7 @@ from sealwright.client import key_files
 from sealwright.clock import SystemClock
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import InputError
+from sealwright.pkix.extensions import UNDECODABLE
 from sealwright.smime.trust import Trust
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -160,7 +161,7 @@ def _may_sign(certificate: x509.Certificate) -> bool:
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
         return True
-    except (x509.DuplicateExtension, ValueError):
+    except UNDECODABLE:
         return False
     return usage.digital_signature or usage.content_commitment
 

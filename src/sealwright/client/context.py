@@ -91,10 +91,6 @@ class ClientContext:
     def _keep_token(self, token: AccessToken) -> None:
         self.store.update({"token": token})
 
-    def forget_session(self) -> None:
-        """Begin a new conversation: the device's keys have changed."""
-        self._session = None
-
     @property
     def enrolled(self) -> Enrolled:
         """Who this device is.

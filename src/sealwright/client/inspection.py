@@ -17,7 +17,7 @@ from sealwright.cms.decryptors import FindKeys
 from sealwright.cms.identifiers import RecipientIdentifier
 from sealwright.errors import DecodingError
 from sealwright.pkix.names import certificate_addresses
-from sealwright.smime.fields import Field, decode_field
+from sealwright.smime.fields import Field, decode_field, unfolded
 from sealwright.smime.layers import Encryption, Layer
 from sealwright.smime.signers import SignerVerdict
 from sealwright.smime.trust import Trust
@@ -83,7 +83,7 @@ def _fields(fields: Sequence[Field]) -> dict[str, str]:
     """Return decoded values by name; several fields of a name are joined by line ends."""
     found: dict[str, list[str]] = {}
     for field in fields:
-        found.setdefault(field.name, []).append(decode_field(re.sub(rb"\r?\n", b"", field.value).strip()))
+        found.setdefault(field.name, []).append(decode_field(unfolded(field.value)))
     return {name: "\n".join(values) for name, values in found.items()}
 
 

@@ -11,11 +11,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    pkcs12,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, pkcs12
 
 from sealwright.cms import signed
 from sealwright.cms.decryptors import DecryptionKey, FindKeys, KeyDecryptor, PrivateKeyDecryptor
@@ -29,7 +25,9 @@ from sealwright.pkix.private_keys import load_private_key
 MAX_FILE_BYTES = 16 * 1024 * 1024
 """A bundle of all public roots is 1 MiB; a whole revocation list may be as large as `revocation.MAX_CRL_BYTES`."""
 MAX_CERTIFICATES = 1000
+"""Some times a bundle of all public roots."""
 MAX_PASSWORD_BYTES = 4096
+"""Of a password file: nobody types more, and only the first line counts."""
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----[ \t]*\r?\n?", re.DOTALL)
 
 
@@ -109,9 +107,7 @@ def _certificates_of(label: bytes, block: bytes) -> list[x509.Certificate]:
     if label in (b"CERTIFICATE", b"X509 CERTIFICATE"):
         return [x509.load_pem_x509_certificate(block)]
     if label in (b"PKCS7", b"CMS"):
-        return list(
-            signed.read_certificates_only(_decoded(block)).certificates
-        )  # SignedData without content: RFC 8551 section 3.8
+        return list(signed.read_certificates_only(_decoded(block)).certificates)
     return []  # a private key that lies in the same file
 
 

@@ -18,6 +18,7 @@ from sealwright.pkix.extensions import UNDECODABLE
 from sealwright.pkix.revocation import Evidence
 
 MAX_CRL_BYTES = 16 * 1024 * 1024
+"""About 400,000 entries; more are not worth the wait of somebody who reads a mail."""
 _OCSP_HEADERS = {"Content-Type": "application/ocsp-request", "Accept": "application/ocsp-response"}
 
 

@@ -30,6 +30,7 @@ from sealwright.smime.compose import Protection, protect
 from sealwright.smime.header_protection import POLICIES
 
 MAX_MESSAGE_BYTES = 35 * 1024 * 1024
+"""Protected, up to 1.8 times that: mail servers that take as much are rare."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from sealwright.asn1.der import content_of, elements
 from sealwright.asn1.writer import tlv
 from sealwright.cms import schema
 from sealwright.cms.recipient_schema import IssuerAndSerialNumber, RecipientKeyIdentifier
+from sealwright.pkix.extensions import UNDECODABLE
 
 _REMEMBERED = 512
 """Certificates whose names were taken out; the same recipients come again in every mail of a thread."""
@@ -36,14 +37,16 @@ class RecipientIdentifier:
         """Say whether the identifier names this certificate."""
         if self.subject_key_identifier is not None:
             return self.subject_key_identifier == subject_key_identifier(certificate)
-        return self.serial_number == certificate.serial_number and self.issuer_der == _issuer_der(certificate)
+        return (
+            self.serial_number == certificate.serial_number and self.issuer_der == issuer_and_serial_der(certificate)[0]
+        )
 
 
 def subject_key_identifier(certificate: x509.Certificate) -> bytes | None:
     """Return the certificate's SubjectKeyIdentifier, or None."""
     try:
         return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except (x509.ExtensionNotFound, *UNDECODABLE):
         return None
 
 
@@ -51,16 +54,17 @@ def subject_key_identifier(certificate: x509.Certificate) -> bytes | None:
 def issuer_and_serial(certificate: x509.Certificate) -> IssuerAndSerialNumber:
     """Return the certificate's issuerAndSerialNumber."""
     return IssuerAndSerialNumber(
-        issuer=schema.any_element(_issuer_der(certificate)), serial_number=certificate.serial_number
+        issuer=schema.any_element(issuer_and_serial_der(certificate)[0]), serial_number=certificate.serial_number
     )
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _issuer_der(certificate: x509.Certificate) -> bytes:
-    """Return the issuer's Name as it stands in the certificate."""
+def issuer_and_serial_der(certificate: x509.Certificate) -> tuple[bytes, bytes]:
+    """Return the DER Name of the issuer and the DER serial number, as they stand in the certificate."""
     fields = elements(content_of(0x30, certificate.tbs_certificate_bytes))
     # TBSCertificate: [0] version (absent in version 1), serialNumber, signature, issuer
-    return tlv(*fields[3 if fields[0][0] == 0xA0 else 2])
+    first = 1 if fields[0][0] == 0xA0 else 0
+    return tlv(*fields[first + 2]), tlv(*fields[first])
 
 
 def identifier(sid: IssuerAndSerialNumber | RecipientKeyIdentifier | bytes) -> RecipientIdentifier:

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from cryptography import x509
-from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from sealwright.asn1.der import content_of, elements
 from sealwright.asn1.writer import tlv
-from sealwright.cms.identifiers import subject_key_identifier
+from sealwright.cms.identifiers import issuer_and_serial_der, subject_key_identifier
 from sealwright.cms.signature_algorithms import KeyKind, key_kind
 from sealwright.errors import DecodingError
 from sealwright.pkix.extensions import UNDECODABLE
@@ -67,8 +65,7 @@ def from_certificate(certificate: x509.Certificate) -> KnownCertificate | None:
 @lru_cache(maxsize=_REMEMBERED)
 def encoded_certificate(certificate: x509.Certificate) -> tuple[bytes, bytes]:
     """Return the DER of one's own or a chain's certificate, and its DER IssuerAndSerialNumber."""
-    serial_number = asn1.encode_der(certificate.serial_number)
-    return certificate.public_bytes(Encoding.DER), tlv(0x30, certificate.issuer.public_bytes(), serial_number)
+    return certificate.public_bytes(Encoding.DER), tlv(0x30, *issuer_and_serial_der(certificate))
 
 
 def _parse(der: bytes) -> KnownCertificate | None:
@@ -77,19 +74,17 @@ def _parse(der: bytes) -> KnownCertificate | None:
         # `cryptography` parses lazily: what cannot be read now is no certificate, rather than an exception later
         _ = certificate.issuer, certificate.subject, certificate.extensions, certificate.not_valid_after_utc
         public_key = certificate.public_key()
-        fields = elements(content_of(0x30, certificate.tbs_certificate_bytes))
+        issuer, serial_number = issuer_and_serial_der(certificate)
     except (*UNDECODABLE, DecodingError):
         return None
-    # TBSCertificate: [0] version (absent in version 1), serialNumber, signature, issuer
-    first = 1 if fields[0][0] == 0xA0 else 0
     return KnownCertificate(
         certificate,
         der,
         public_key,
         key_kind(public_key),
         public_key.key_size if isinstance(public_key, rsa.RSAPublicKey) else 0,
-        tlv(*fields[first + 2]),
-        tlv(*fields[first]),
+        issuer,
+        serial_number,
         subject_key_identifier(certificate),
         hashlib.sha256(der).digest(),
     )

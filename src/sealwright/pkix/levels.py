@@ -4,6 +4,8 @@ from typing import Literal
 
 from cryptography import x509
 
+from sealwright.pkix.extensions import UNDECODABLE
+
 IdentityLevel = Literal[
     "mailbox-validated", "individual-validated", "organization-validated", "sponsor-validated", "unknown"
 ]
@@ -25,7 +27,7 @@ def identity_level(certificate: x509.Certificate) -> IdentityLevel:
     """
     try:
         policies = certificate.extensions.get_extension_for_class(x509.CertificatePolicies).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except (x509.ExtensionNotFound, *UNDECODABLE):
         return "unknown"
     levels: set[IdentityLevel] = set()
     for policy in policies:

@@ -28,7 +28,9 @@ NONCE_OCTETS = 32
 MAX_RESPONSE_OCTETS = 64 * 1024
 """A response with a post-quantum signature and certificate has about 15 KiB."""
 MAX_SINGLE_RESPONSES = 100
+"""One is asked for; responders that answer from a cache may bundle some."""
 MAX_RESPONDER_CERTIFICATES = 10
+"""One, its issuer, and what a careless responder adds; each may cost a signature check."""
 _HASHES = (hashes.SHA1, hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _PSS_HASHES = (hashes.SHA256(), hashes.SHA384(), hashes.SHA512())
 _KNOWN_EXTENSIONS = frozenset(

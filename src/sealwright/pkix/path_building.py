@@ -10,6 +10,7 @@ from sealwright.pkix.extensions import UNDECODABLE, is_decodable
 from sealwright.pkix.signatures import Signed, WorkBudget, is_signed_by
 
 MAX_PATH_CERTIFICATES = 10
+"""Nobody issues through more levels, and the search grows with each."""
 MAX_CANDIDATES = 100
 """Certificates that path building looks at; what comes with a mail beyond this is an attack."""
 

@@ -14,6 +14,7 @@ from sealwright.errors import DecodingError, InputError
 MAX_ITERATIONS = 10_000_000
 """Of password hashing: some seconds. More is there to keep us busy; RFC 8018 asks for 1,000, programs use up to 2,000,000."""
 MAX_KEYS = 100
+"""A mailbox's whole history, a key for each year, has fewer; each costs a password hash."""
 _DATA = object_identifier("1.2.840.113549.1.7.1")
 _KEY_BAGS = (object_identifier("1.2.840.113549.1.12.10.1.1"), object_identifier("1.2.840.113549.1.12.10.1.2"))
 """keyBag and pkcs8ShroudedKeyBag (RFC 7292 section 4.2)."""

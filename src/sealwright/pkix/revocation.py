@@ -25,6 +25,7 @@ from sealwright.pkix.path_building import CertificatePool, may_be_issuer
 from sealwright.pkix.signatures import check_hash
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
+"""Clocks of honest signers, responders and readers are that wrong."""
 RESPONSE_LIFE = timedelta(hours=24)
 """Of a response without nextUpdate: newer information is always to be had (RFC 6960 section 4.2.2.1), so it grows old soon."""
 MAX_LISTS = 1_000

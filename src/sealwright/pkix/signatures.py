@@ -14,7 +14,9 @@ MAX_SIGNATURE_CHECKS = 100
 MAX_STEPS = 2_000
 """Issuers tried while paths are built; a complete graph of ten cross-certified CAs has millions of paths."""
 MIN_RSA_BITS = 2048
+"""The least that is safe (RFC 8550 section 4.3)."""
 MIN_WEAK_RSA_BITS = 1024
+"""On demand only, with a warning, for old mail."""
 MAX_RSA_BITS = 16_384
 """Verifying costs grow with the square; no CA has a larger one."""
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)

@@ -16,10 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from sealwright.asn1.writer import tlv
 from sealwright.cms import algorithms, schema
 from sealwright.errors import DecodingError
+from sealwright.pkix.extensions import UNDECODABLE
 
 MAX_CAPABILITIES_BYTES = 8 * 1024
 """Outlook, which lists most, writes less than 200 octets; the value is stored for each address."""
 MAX_CAPABILITIES = 128
+"""Those 200 octets hold about a dozen; each is compared with what every other recipient reads."""
 EXTENSION = x509.ObjectIdentifier(algorithms.SMIME_CAPABILITIES)
 """RFC 4262: the same identifier as the attribute's."""
 
@@ -125,7 +127,7 @@ def of_certificate(certificate: x509.Certificate) -> Capabilities | None:
     try:
         extension = certificate.extensions.get_extension_for_oid(EXTENSION).value
         return parse(extension.value) if isinstance(extension, x509.UnrecognizedExtension) else None
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError, DecodingError):
+    except (x509.ExtensionNotFound, *UNDECODABLE, DecodingError):
         return None
 
 

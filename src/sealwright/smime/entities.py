@@ -9,6 +9,9 @@ from sealwright.errors import DecodingError
 from sealwright.smime import fields
 
 MAX_PARTS = 1000
+"""Of one message; each is parsed and shown by itself."""
+MAX_DEPTH = 20
+"""How deep parts nest: more than mail that people write, less than the stack holds."""
 SmimeKind = Literal["", "opaque", "multipart", "signature"]
 CmsKind = Literal["signed", "encrypted", "compressed"]
 _OPAQUE = ("application/pkcs7-mime", "application/x-pkcs7-mime")

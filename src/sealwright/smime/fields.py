@@ -6,16 +6,18 @@ only for what has a long tail of history: encoded words and address lists.
 
 import binascii
 import codecs
+import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.errors import MessageError
-from email.headerregistry import HeaderRegistry
+from email.headerregistry import Address, HeaderRegistry
 from urllib.parse import unquote_to_bytes
 
 from sealwright.errors import DecodingError
 
 MAX_FIELDS = 2000
+"""Each is looked at several times; more of them are an attack."""
 MAX_DECODED_BYTES = 16 * 1024
 """A longer address or subject field is not decoded: `email` takes more than linear time."""
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
@@ -32,6 +34,8 @@ _CHARSETS = re.compile(
     r"koi8[-_][rut]|gbk?|gb2312|gb18030|big5(hkscs)?|euc[-_](jp|kr)|shift[-_]jis|iso[-_]?2022[-_](jp|kr)|tis[-_]620"
 )
 _HEADERS = HeaderRegistry()
+EMAIL_ERRORS = (MessageError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
+"""What `email` raises for a field that it cannot read: known bugs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,11 @@ def split_entity(entity: bytes) -> tuple[list[Field], bytes]:
 
 def first(fields: Sequence[Field], name: str) -> bytes:
     """Return the value of the first field of a lower-case name, unfolded; empty if there is none."""
-    value = next((field.value for field in fields if field.is_called(name)), b"")
+    return unfolded(next((field.value for field in fields if field.is_called(name)), b""))
+
+
+def unfolded(value: bytes) -> bytes:
+    """Return the value of a field as one line (RFC 5322 section 2.2.3)."""
     return re.sub(rb"\r?\n", b"", value).strip()
 
 
@@ -196,7 +204,7 @@ def decode_field(value: bytes) -> str:
         return one_line(text[:MAX_DECODED_BYTES])
     try:
         return one_line(str(_HEADERS("subject", text)))
-    except (MessageError, ValueError, LookupError, AttributeError, TypeError, RecursionError):  # known bugs of `email`
+    except EMAIL_ERRORS:
         return one_line(text)
 
 
@@ -204,12 +212,15 @@ def addresses(fields: Sequence[Field], name: str) -> tuple[str, ...]:
     """Return the addr-specs of all fields of a name, such as From; a field that cannot be read gives none."""
     found: list[str] = []
     for field in fields:
-        text = re.sub(rb"\r?\n", b"", field.value).decode("utf-8", "replace").strip()
+        text = unfolded(field.value).decode("utf-8", "replace")
         if not field.is_called(name) or len(text) > MAX_DECODED_BYTES:
             continue
-        try:
-            specs = [address.addr_spec for address in getattr(_HEADERS("from", text), "addresses", ())]
-        except (MessageError, ValueError, LookupError, AttributeError, TypeError, RecursionError):
-            continue
-        found.extend(spec for spec in specs if _ADDR_SPEC.fullmatch(spec))
+        with contextlib.suppress(*EMAIL_ERRORS):
+            specs = [address.addr_spec for address in address_list(text)]
+            found.extend(spec for spec in specs if _ADDR_SPEC.fullmatch(spec))
     return tuple(dict.fromkeys(found))
+
+
+def address_list(text: str) -> Sequence[Address]:
+    """Return the mailboxes of an address field; may raise any of `EMAIL_ERRORS`."""
+    return getattr(_HEADERS("from", text), "addresses", ())

@@ -6,16 +6,13 @@ SMTPUTF8.
 
 import re
 from base64 import b64encode
-from email.errors import MessageError
-from email.headerregistry import HeaderRegistry
 
-from sealwright.smime.fields import MAX_DECODED_BYTES, Field
+from sealwright.smime.fields import EMAIL_ERRORS, MAX_DECODED_BYTES, Field, address_list, unfolded
 
 ADDRESSES = ("from", "to", "cc", "reply-to", "sender")
 _UNSTRUCTURED = ("subject", "comments", "keywords", "organization", "thread-topic")
 _ENCODED_BYTES = 45
 """60 characters of base64: with "=?utf-8?b?" and "?=" one word is 72 of at most 75 characters."""
-_HEADERS = HeaderRegistry()
 
 
 def ascii_field(field: Field) -> Field:
@@ -23,7 +20,7 @@ def ascii_field(field: Field) -> Field:
     if field.value.isascii() or len(field.value) > MAX_DECODED_BYTES:
         return field
     try:
-        text = re.sub(rb"\r?\n", b"", field.value).decode("utf-8").strip()
+        text = unfolded(field.value).decode("utf-8")
     except UnicodeDecodeError:
         return field
     if field.is_called(*_UNSTRUCTURED):
@@ -59,10 +56,10 @@ def mailbox(display_name: str, addr_spec: str) -> bytes:
 
 def _addresses(text: str) -> bytes | None:
     try:
-        found = getattr(_HEADERS("to", text), "addresses", ())
+        found = address_list(text)
         if not found or any(not one.username.isascii() for one in found):
             return None
         specs = [f"{one.addr_spec.rpartition('@')[0]}@{one.domain.encode('idna').decode('ascii')}" for one in found]
-    except (MessageError, ValueError, LookupError, AttributeError, TypeError, RecursionError):  # known bugs of `email`
+    except EMAIL_ERRORS:
         return None
     return b",\r\n ".join(mailbox(one.display_name, spec) for one, spec in zip(found, specs, strict=True))

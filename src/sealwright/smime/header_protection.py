@@ -6,7 +6,6 @@ visible outside is repeated there as HP-Outer, so that the reader can tell what 
 """
 
 import email.utils
-import re
 from collections.abc import Callable, Sequence
 from datetime import UTC
 from typing import Literal
@@ -92,22 +91,20 @@ def hidden_fields(payload: Sequence[Field]) -> list[Field]:
     Args:
         payload: Header of a payload with hp="cipher"; HP-Outer says what stood outside, and only that counts.
     """
-    seen = set()
-    for field in payload:
-        name, colon, value = field.value.partition(b":")
-        if field.is_called("hp-outer") and colon:
-            seen.add((name.strip().lower(), _unfolded(value)))
+    seen = {(field.name.lower(), fields.unfolded(field.value)) for field in seen_fields(payload)}
     return [
         field
         for field in payload
-        if not is_structural(field) and (field.name.lower().encode(), _unfolded(field.value)) not in seen
+        if not is_structural(field) and (field.name.lower(), fields.unfolded(field.value)) not in seen
     ]
+
+
+def seen_fields(payload: Sequence[Field]) -> list[Field]:
+    """Return the fields that others saw, as HP-Outer in a payload's header says (RFC 9788 section 2.2)."""
+    split = [field.value.partition(b":") for field in payload if field.is_called("hp-outer")]
+    return [Field(name.strip().decode("ascii", "replace"), value) for name, colon, value in split if colon]
 
 
 def is_structural(field: Field) -> bool:
     """Say whether a field is about the entity and not about the message (RFC 9788 section 1.1.1), HP-Outer included."""
     return field.name.lower().startswith("content-") or field.is_called("mime-version", "hp-outer")
-
-
-def _unfolded(value: bytes) -> bytes:
-    return re.sub(rb"\r?\n", b"", value).strip()

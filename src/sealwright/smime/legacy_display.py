@@ -9,13 +9,13 @@ import re
 from collections.abc import Sequence
 
 from sealwright.smime import fields
+from sealwright.smime.entities import MAX_DEPTH
 from sealwright.smime.fields import Field
 from sealwright.smime.header_protection import with_parameter
 from sealwright.smime.transfer import crlf, is_7bit, quoted_printable
 
 USER_FACING = ("subject", "from", "to", "cc", "date", "reply-to", "sender")
 """Fields that programs show; others would be noise (RFC 9787 section 1.1)."""
-MAX_DEPTH = 20
 _BODY = re.compile(rb"<body\b[^<>]*>", re.IGNORECASE)
 _CHARSET = re.compile(r"us-ascii|utf-8|iso-8859-\d{1,2}|windows-125\d", re.IGNORECASE)
 

@@ -23,6 +23,7 @@ _WARNING_ONLY = ("address-in-display-name", "from-not-ascii")
 MAX_FIELD_BYTES = 4096
 """Open quotations make the reading quadratic; no honest From field is longer."""
 MAX_MAILBOXES = 100
+"""Authors of one message; each is looked at."""
 
 
 @dataclass(frozen=True, slots=True)

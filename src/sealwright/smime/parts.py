@@ -9,6 +9,7 @@ from sealwright.errors import DecodingError
 from sealwright.smime import fields, tnef
 from sealwright.smime.cautions import Caution, caution
 from sealwright.smime.entities import (
+    MAX_DEPTH,
     MAX_PARTS,
     CmsKind,
     Entity,
@@ -20,9 +21,10 @@ from sealwright.smime.entities import (
     split_multipart,
 )
 
-MAX_DEPTH = 20
 MAX_HTML_CHARACTERS = 512 * 1024
+"""More text than anybody reads."""
 MAX_FILE_NAME = 150
+"""File systems take 255 octets, and a character may have four; the end is kept, for its ending."""
 _IDENTITY = (b"", b"7bit", b"8bit", b"binary")
 _LEGACY_CLASS = "header-protection-legacy-display"
 _UNSAFE_IN_NAMES = re.compile(r'[\\/:*?"<>|]+')

@@ -1,15 +1,15 @@
 """When a signature was there already, as a trusted timestamp authority proves (RFC 3161): so it outlives its certificate."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sealwright.cms.signer_report import TimestampReport
 from sealwright.errors import PathValidationError
+from sealwright.pkix.revocation import CLOCK_TOLERANCE
 from sealwright.smime.trust import Trust, find_trusted_path, load_lists
 
 MAX_TIMESTAMPS = 4
 """Of one signature; each costs a path."""
-CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 def proven_time(timestamps: Sequence[TimestampReport], trust: Trust) -> datetime | None:

@@ -17,15 +17,16 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sealwright.errors import InputError, MailHeldError
-from sealwright.pkix.names import canonical_address
 from sealwright.smime.fields import Field, addresses, decode_field, first, one_line, split_entity
 from sealwright.smime.header_fields import encoded_words
-from sealwright.smime.header_protection import hidden_fields
+from sealwright.smime.header_protection import hidden_fields, seen_fields
+from sealwright.smime.originators import compared
 from sealwright.smime.verdict import Verdict
 
 MAX_REFERENCES = 20
 """The newest of a thread; programs need the last ones."""
 MAX_MESSAGE_ID = 500
+"""Octets: half of the longest line (RFC 5322 section 2.1.1)."""
 _MESSAGE_ID = re.compile(rb"<[!-;=?-~]+@[!-;=?-~]+>")
 _RE = re.compile(r"(?:re|aw|sv|antw)\s*:", re.IGNORECASE)
 
@@ -131,24 +132,15 @@ def _recipients(
 def _unseen(verdict: Verdict, hidden: Sequence[Field]) -> frozenset[str]:
     """Return recipients whose address did not stand outside: naming them would."""
     inside = _canonical(tuple(each for name in ("to", "cc") for each in addresses(hidden, name)))
-    inner = split_entity(verdict.entity)[0] if verdict.entity is not None else []
-    outer = []
-    for each in inner:
-        name, _, value = each.value.partition(b":")
-        if each.is_called("hp-outer"):
-            outer.append(Field(name.strip().decode("ascii", "replace"), value))
+    outer = seen_fields(split_entity(verdict.entity)[0] if verdict.entity is not None else [])
     seen = _canonical((*addresses(outer, "to"), *addresses(outer, "cc")))
     return frozenset(inside) - frozenset(seen)
 
 
 def _canonical(found: Sequence[str]) -> tuple[str, ...]:
-    canonical = []
-    for address in found:
-        try:
-            canonical.append(canonical_address(address))
-        except InputError:
-            continue
-    return tuple(dict.fromkeys(canonical))
+    """Return addresses as they are compared, without those that cannot be certified mailboxes."""
+    canonical = map(compared, found)
+    return tuple(dict.fromkeys(each for each in canonical if each is not None))
 
 
 def _thread(header: Sequence[Field], hidden: Sequence[Field]) -> list[bytes]:

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from cryptography import x509
@@ -13,13 +13,12 @@ from sealwright.cms.signer_report import SignedContent, SignerReport
 from sealwright.errors import DecodingError, PathValidationError
 from sealwright.pkix.levels import identity_level
 from sealwright.pkix.names import certificate_addresses
+from sealwright.pkix.revocation import CLOCK_TOLERANCE
 from sealwright.smime.cautions import Caution, caution
 from sealwright.smime.fields import one_line
 from sealwright.smime.proven_time import proven_time
 from sealwright.smime.trust import MAX_CRLS, Trust, TrustedPath, find_trusted_path, load_lists
 
-CLOCK_TOLERANCE = timedelta(minutes=5)
-"""Clocks of honest signers are that wrong."""
 _ENDED = ("expired", "revoked")
 _WEAK = ("sha1", "rsa-1024")
 _CAUTION_OF = {

@@ -12,7 +12,9 @@ from sealwright.errors import DecodingError
 from sealwright.smime.fields import decode_text
 
 MAX_ATTRIBUTES = 5000
+"""An attachment takes a handful."""
 MAX_PROPERTIES = 5000
+"""Of one list; a handful is needed, and each costs a step."""
 MAX_VALUES = 1000
 """Of one multi-valued property; none is needed here, so more are an attack."""
 CONTENT_TYPES = ("application/ms-tnef", "application/vnd.ms-tnef")

@@ -12,11 +12,9 @@ from collections.abc import Sequence
 
 from sealwright.errors import DecodingError
 from sealwright.smime import fields
+from sealwright.smime.entities import MAX_DEPTH, MAX_PARTS
 from sealwright.smime.fields import Field
 
-MAX_DEPTH = 20
-MAX_PARTS = 1000
-"""The limits of the reader: what we write, we can read."""
 MAX_LINE = 998
 """RFC 5322 section 2.1.1, without CRLF."""
 _LINE_END = re.compile(rb"\r\n|\r|\n")

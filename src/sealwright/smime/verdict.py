@@ -20,6 +20,7 @@ from sealwright.smime.signers import SignerVerdict
 from sealwright.smime.trust import Trust
 
 MAX_MESSAGE_BYTES = 100 * 1024 * 1024
+"""What `compose` protects, as large as base64 makes it, fits; a few copies of it are held in memory."""
 
 
 @dataclass(frozen=True, slots=True)

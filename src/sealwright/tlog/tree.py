@@ -25,11 +25,6 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def completed_subtrees(index: int) -> int:
-    """Return how many subtrees above level 0 are completed by appending leaf `index`."""
-    return ((index + 1) & -(index + 1)).bit_length() - 1
-
-
 def range_hash(start: int, end: int, read: HashReader) -> bytes:
     """Return the hash of leaves [start, end), where `start` is a multiple of the range's power of two.
 

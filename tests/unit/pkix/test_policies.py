@@ -6,7 +6,7 @@ import pytest
 from cryptography import x509
 from support.foreign_ca import NOW, root
 
-from sealwright.asn1.ber import tlv
+from sealwright.asn1.writer import tlv
 from sealwright.errors import PathValidationError
 from sealwright.pkix.path import validate_path
 from sealwright.pkix.policies import ANY_POLICY, POLICY_MAPPINGS, PolicySettings, PolicyState
