@@ -49,11 +49,21 @@ def test_a_message_that_stays_closed_is_an_error():
         read_message_with(FROM_ALICE + encrypted(TEXT, ALICE), MALLORY.find_keys, ROOT.trust())
 
 
-def test_documents_have_no_sender():
-    content, view = verify_document(signature_of(b"file", MALLORY), None, ROOT.trust())
-    assert (content, view.state, view.signer) == (b"file", "valid", ("mallory@example.test",))
-    content, view = verify_document(signature_of(b"file", MALLORY, detached=True), b"file", ROOT.trust())
-    assert view.state == "valid"
+def test_documents_have_no_sender(tmp_path):
+    written = tmp_path / "written"
+
+    def verified(content_info, given, trust):
+        (tmp_path / "document").write_bytes(content_info)
+        (tmp_path / "given").write_bytes(given or b"")
+        content = tmp_path / "given" if given is not None else None
+        return verify_document(tmp_path / "document", content, written, trust)
+
+    view = verified(signature_of(b"file", MALLORY), None, ROOT.trust())
+    assert (written.read_bytes(), view.state, view.signer) == (b"file", "valid", ("mallory@example.test",))
+    written.unlink()
+    view = verified(signature_of(b"file", MALLORY, detached=True), b"file", ROOT.trust())
+    assert (written.read_bytes(), view.state) == (b"file", "valid")
+    written.unlink()
     for content_info, given, trust in [
         (signature_of(b"file", STRANGER), None, ROOT.trust()),
         (signature_of(b"file", ALICE, STRANGER), None, ROOT.trust()),
@@ -62,10 +72,12 @@ def test_documents_have_no_sender():
         (signature_of(b"file", ALICE, detached=True), b"other", ROOT.trust()),
     ]:
         with pytest.raises(InvalidSignatureError):
-            verify_document(content_info, given, trust)
+            verified(content_info, given, trust)
+        assert not written.exists()
     for content_info, given in [
         (signature_of(b"file", ALICE), b"file"),
         (signature_of(b"f", ALICE, detached=True), None),
     ]:
         with pytest.raises(DecodingError):
-            verify_document(content_info, given, ROOT.trust())
+            verified(content_info, given, ROOT.trust())
+        assert not written.exists()
