@@ -213,6 +213,20 @@ def load_content(encoded: bytes) -> Content:
             raise DecodingError("not a CMS message that can be read here") from error
 
 
+def content_type(encoded: bytes) -> str:
+    """Return the dotted OID of what a DER or BER ContentInfo holds; the content itself need not be well formed.
+
+    Raises:
+        DecodingError: If it is no ContentInfo, or holds another content type.
+    """
+    header_bytes = 2 + (encoded[1] & 0x7F if encoded[1:2] > b"\x80" else 0)
+    for oid in _CONTENTS if encoded[:1] == b"\x30" else ():
+        if encoded.startswith(object_identifier(oid), header_bytes):
+            return oid
+    load_content(encoded)  # says what is wrong
+    raise DecodingError("not a CMS message that can be read here")
+
+
 def _parse(encoded: bytes) -> Content:
     info = asn1.decode_der(ContentInfo, encoded)
     oid = info.content_type.dotted_string

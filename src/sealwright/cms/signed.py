@@ -10,7 +10,7 @@ from datetime import datetime
 from cryptography import x509
 
 from sealwright.asn1.der import object_identifier
-from sealwright.asn1.writer import tlv
+from sealwright.asn1.writer import tlv, tlv_parts
 from sealwright.cms import schema
 from sealwright.cms.examining import examine_signers
 from sealwright.cms.known_certificates import from_certificate
@@ -51,11 +51,12 @@ def sign(
     """
     if not signers:
         raise InputError("nobody signs the content")
-    e_content = () if detached else (tlv(0xA0, tlv(0x04, content)),)
-    signed_data = tlv(
+    # written element by element, so that a large content is copied once and not once for each that it lies in
+    e_content = () if detached else tlv_parts(0xA0, *tlv_parts(0x04, content))
+    signed_data = tlv_parts(
         0x30,
         *before_content(signers, content_type),
-        tlv(0x30, object_identifier(content_type), *e_content),
+        *tlv_parts(0x30, object_identifier(content_type), *e_content),
         *after_content(
             signers,
             content,
@@ -65,7 +66,7 @@ def sign(
             crls=crls,
         ),
     )
-    return schema.content_info(schema.SIGNED_DATA, signed_data)
+    return schema.content_info(schema.SIGNED_DATA, *signed_data)
 
 
 def certificates_only(certificates: Iterable[x509.Certificate], crls: Iterable[bytes] = ()) -> bytes:
@@ -91,15 +92,6 @@ def read_certificates_only(content_info: bytes) -> SignedContent:
     if parts.content is not None or parts.signer_infos:
         raise DecodingError("the message is signed and does not only carry certificates")
     return _signed_content(parts, b"", ())
-
-
-def unverified_content(content_info: bytes) -> bytes | None:
-    """Return the content of a signed message without any check, to be shown with a warning; None if it is detached.
-
-    Raises:
-        DecodingError: If it is not a signed CMS message.
-    """
-    return load_signed_data(content_info).content
 
 
 def verify(
@@ -154,7 +146,24 @@ def examine(
     Raises:
         DecodingError: If it is not a signed CMS message, holds a content beside a detached one, or one of another type.
     """
-    parts = load_signed_data(content_info)
+    return examine_parts(
+        load_signed_data(content_info),
+        content,
+        certificates=certificates,
+        content_types=content_types,
+        allow_weak=allow_weak,
+    )
+
+
+def examine_parts(
+    parts: SignedDataParts,
+    content: bytes | None,
+    *,
+    certificates: Iterable[x509.Certificate] = (),
+    content_types: Collection[str] = (schema.DATA,),
+    allow_weak: bool = False,
+) -> SignedContent:
+    """Judge each signer of a message that was taken apart before; see `examine`."""
     # Two contents, of which one is shown and the other verified, are an attack (CVE-2018-18509).
     if (content is None) == (parts.content is None):
         raise DecodingError("the signed content is missing, or there are two")

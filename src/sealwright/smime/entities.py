@@ -22,6 +22,7 @@ _KIND_OF_NAME: dict[str, SmimeKind] = {
     "smime.p7s": "signature",
 }
 """RFC 8551 section 3.2.1. Other names with these endings are signed documents (CAdES), and attachments."""
+_KIND_OF_CONTENT: dict[str, CmsKind] = {schema.SIGNED_DATA: "signed", schema.COMPRESSED_DATA: "compressed"}
 _PEM = re.compile(rb"-----BEGIN (?:PKCS7|CMS)-----([A-Za-z0-9+/=\s]*)-----END ")
 _SIGNATURE = ("application/pkcs7-signature", "application/x-pkcs7-signature")
 
@@ -32,19 +33,28 @@ class Entity:
 
     Attributes:
         fields: Its header.
-        body: As it came.
+        octets: All of it, as it came.
+        body_start: Where in them the body begins.
         content_type: Lower case; "text/plain" where there is none.
         parameters: Of the Content-Type, by lower-case name.
     """
 
     fields: list[fields.Field]
-    body: bytes = field(repr=False)
+    octets: bytes = field(repr=False)
+    body_start: int
     content_type: str
     parameters: dict[str, str]
 
+    @property
+    def body(self) -> bytes:
+        """The body as it came, copied."""
+        return self.octets[self.body_start :]
+
     def decoded(self) -> bytes:
         """Return the body with its transfer encoding undone."""
-        return fields.decode_body(self.body, fields.first(self.fields, "content-transfer-encoding"))
+        return fields.decode_body(
+            self.octets, fields.first(self.fields, "content-transfer-encoding"), start=self.body_start
+        )
 
 
 def parse_entity(octets: bytes) -> Entity:
@@ -53,11 +63,11 @@ def parse_entity(octets: bytes) -> Entity:
     Raises:
         DecodingError: If it has too many header fields.
     """
-    header, body = fields.split_entity(octets)
+    header, body_start = fields.parse_header(octets)
     content_type, parameters = fields.parameters(fields.first(header, "content-type"))
     if not fields.is_media_type(content_type):
         content_type, parameters = "text/plain", {}
-    return Entity(header, body, content_type, parameters)
+    return Entity(header, octets, body_start, content_type, parameters)
 
 
 def split_multipart(body: bytes, boundary: str) -> list[bytes]:
@@ -130,10 +140,7 @@ def cms_kind(content_info: bytes) -> CmsKind:
     Raises:
         DecodingError: If it is none that is mail.
     """
-    content = schema.load_content(content_info)
-    if isinstance(content, schema.SignedData):
-        return "signed"
-    return "compressed" if isinstance(content, schema.CompressedData) else "encrypted"
+    return _KIND_OF_CONTENT.get(schema.content_type(content_info), "encrypted")
 
 
 def file_name(entity: Entity) -> str:

@@ -61,7 +61,13 @@ class Field:
 
 
 def split_entity(entity: bytes) -> tuple[list[Field], bytes]:
-    """Split an entity into its fields and its body; at the first line that is no field, the body begins.
+    """Split an entity into its fields and its body; see `parse_header`."""
+    fields, body_start = parse_header(entity)
+    return fields, entity[body_start:]
+
+
+def parse_header(entity: bytes) -> tuple[list[Field], int]:
+    """Return the fields of an entity, and where its body begins: after an empty line, or at the first that is no field.
 
     Raises:
         DecodingError: If there are too many fields.
@@ -73,7 +79,7 @@ def split_entity(entity: bytes) -> tuple[list[Field], bytes]:
         line = match.group() if match else b""
         text = line.rstrip(b"\r\n")
         if not text:
-            return fields, entity[position + len(line) :]
+            return fields, position + len(line)
         if text[:1] in b" \t" and fields:
             end = position
             while end < len(entity) and entity[end : end + 1] in (b" ", b"\t"):
@@ -90,7 +96,7 @@ def split_entity(entity: bytes) -> tuple[list[Field], bytes]:
             raise DecodingError("the message has too many header fields")
         fields.append(Field(found[1].decode("ascii"), found[2]))
         position += len(line)
-    return fields, entity[position:]
+    return fields, position
 
 
 def first(fields: Sequence[Field], name: str) -> bytes:
@@ -183,12 +189,24 @@ def decode_text(octets: bytes, charset: str) -> str:
         return octets.decode("utf-8", "replace")
 
 
-def decode_body(body: bytes, transfer_encoding: bytes) -> bytes:
-    """Undo a Content-Transfer-Encoding, as far as it can be read; identity encodings give the body as it is."""
+def decode_body(octets: bytes, transfer_encoding: bytes, *, start: int = 0) -> bytes:
+    """Undo a Content-Transfer-Encoding, as far as it can be read; identity encodings give the body as it is.
+
+    Args:
+        octets: An entity, or a body alone.
+        transfer_encoding: As in the field.
+        start: Where the body begins.
+    """
     name = transfer_encoding.decode("ascii", "replace").strip().lower()
     if name == "base64":
-        kept = body.partition(b"=")[0].translate(None, delete=_NOT_BASE64)
-        return binascii.a2b_base64(kept[: len(kept) - (len(kept) % 4 == 1)] + b"==")
+        padding = octets.find(b"=", start)
+        end = len(octets) if padding < 0 else padding
+        try:  # the decoder passes over line ends by itself
+            return binascii.a2b_base64(memoryview(octets)[start : end + 2])
+        except binascii.Error:  # a part of four characters, without its padding
+            kept = octets[start:end].translate(None, delete=_NOT_BASE64)
+            return binascii.a2b_base64(kept[: len(kept) - (len(kept) % 4 == 1)] + b"==")
+    body = octets[start:]
     return binascii.a2b_qp(body) if name == "quoted-printable" else body
 
 
@@ -200,7 +218,7 @@ def one_line(text: str) -> str:
 def decode_field(value: bytes) -> str:
     """Decode the encoded words of an unstructured field such as Subject."""
     text = value.decode("utf-8", "replace")
-    if len(text) > MAX_DECODED_BYTES:
+    if len(text) > MAX_DECODED_BYTES or "=?" not in text:
         return one_line(text[:MAX_DECODED_BYTES])
     try:
         return one_line(str(_HEADERS("subject", text)))

@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sealwright.cms import enveloped, signed
+from sealwright.cms import enveloped
 from sealwright.cms.compressed import decompress
 from sealwright.cms.decryptors import FindKeys, KeyDecryptor
 from sealwright.cms.identifiers import RecipientIdentifier
+from sealwright.cms.signed_data import load_signed_data
 from sealwright.errors import DecodingError, DecryptionError
 from sealwright.smime import tnef
 from sealwright.smime.cautions import Caution, caution
 from sealwright.smime.entities import Entity, cms_kind, cms_octets, parse_entity, smime_kind, split_multipart
-from sealwright.smime.signers import SignatureVerdict, SignerVerdict, judge_signatures
+from sealwright.smime.signers import SignatureVerdict, SignerVerdict, judge_signed_data
 from sealwright.smime.transfer import crlf
 from sealwright.smime.trust import Trust
 
@@ -86,7 +87,6 @@ class Envelope:
     Attributes:
         layers: Outermost first.
         payload: What the innermost layer holds; None if it stays closed.
-        octets: The payload as it came.
         closed: The entity that could not be opened, if there is one.
         cautions: So far.
         is_ambiguous: A header on the way in can be read in more than one way.
@@ -94,24 +94,22 @@ class Envelope:
 
     layers: list[Layer] = field(default_factory=list)
     payload: Entity | None = None
-    octets: bytes = field(default=b"", repr=False)
     closed: Entity | None = None
     cautions: list[Caution] = field(default_factory=list)
     is_ambiguous: bool = False
 
 
-def open_envelope(message: bytes, find_keys: FindKeys, trust: Trust) -> Envelope:
+def open_envelope(message: Entity, find_keys: FindKeys, trust: Trust) -> Envelope:
     """Open all layers of a message.
 
     Raises:
         DecodingError: If there are too many, or what they hold is beyond the limits of size or depth.
     """
     envelope = Envelope()
-    octets: bytes | None = message
-    while octets is not None:
-        entity = parse_entity(octets)
+    entity = message
+    while True:
         if entity.content_type in tnef.CONTENT_TYPES and (wrapped := _from_exchange(entity)) is not None:
-            octets, entity = wrapped, parse_entity(wrapped)
+            entity = parse_entity(wrapped)
         _check_content_fields(entity, envelope)
         kind, inside = smime_kind(entity), None
         if kind in ("multipart", "opaque") and len(envelope.layers) >= MAX_LAYERS:
@@ -121,9 +119,10 @@ def open_envelope(message: bytes, find_keys: FindKeys, trust: Trust) -> Envelope
         elif kind == "opaque":
             inside = _open_opaque(entity, envelope, find_keys, trust)
         if inside is None and envelope.closed is None:
-            envelope.payload, envelope.octets = entity, octets
-        octets = inside
-    return envelope
+            envelope.payload = entity
+        if inside is None:
+            return envelope
+        entity = parse_entity(inside)
 
 
 def _from_exchange(entity: Entity) -> bytes | None:
@@ -195,23 +194,14 @@ def _decrypt(entity: Entity, content_info: bytes, envelope: Envelope, find_keys:
 
 
 def _open_signed(entity: Entity, content_info: bytes, envelope: Envelope, trust: Trust) -> bytes | None:
-    content = signed.unverified_content(content_info)
-    if content is None:
-        is_bare = _carries_certificates_only(content_info)
+    parts = load_signed_data(content_info)
+    if parts.content is None:
+        is_bare = not parts.signer_infos  # RFC 8551 section 3.8
         envelope.cautions.append(caution("certificates-only" if is_bare else "signed-content-missing"))
         envelope.layers.append(Layer("certificates-only" if is_bare else "signed", entity.content_type))
         return None
-    _take(judge_signatures(content_info, None, trust), entity, envelope)
-    return content
-
-
-def _carries_certificates_only(content_info: bytes) -> bool:
-    """Say whether a SignedData without content has no signer either (RFC 8551 section 3.8)."""
-    try:
-        signed.read_certificates_only(content_info)
-    except DecodingError:
-        return False
-    return True
+    _take(judge_signed_data(parts, None, trust), entity, envelope)
+    return parts.content
 
 
 def _open_detached(entity: Entity, envelope: Envelope, trust: Trust) -> bytes | None:
@@ -228,10 +218,11 @@ def _open_detached(entity: Entity, envelope: Envelope, trust: Trust) -> bytes | 
     # The signature is over CRLF; stores that keep bare line feeds are common (RFC 8551 section 3.1.1).
     content = parts[0]
     try:
-        verdict = judge_signatures(cms_octets(signature), content, trust)
+        signed_data = load_signed_data(cms_octets(signature))
+        verdict = judge_signed_data(signed_data, content, trust)
         if not all(signer.is_intact for signer in verdict.signers) and crlf(content) != content:
             content = crlf(content)
-            verdict = judge_signatures(cms_octets(signature), content, trust)
+            verdict = judge_signed_data(signed_data, content, trust)
     except DecodingError as error:
         envelope.cautions.append(caution("unreadable-layer", error.message))
         broken = SignerVerdict(is_intact=False, problem="unreadable-layer", reason=error.message)

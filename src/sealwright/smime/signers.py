@@ -9,6 +9,7 @@ from typing import Literal
 from cryptography import x509
 
 from sealwright.cms import signed
+from sealwright.cms.signed_data import SignedDataParts, load_signed_data
 from sealwright.cms.signer_report import SignedContent, SignerReport
 from sealwright.errors import DecodingError, PathValidationError
 from sealwright.pkix.levels import identity_level
@@ -113,7 +114,12 @@ def judge_signatures(content_info: bytes, content: bytes | None, trust: Trust) -
     Raises:
         DecodingError: If it is not a signed CMS message.
     """
-    examined = signed.examine(content_info, content, certificates=trust.certificates, allow_weak=trust.allow_weak)
+    return judge_signed_data(load_signed_data(content_info), content, trust)
+
+
+def judge_signed_data(parts: SignedDataParts, content: bytes | None, trust: Trust) -> SignatureVerdict:
+    """Judge every signature of a SignedData that was taken apart before; see `judge_signatures`."""
+    examined = signed.examine_parts(parts, content, certificates=trust.certificates, allow_weak=trust.allow_weak)
     return judge_signed_content(examined, trust)
 
 

@@ -5,9 +5,9 @@ is signed or encrypted inside already, and forwarded messages, stay octet for oc
 anew would break somebody else's signature.
 """
 
-import base64
 import binascii
 import re
+import struct
 from collections.abc import Sequence
 
 from sealwright.errors import DecodingError
@@ -18,21 +18,30 @@ from sealwright.smime.fields import Field
 MAX_LINE = 998
 """RFC 5322 section 2.1.1, without CRLF."""
 _LINE_END = re.compile(rb"\r\n|\r|\n")
-_FROM_LINE = re.compile(rb"(?:\A|\n)From ")
 _8BIT = bytes(range(128, 256))
+_BLOCK_LINES = 64
+"""Lines that are encoded at once; few enough to stay in the processor's cache."""
+_BLOCK = struct.Struct("76s" * _BLOCK_LINES)
 _UNTOUCHED = ("multipart/signed", "multipart/encrypted")
 
 
 def crlf(octets: bytes) -> bytes:
     """Return octets with every line end as CRLF."""
+    if octets.count(b"\n") == octets.count(b"\r") == octets.count(b"\r\n"):
+        return octets
     return octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
 
 
 def is_7bit(octets: bytes) -> bool:
     """Say whether octets with CRLF survive transport as they are: 7 bits, no NUL, no long line."""
-    return (
-        octets.isascii() and b"\0" not in octets and max(map(len, octets.split(b"\n"))) <= MAX_LINE + 1
-    )  # with the CR
+    if not octets.isascii() or b"\0" in octets:
+        return False
+    start, longest = 0, MAX_LINE + len(b"\r\n")
+    while len(octets) - start >= longest:
+        start = octets.rfind(b"\n", start, start + longest) + 1
+        if not start:
+            return False
+    return True
 
 
 def canonical(structural: Sequence[Field], body: bytes) -> tuple[list[Field], bytes]:
@@ -106,7 +115,7 @@ def _leaf(header: list[Field], body: bytes, *, is_text: bool) -> tuple[list[Fiel
 
 
 def _identity_leaf(header: list[Field], text: bytes, *, is_text: bool) -> tuple[list[Field], bytes]:
-    if is_7bit(text) and _FROM_LINE.search(text) is None:
+    if is_7bit(text) and not text.startswith(b"From ") and b"\nFrom " not in text:
         return _with_encoding(header, b"7bit"), text
     if is_text and b"\0" not in text and len(text.translate(None, delete=_8BIT)) * 3 >= len(text) * 2:
         return _with_encoding(header, b"quoted-printable"), quoted_printable(text)
@@ -121,7 +130,15 @@ def quoted_printable(text: bytes) -> bytes:
 
 def base64_lines(data: bytes) -> bytes:
     """Encode data as base64 in lines of 76 characters with CRLF."""
-    return base64.encodebytes(data).replace(b"\n", b"\r\n")
+    encode, octets, size = binascii.b2a_base64, memoryview(data), 57 * _BLOCK_LINES
+    rest = len(data) // size * size
+    blocks = [
+        b"\r\n".join(_BLOCK.unpack(encode(octets[start : start + size], newline=False)))
+        for start in range(0, rest, size)
+    ]
+    last = encode(octets[rest:], newline=False)
+    blocks += [last[start : start + 76] for start in range(0, len(last), 76)]
+    return b"\r\n".join((*blocks, b""))
 
 
 def _with_encoding(header: Sequence[Field], encoding: bytes) -> list[Field]:

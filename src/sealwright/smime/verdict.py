@@ -90,7 +90,7 @@ def judge_message(message: bytes, find_keys: FindKeys, trust: Trust) -> Verdict:
     if not outer.fields:
         raise DecodingError("not a message: it does not begin with a header")
     # 1 The layers, from the outside in.
-    envelope = open_envelope(message, find_keys, trust)
+    envelope = open_envelope(outer, find_keys, trust)
     place = _signature_place(envelope.layers)
     signers = envelope.layers[place].signers if place is not None else ()
     is_valid = bool(signers) and all(signer.is_valid for signer in signers)
@@ -169,7 +169,7 @@ def _errant_layers(contents: Contents) -> tuple[Layer, ...]:
 
 def _octets(envelope: Envelope, is_wrapped: bool) -> bytes:
     assert envelope.payload is not None
-    return envelope.payload.decoded() if is_wrapped else envelope.octets
+    return envelope.payload.decoded() if is_wrapped else envelope.payload.octets
 
 
 def _all_cautions(

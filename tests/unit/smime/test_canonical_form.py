@@ -16,7 +16,7 @@ from sealwright.smime.algorithm_choice import Algorithms
 from sealwright.smime.compose import Protection, protect
 from sealwright.smime.fields import Field, decode_field, first, one_line
 from sealwright.smime.header_fields import ascii_field
-from sealwright.smime.transfer import canonical, is_7bit, quoted_printable
+from sealwright.smime.transfer import MAX_LINE, base64_lines, canonical, crlf, is_7bit, quoted_printable
 
 KEY, BOB_KEY = ec_key(), rsa_key()
 ALICE, BOB = PrivateKeySigner(self_signed(KEY, "alice"), KEY), self_signed(BOB_KEY, "bob")
@@ -215,3 +215,26 @@ def test_any_message_is_the_same_afterwards(part, form):
     assert sent.isascii()
     assert max(map(len, sent.split(b"\r\n"))) <= 998
     assert leaves(message_from_bytes(unprotected(sent, BOB_KEY))) == leaves(message_from_bytes(message))
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0, 1, 997, 998, 999, 1000]), st.sampled_from([b"\r\n", b"\n", b""])), max_size=5
+    )
+)
+def test_a_line_of_998_octets_survives_and_no_longer_one(lines):
+    """RFC 5322 section 2.1.1: "Each line of characters MUST be no more than 998 characters, excluding the CRLF"."""
+    text = b"".join(b"a" * size + end for size, end in lines)
+    assert is_7bit(text) is all(len(line) <= MAX_LINE + 1 for line in text.split(b"\n"))
+
+
+@pytest.mark.parametrize("size", [0, 1, 56, 57, 58, 57 * 64 - 1, 57 * 64, 57 * 64 + 1, 57 * 128 + 57])
+def test_base64_has_lines_of_76_characters(size):
+    data = bytes(size)
+    assert base64_lines(data) == encodebytes(data).replace(b"\n", b"\r\n")
+
+
+@given(st.lists(st.sampled_from([b"\r", b"\n", b"a"])))
+def test_every_line_end_becomes_crlf(pieces):
+    text = b"".join(pieces)
+    assert crlf(text) == b"\r\n".join(text.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"))

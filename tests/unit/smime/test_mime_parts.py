@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from base64 import b64decode
 
 import pytest
 from hypothesis import given, settings
@@ -203,3 +204,16 @@ FIELD_NAMES = ["From", "Subject", "Content-Type", "Content-Disposition", "Conten
 )
 def test_arbitrary_field_values(name, pieces):
     only_documented_errors(name.encode() + b": " + b"".join(pieces) + b"\r\n\r\n--\r\nbody =41=\r\n")
+
+
+@settings(max_examples=500)
+@given(
+    st.lists(st.sampled_from([b"Q", b"U", b"J", b"D", b"=", b"\r\n", b"-", b"\0", b"\xff"]), max_size=14),
+    st.integers(0, 3),
+)
+def test_base64_of_any_octets_ends_at_the_first_padding_and_ignores_what_is_not_of_the_alphabet(pieces, before):
+    """RFC 2045 section 6.8: other characters must be ignored; "=" only occurs at the end of the data."""
+    kept = bytes(octet for octet in b"".join(pieces).partition(b"=")[0] if chr(octet) in "QUJD")
+    whole = kept[: len(kept) - (len(kept) % 4 == 1)]
+    octets = b"UUUU"[:before] + b"".join(pieces)
+    assert fields.decode_body(octets, b"base64", start=before) == b64decode(whole + b"=" * (-len(whole) % 4))
