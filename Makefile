@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: test-packages demo-packages install demo test lint bench proof test-pythons
+.PHONY: fuzz test-packages demo-packages install demo test lint bench proof test-pythons
 
 install: $(STAMP)
 
@@ -31,6 +31,12 @@ test: test-packages install
 
 demo: demo-packages install
 	$(BIN)/python -m demo.run
+
+# Coverage-guided fuzzing of every parser, or of those named: make fuzz SECONDS=60 TARGET="smime-message cms-decrypt"
+SECONDS ?= 60
+TARGET ?=
+fuzz: install
+	PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(SECONDS) $(TARGET)
 
 lint: install
 	$(BIN)/ruff check --fix

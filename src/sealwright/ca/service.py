@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
@@ -25,7 +24,6 @@ from sealwright.ca.ports import AuditPort, PutOutbox, SubjectReader
 from sealwright.ca.revocation import Revocation
 from sealwright.ca.store import CaStore
 from sealwright.clock import Clock
-from sealwright.errors import DecodingError
 from sealwright.keystore.model import ServiceKeystore
 from sealwright.pkix import profiles
 from sealwright.pkix.requests import (
@@ -35,6 +33,7 @@ from sealwright.pkix.requests import (
     load_certifiable_key,
 )
 from sealwright.storage.engine import Storage, Transaction
+from sealwright.wire.encoding import decode_json
 from sealwright.wire.escrow import EscrowStatement, verify_escrow_statement
 
 
@@ -133,10 +132,7 @@ class CertificateAuthority:
             NotFoundError: If organization or mailbox is unknown.
         """
         # 1 The statement names the organization; only that organization's registered key may have signed it.
-        try:
-            claimed = msgspec.json.decode(statement_payload, type=EscrowStatement)
-        except msgspec.MsgspecError as error:
-            raise DecodingError("not an escrow statement") from error
+        claimed = decode_json(statement_payload, EscrowStatement)
         with self._storage.read(claimed.organization_id) as tx:
             kms_key = self._store.organization(tx, claimed.organization_id).kms_key
         statement = verify_escrow_statement(statement_payload, signature, kms_key, self._clock.now())

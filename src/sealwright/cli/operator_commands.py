@@ -17,6 +17,7 @@ from rich.table import Column, Table
 from sealwright.cli.output import print_json
 from sealwright.errors import ConflictError, DecodingError, InputError
 from sealwright.net.unix_http import unix_request
+from sealwright.wire.encoding import decode_json
 from sealwright.wire.operator import (
     AddressRequest,
     ExportPolicy,
@@ -49,16 +50,13 @@ def _ask(data: Path, method: str, path: str, request: msgspec.Struct | None, ans
     answer = unix_request(data / "run" / "operator.sock", method, path, body)
     if answer.status >= 400:
         try:
-            problem = msgspec.json.decode(answer.body, type=dict)
-        except msgspec.MsgspecError:
+            problem = decode_json(answer.body, dict)
+        except DecodingError:
             problem = {"status": answer.status}
         raise error_from(problem)
     if answer_type is type(None):
         return None
-    try:
-        return msgspec.json.decode(answer.body, type=answer_type)
-    except msgspec.MsgspecError as error:
-        raise DecodingError(f"the server's answer cannot be read: {error}") from error
+    return decode_json(answer.body, answer_type)
 
 
 @click.group("people")

@@ -9,12 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
-import msgspec
-
 from sealwright.errors import DecodingError, InputError, UnavailableError, VerificationError
 from sealwright.net.dns import ServiceLocation, find_services
 from sealwright.net.http import HttpClient
-from sealwright.wire.encoding import sha256
+from sealwright.wire.encoding import decode_json, sha256
 from sealwright.wire.statement import (
     MAX_STATEMENT_BYTES,
     DomainStatement,
@@ -80,10 +78,10 @@ def load_invitation(path: Path) -> Invitation:
         InputError: If it cannot be read or is not an invitation of version 1.
     """
     try:
-        invitation = msgspec.json.decode(path.read_bytes(), type=Invitation)
+        invitation = decode_json(path.read_bytes(), Invitation)
     except OSError as error:
         raise InputError(f"the invitation {path} cannot be read") from error
-    except msgspec.MsgspecError as error:
+    except DecodingError as error:
         raise DecodingError(f"{path} is not an invitation: {error}") from error
     if invitation.version != 1:
         raise InputError(f"{path} is an invitation of version {invitation.version}, which needs a newer client")
@@ -116,8 +114,8 @@ def check_same_authority(before: SignedStatement, statement: DomainStatement) ->
         DecodingError: If the statement that was kept cannot be read.
     """
     try:
-        known = msgspec.json.decode(before.payload, type=DomainStatement)
-    except msgspec.MsgspecError as error:
+        known = decode_json(before.payload, DomainStatement)
+    except DecodingError as error:
         raise DecodingError("the statement that this device keeps cannot be read") from error
     for name in ("organization_id", "release_key", "log_origin", "log_key"):
         if getattr(known, name) != getattr(statement, name):
@@ -163,6 +161,6 @@ def _fetch(http: HttpClient, endpoint: str, domain: str) -> SignedStatement:
     if answer.status != 200:
         raise UnavailableError(f"{endpoint} has no domain statement (HTTP {answer.status})")
     try:
-        return msgspec.json.decode(answer.body, type=SignedStatement)
-    except msgspec.MsgspecError as error:
+        return decode_json(answer.body, SignedStatement)
+    except DecodingError as error:
         raise DecodingError(f"{endpoint} answers something that is not a domain statement") from error

@@ -13,6 +13,7 @@ from sealwright.errors import AuthenticationError, DecodingError, NonceRequiredE
 from sealwright.net.http import HttpAnswer, HttpClient
 from sealwright.wire.api import AccessToken, Answer, Request
 from sealwright.wire.dpop import make_proof
+from sealwright.wire.encoding import decode_json
 from sealwright.wire.problems import error_from
 from sealwright.wire.signed_request import sign_request
 
@@ -200,14 +201,14 @@ class ServerSession:
         if 200 <= answer.status < 300:
             return
         try:
-            problem = msgspec.json.decode(answer.body, type=dict)
-        except msgspec.MsgspecError:
+            problem = decode_json(answer.body, dict)
+        except DecodingError:
             raise UnavailableError(f"{endpoint} answers HTTP {answer.status} without saying why") from None
         raise error_from(problem)
 
 
 def _decode(answer: HttpAnswer, answer_type: type[AnswerT]) -> AnswerT:
     try:
-        return msgspec.json.decode(answer.body, type=answer_type)
-    except msgspec.MsgspecError as error:
+        return decode_json(answer.body, answer_type)
+    except DecodingError as error:
         raise DecodingError(f"the server's answer is not a {answer_type.__name__}") from error

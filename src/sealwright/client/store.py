@@ -24,7 +24,7 @@ from sealwright.client.state import ClientState, HeldMail
 from sealwright.client.store_key import KeyChoice, chosen_kind, load_store_key
 from sealwright.errors import ConfigurationError, ConflictError, DecodingError, InputError, NotFoundError
 from sealwright.pkix.names import canonical_address
-from sealwright.wire.encoding import encode_fields
+from sealwright.wire.encoding import decode_json, encode_fields
 
 HOME_VARIABLE = "SEALWRIGHT_HOME"
 LOCK_SECONDS = 60.0
@@ -102,10 +102,10 @@ class ClientStore:
         lock = _lock(folder)
         try:
             header_line, _newline, sealed = path.read_bytes().partition(b"\n")
-            header = msgspec.json.decode(header_line, type=_Header)
+            header = decode_json(header_line, _Header)
             key = load_store_key(header.key, folder, folder.name, header.salt, choice or KeyChoice(), create=False)
-            state = msgspec.json.decode(_open(key, header_line, sealed), type=ClientState)
-        except msgspec.MsgspecError as error:
+            state = decode_json(_open(key, header_line, sealed), ClientState)
+        except DecodingError as error:
             lock.close()
             raise DecodingError(f"{path} is not a store") from error
         except BaseException:
@@ -158,8 +158,8 @@ class ClientStore:
             raise NotFoundError(f"no mail is held under {held_id}")
         sealed = (self._folder / "held" / f"{held_id}.sealed").read_bytes()
         try:
-            return msgspec.json.decode(_open(self._key, _held_context(held_id), sealed), type=HeldMail)
-        except msgspec.MsgspecError as error:
+            return decode_json(_open(self._key, _held_context(held_id), sealed), HeldMail)
+        except DecodingError as error:
             raise DecodingError(f"no mail is kept under {held_id}") from error
 
     def drop_held(self, held_id: str) -> None:

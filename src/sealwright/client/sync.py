@@ -1,12 +1,11 @@
 """The feed of what happened to the mailbox elsewhere: other devices, new keys, new certificates."""
 
-import msgspec
-
 from sealwright.client.context import ClientContext
 from sealwright.client.setup import fetch_keys
 from sealwright.client.state import Notice
 from sealwright.errors import ConfigurationError, DecodingError, DecryptionError
 from sealwright.wire.api import SyncAnswer, SyncNotice
+from sealwright.wire.encoding import decode_json
 from sealwright.wire.hpke import hpke_open
 from sealwright.wire.sync import sync_item_info
 
@@ -36,8 +35,8 @@ def synchronize(context: ClientContext) -> tuple[Notice, ...]:
             number = item.number
             info = sync_item_info(enrolled.organization_id, enrolled.mailbox_id, enrolled.device_id, number)
             try:
-                said = msgspec.json.decode(hpke_open(device.hpke_private_key, info, item.sealed), type=SyncNotice)
-            except (DecryptionError, DecodingError, msgspec.MsgspecError):
+                said = decode_json(hpke_open(device.hpke_private_key, info, item.sealed), SyncNotice)
+            except (DecryptionError, DecodingError):
                 continue  # a broken item must not hide those after it
             fresh.append(Notice(kind=said.kind, time=said.time, subject=said.subject, thumbprint=said.thumbprint))
     if any(notice.kind in _NEW_KEYS for notice in fresh):

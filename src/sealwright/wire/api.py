@@ -3,11 +3,10 @@
 Requests refuse unknown fields; answers may grow. Identifiers are 32 lower-case hex digits.
 """
 
-from datetime import datetime
-
 from msgspec import Struct
 
 from sealwright.wire.device import DevicePublicKeys
+from sealwright.wire.encoding import AwareDatetime
 from sealwright.wire.manifest import ReleaseManifest
 
 
@@ -44,7 +43,7 @@ class EnrolmentAnswer(Answer, frozen=True, kw_only=True):
     enrolment_id: str
     part2: bytes
     server_nonce: bytes
-    expires: datetime
+    expires: AwareDatetime
 
 
 class ProofRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,7 +56,7 @@ class AccessToken(Answer, frozen=True, kw_only=True):
     """A DPoP-bound access token (RFC 9449); `access_token` is opaque."""
 
     access_token: str
-    expires: datetime
+    expires: AwareDatetime
 
     def __repr__(self) -> str:
         return f"AccessToken(expires={self.expires!r})"
@@ -176,7 +175,7 @@ class DeviceView(Answer, frozen=True, kw_only=True):
     name: str
     platform: str
     thumbprint: bytes
-    enrolled: datetime
+    enrolled: AwareDatetime
     state: str
     this_device: bool
 
@@ -217,7 +216,7 @@ class SyncNotice(Answer, frozen=True, kw_only=True):
     """
 
     kind: str
-    time: datetime
+    time: AwareDatetime
     subject: str
     thumbprint: bytes
     leaf_hash: bytes

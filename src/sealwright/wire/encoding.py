@@ -8,11 +8,32 @@ spelling of the same bytes.
 import base64
 import binascii
 import hashlib
+from datetime import datetime
+from typing import Annotated, TypeVar
+
+import msgspec
 
 from sealwright.errors import DecodingError
 
 MAX_FIELD_BYTES = 1 << 24
 """No field that is signed or hashed comes near 16 MiB; a longer one is an attack or a bug."""
+
+AwareDatetime = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time with its zone: one without could not even be compared with the clock."""
+
+T = TypeVar("T")
+
+
+def decode_json(encoded: bytes, kind: type[T]) -> T:
+    """Decode JSON of a type.
+
+    Raises:
+        DecodingError: If it is no JSON, no UTF-8, nested too deep, or of another type.
+    """
+    try:
+        return msgspec.json.decode(encoded, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise DecodingError(f"not JSON of a {kind.__name__}: {error}") from error
 
 
 def encode_fields(purpose: str, version: int, *fields: bytes) -> bytes:

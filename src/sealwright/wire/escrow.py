@@ -2,13 +2,12 @@
 
 from datetime import datetime
 
-import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from msgspec import Struct
 
-from sealwright.errors import DecodingError, InvalidSignatureError, VerificationError
-from sealwright.wire.encoding import encode_fields
+from sealwright.errors import InvalidSignatureError, VerificationError
+from sealwright.wire.encoding import AwareDatetime, decode_json, encode_fields
 
 ESCROW_PURPOSE = "sealwright escrow statement"
 
@@ -35,8 +34,8 @@ class EscrowStatement(Struct, frozen=True, kw_only=True):
     slot: str
     generation: int
     proof_method: str
-    proof_time: datetime
-    expires: datetime
+    proof_time: AwareDatetime
+    expires: AwareDatetime
 
 
 def escrow_signature_input(payload: bytes) -> bytes:
@@ -62,10 +61,7 @@ def verify_escrow_statement(payload: bytes, signature: bytes, kms_key: bytes, no
         ed25519.Ed25519PublicKey.from_public_bytes(kms_key).verify(signature, escrow_signature_input(payload))
     except (InvalidSignature, ValueError) as error:
         raise InvalidSignatureError("the escrow statement is not signed by the registered key management") from error
-    try:
-        statement = msgspec.json.decode(payload, type=EscrowStatement)
-    except msgspec.MsgspecError as error:
-        raise DecodingError(f"not an escrow statement: {error}") from error
+    statement = decode_json(payload, EscrowStatement)
     if now > statement.expires:
         raise VerificationError("the escrow statement has expired")
     return statement

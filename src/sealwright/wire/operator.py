@@ -3,9 +3,8 @@
 Whoever may open the socket (mode 0600) is the operator; the command line's administrative commands speak it.
 """
 
-from datetime import datetime
-
 from sealwright.wire.api import Answer, Request
+from sealwright.wire.encoding import AwareDatetime
 from sealwright.wire.statement import Invitation
 
 
@@ -55,7 +54,7 @@ class PersonView(Answer, frozen=True, kw_only=True):
     display_name: str
     state: str
     generation: int
-    certificate_not_after: datetime | None
+    certificate_not_after: AwareDatetime | None
     devices: int
 
 
@@ -88,7 +87,7 @@ class SignInLink(Answer, frozen=True, kw_only=True):
     """POST /local/sign-in-links: a one-time link to the console for the first administrator, valid for 24 hours."""
 
     url: str
-    expires: datetime
+    expires: AwareDatetime
 
     def __repr__(self) -> str:
         return f"SignInLink(expires={self.expires!r})"

@@ -8,13 +8,12 @@ an invitation or a device-management file. All signatures are Ed25519 over `enco
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from msgspec import Struct
 
 from sealwright.errors import DecodingError, InvalidSignatureError, VerificationError
-from sealwright.wire.encoding import encode_fields, sha256
+from sealwright.wire.encoding import AwareDatetime, decode_json, encode_fields, sha256
 
 MAX_DELEGATION = timedelta(days=90)
 MAX_STATEMENT_BYTES = 256 * 1024
@@ -67,8 +66,8 @@ class DomainStatement(Struct, frozen=True, kw_only=True):
     organization_id: str
     organization_name: str
     sequence: int
-    issued: datetime
-    expires: datetime
+    issued: AwareDatetime
+    expires: AwareDatetime
     previous_hash: bytes
     endpoints: tuple[str, ...]
     tls_anchors: tuple[bytes, ...]
@@ -93,8 +92,8 @@ class StatementDelegation(Struct, frozen=True, kw_only=True):
 
     domain: str
     statement_key: bytes
-    not_before: datetime
-    not_after: datetime
+    not_before: AwareDatetime
+    not_after: AwareDatetime
 
 
 class SignedStatement(Struct, frozen=True, kw_only=True):
@@ -194,7 +193,4 @@ T = TypeVar("T")
 def _decode(payload: bytes, kind: type[T]) -> T:
     if len(payload) > MAX_STATEMENT_BYTES:
         raise DecodingError("the domain statement is too large")
-    try:
-        return msgspec.json.decode(payload, type=kind)
-    except msgspec.MsgspecError as error:
-        raise DecodingError(f"not a {kind.__name__}: {error}") from error
+    return decode_json(payload, kind)

@@ -14,7 +14,15 @@ from sealwright.errors import DecodingError, DecryptionError, InvalidSignatureEr
 from sealwright.tlog.leaf import LeafRecord, commit, decode_leaf_record
 from sealwright.wire import statement as statements
 from sealwright.wire.device import DevicePublicKeys
-from sealwright.wire.encoding import b64u_decode, b64u_encode, decode_fields, encode_fields, sha256
+from sealwright.wire.encoding import (
+    AwareDatetime,
+    b64u_decode,
+    b64u_encode,
+    decode_fields,
+    decode_json,
+    encode_fields,
+    sha256,
+)
 from sealwright.wire.hpke import generate_hpke_key_pair, hpke_open, hpke_seal
 from sealwright.wire.manifest import (
     ManifestKey,
@@ -157,3 +165,22 @@ def test_a_statement_is_believed_from_the_pinned_root_only():
     ):
         with pytest.raises(VerificationError):
             statements.verify_statement(bad, pin, "example.test", NOW, lowest_sequence=3)
+
+
+@pytest.mark.parametrize(
+    ("encoded", "fault"),
+    [
+        (b'{"kind":"\xff"}', "utf-8"),
+        (b'{"x":' * 100_000, "recursion"),
+        (b'{"time":"2026-11-24T12:00:00"}', "timezone"),
+        (b"{}", "missing"),
+    ],
+)
+def test_what_is_no_json_of_a_type_is_a_decoding_error(encoded, fault):
+    class Item(msgspec.Struct):
+        time: AwareDatetime
+        kind: str = ""
+
+    with pytest.raises(DecodingError, match=f"(?i){fault}"):
+        decode_json(encoded, Item)
+    assert decode_json(b'{"time":"2026-11-24T12:00:00Z"}', Item).time == NOW
