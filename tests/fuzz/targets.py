@@ -32,6 +32,7 @@ from sealwright.errors import (
 )
 from sealwright.keystore import shares
 from sealwright.pkix import names, ocsp, private_keys, requests
+from sealwright.pkix.extensions import UNDECODABLE
 from sealwright.pkix.path import validate_path
 from sealwright.pkix.path_building import CertificatePool
 from sealwright.pkix.signatures import WorkBudget
@@ -123,7 +124,7 @@ def _add_unsigned(data: bytes) -> None:
 def _certificate(data: bytes) -> None:
     try:
         certificate = x509.load_der_x509_certificate(data)
-    except (ValueError, TypeError):  # the library's own refusal
+    except UNDECODABLE:  # the library's own refusal
         return
     for purpose in ("sign", "encrypt", "any"):
         try:
@@ -136,7 +137,7 @@ def _certificate(data: bytes) -> None:
 def _intermediate(data: bytes) -> None:
     try:
         certificate = x509.load_der_x509_certificate(data)
-    except (ValueError, TypeError):
+    except UNDECODABLE:
         return
     validate_path(LEAF, [certificate], [certificate], now=NOW, purpose="sign", allow_weak=True)
 

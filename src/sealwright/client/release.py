@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from sealwright.client.state import DeviceKeys, Enrolled, MailboxKey
 from sealwright.errors import DecodingError, LogVerificationError, VerificationError
+from sealwright.pkix.extensions import UNDECODABLE
 from sealwright.tlog.leaf import LeafRecord
 from sealwright.wire.api import KeyCertificate, ReleaseAnswer
 from sealwright.wire.encoding import sha256
@@ -111,7 +112,7 @@ def _accept_key(
         spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         certified = x509.load_der_x509_certificate(certificate.certificate).public_key() if certificate else None
         certified_spki = certified.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) if certified else spki
-    except (ValueError, TypeError) as error:
+    except UNDECODABLE as error:
         raise DecodingError("a released key or its certificate is not well formed") from error
     if sha256(spki) != claimed.spki_sha256 or certified_spki != spki:
         raise VerificationError("a released key or its certificate is not the one that the manifest lists")

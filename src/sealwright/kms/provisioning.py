@@ -23,6 +23,7 @@ from sealwright.kms.ports import (
     MailboxReader,
 )
 from sealwright.kms.store import KeyStore
+from sealwright.pkix.extensions import UNDECODABLE
 from sealwright.pkix.names import certificate_addresses
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.wire.encoding import sha256
@@ -240,7 +241,7 @@ def _check_issued(issued: IssuedCertificate, mailbox: Mailbox, key: MailboxKey) 
             certificate.verify_directly_issued_by(x509.load_der_x509_certificate(issued.chain[0]))
     except (InvalidSignature, TypeError) as error:
         raise VerificationError("the issued certificate is not by the chain that came with it") from error
-    except ValueError as error:
+    except UNDECODABLE as error:
         raise DecodingError("the issued certificate cannot be read") from error
     if spki != key.record.spki or not set(certificate_addresses(certificate)) <= set(mailbox.addresses):
         raise VerificationError("the issued certificate is for another key or mailbox")

@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from sealwright.errors import DecodingError, InvalidSignatureError, UnsupportedAlgorithmError
+from sealwright.pkix.extensions import UNDECODABLE
 
 MAX_REQUEST_BYTES = 64 * 1024
 MIN_RSA_BITS = 2048
@@ -34,7 +35,7 @@ def check_certification_request(certification_request_der: bytes) -> Certifiable
         is_signed = request.is_signature_valid
     except UnsupportedAlgorithm as error:
         raise UnsupportedAlgorithmError("the certification request uses an unknown algorithm") from error
-    except (ValueError, TypeError) as error:
+    except UNDECODABLE as error:
         raise DecodingError("not a certification request") from error
     if not is_signed:
         raise InvalidSignatureError("the certification request is not signed by the key it names")
