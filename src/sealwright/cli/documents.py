@@ -7,7 +7,7 @@ import click
 
 from sealwright.cli.client_options import EXISTING_FILE, OUTPUT_FILE, ClientOptions, client_options
 from sealwright.cli.file_options import FileOptions, file_options
-from sealwright.cli.output import one_line, print_json, print_warnings, progress_bar
+from sealwright.cli.output import clean, one_line, print_json, print_warnings, progress_bar
 from sealwright.client import documents
 from sealwright.client.key_files import keys_in
 from sealwright.client.read import trust_of
@@ -103,4 +103,4 @@ def verify(options: ClientOptions, file: Path, content: Path | None, output: Pat
 
 def _report(options: ClientOptions, output: Path) -> None:
     if options.as_json:
-        print_json({"output": str(output), "size_bytes": output.stat().st_size})
+        print_json({"output": clean(str(output)), "size_bytes": output.stat().st_size})

@@ -18,6 +18,8 @@ from sealwright.errors import InputError
 from sealwright.pkix.extensions import UNDECODABLE
 from sealwright.smime.trust import Trust
 
+FIRST_YEAR, LAST_YEAR = 1950, 9998
+"""Certificates know no time before 1950 (RFC 5280 section 4.1.2.5), and after the last year tolerances cannot be added."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MANY: dict[str, Any] = {"type": EXISTING_FILE, "multiple": True}
@@ -132,6 +134,8 @@ class FileOptions:
             moment = datetime.fromisoformat(self.at)
         except ValueError as error:
             raise InputError("--at is not a time; write it as 2026-01-31T12:00:00Z") from error
+        if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+            raise InputError(f"--at is not between the years {FIRST_YEAR} and {LAST_YEAR}")
         return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 

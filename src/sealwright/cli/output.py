@@ -13,7 +13,7 @@ import msgspec
 
 SLOW_BYTES = 64 * 1024 * 1024
 """Smaller files are done before anybody could read a progress bar."""
-_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
@@ -29,7 +29,8 @@ def one_line(text: str) -> str:
 def print_json(value: Any) -> None:
     """Print one JSON document; bytes as base64, times as RFC 3339."""
     document = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-    click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
+    written = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    click.echo(_UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", written))  # they stand in strings only
 
 
 def print_error(message: str) -> None:

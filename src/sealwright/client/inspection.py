@@ -23,7 +23,8 @@ from sealwright.smime.signers import SignerVerdict
 from sealwright.smime.trust import Trust
 from sealwright.smime.verdict import Verdict, judge_message
 
-_MBOX_LINE = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:>?From [^\r\n]*\r?\n)?")
+_MBOX_LINE = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:>?From (?![ \t]*:)[^\r\n]*\r?\n)?")
+"""The first line of a mailbox file; "From :" is a field in its obsolete form (RFC 5322 section 4.5)."""
 
 
 def inspect_message(content: bytes, find_keys: FindKeys, trust: Trust) -> Verdict:
@@ -43,7 +44,8 @@ def inspect_message(content: bytes, find_keys: FindKeys, trust: Trust) -> Verdic
 def _as_message(content: bytes) -> bytes:
     """Return a bare CMS file as the message that it would be the body of; it names no author."""
     content = content[len((_MBOX_LINE.match(content) or [b""])[0]) :]
-    block = pem_block(content, b"CMS", b"PKCS7")
+    # in the text of a mail a PEM block is text: what stands around it would not be shown
+    block = pem_block(content, b"CMS", b"PKCS7") if content.lstrip().startswith(b"-----BEGIN ") else None
     content_info = block if block is not None else content if content[:1] == b"\x30" else None
     if content_info is None:
         return content

@@ -1,7 +1,7 @@
 """Header fields as octets: splitting an entity, parameters, decoded text. Accepts anything, bounded, never raises by chance.
 
 The fields are kept exactly as they came, because signatures and header protection copy them octet by octet. `email` is asked
-only for what has a long tail of history: encoded words and address lists.
+only for what has a long tail of history: address lists.
 """
 
 import binascii
@@ -29,6 +29,10 @@ _NOT_BASE64 = bytes(
 )
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 _ADDR_SPEC = re.compile(r"[^@\s]+@[^@\s]+")
+_WORD = r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?\s]*)\?="
+_ENCODED_WORD = re.compile(_WORD)
+_ENCODED_WORDS = re.compile(rf"{_WORD}(?:\s*{_WORD})*")
+"""RFC 2047 section 6.2: between encoded words, and nowhere else, white space is left out."""
 _CHARSETS = re.compile(
     r"(us-)?ascii|utf[-_]?8|utf[-_]?16([-_]?[lb]e)?|iso[-_]?8859[-_]?\d{1,2}|latin[-_]?[19]|(windows|cp)[-_]?\d{3,4}|"
     r"koi8[-_][rut]|gbk?|gb2312|gb18030|big5(hkscs)?|euc[-_](jp|kr)|shift[-_]jis|iso[-_]?2022[-_](jp|kr)|tis[-_]620"
@@ -217,13 +221,20 @@ def one_line(text: str) -> str:
 
 def decode_field(value: bytes) -> str:
     """Decode the encoded words of an unstructured field such as Subject."""
-    text = value.decode("utf-8", "replace")
-    if len(text) > MAX_DECODED_BYTES or "=?" not in text:
-        return one_line(text[:MAX_DECODED_BYTES])
-    try:
-        return one_line(str(_HEADERS("subject", text)))
-    except EMAIL_ERRORS:
-        return one_line(text)
+    text = value.decode("utf-8", "replace")[:MAX_DECODED_BYTES]
+    return one_line(_ENCODED_WORDS.sub(_decoded_words, text))
+
+
+def _decoded_words(words: re.Match[str]) -> str:
+    """Decode encoded words in a row; those of one charset together, since programs split characters between them."""
+    pieces: list[tuple[str, bytes]] = []
+    for charset, encoding, text in _ENCODED_WORD.findall(words.group()):
+        octets = text.encode("utf-8", "replace")
+        decoded = decode_body(octets, b"base64") if encoding in "bB" else binascii.a2b_qp(octets, header=True)
+        if pieces and pieces[-1][0] == charset.lower():
+            decoded = pieces.pop()[1] + decoded
+        pieces.append((charset.lower(), decoded))
+    return "".join(decode_text(octets, charset.partition("*")[0]) for charset, octets in pieces)  # RFC 2231 section 5
 
 
 def addresses(fields: Sequence[Field], name: str) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ class Headers:
     @property
     def from_differs(self) -> bool:
         """There is a protected From, and outside stands another address."""
-        if not any(field.is_called("from") for field in self.protected):
+        if not all(any(field.is_called("from") for field in fields) for fields in (self.protected, self.outer)):
             return False
         inner = originators(self.protected, "from")
         return _comparable(inner) != _comparable(self.outer_from)

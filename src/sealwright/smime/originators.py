@@ -15,7 +15,7 @@ from sealwright.pkix.names import canonical_address
 from sealwright.smime.fields import Field, decode_field
 
 _PIECE = re.compile(
-    r'(?P<quoted>"(?:[^"\\]|\\.)*")|(?P<special>[<>:;,@.\\"()\[\]])|(?P<atom>[^\s<>:;,@.\\"()\[\]]+)|\s+'
+    r'(?P<quoted>"(?:[^"\\]|\\.)*")|(?P<special>[<>:;,@.\\"()\[\]])|(?P<atom>[^ \t\r\n<>:;,@.\\"()\[\]]+)|[ \t\r\n]+'
 )
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _ADDRESS_IN_TEXT = re.compile(r"[^\s@<>()\"',;:]+@[^\s@<>()\"',;:]+")

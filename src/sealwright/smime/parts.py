@@ -1,7 +1,6 @@
 """The MIME tree of a message: the text to show and the attachments. Bounded in depth and in number of parts."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import unescape
 
@@ -32,6 +31,8 @@ _BREAKING = frozenset(("br", "p", "div", "tr", "li", "h1", "h2", "h3", "h4", "bl
 _RAW_TEXT = {
     name: re.compile(rf"</{name}\b", re.IGNORECASE) for name in ("script", "style", "head", "title", "template")
 }
+_SPACE_AT_END = re.compile(r"(?<![ \t])[ \t]+\n")  # from the first space only: from each it would be quadratic
+_MANY_EMPTY_LINES = re.compile(r"\n{3,}")
 _MARKUP = re.compile(r"<!--|<(?:(/?)([a-zA-Z][a-zA-Z0-9]*)|[!?])")
 
 
@@ -121,10 +122,12 @@ def _walk(entity: Entity, found: Contents, number: str, strip: bool) -> None:
     if entity.content_type.startswith("multipart/"):
         parts = split_multipart(entity.body, entity.parameters.get("boundary", ""))
         children = [(f"{number}.{place}".lstrip("."), parse_entity(part)) for place, part in enumerate(parts, 1)]
-        if entity.content_type == "multipart/alternative":
-            children = list(_chosen(children))
+        hidden = _hidden(children) if entity.content_type == "multipart/alternative" else ()
         for place, child in children:
+            shown = len(found.texts)
             _walk(child, found, place, strip)
+            if place in hidden:  # its attachments are the message's: some programs have them in the richest alternative
+                del found.texts[shown:]
     elif _is_shown(entity):
         found.texts.append(_text(entity, strip))
     elif not (_is_tnef(entity) and _walk_tnef(entity, found)):
@@ -196,14 +199,11 @@ def _kind_of(entity: Entity) -> CmsKind:
         return "signed" if is_signed else "encrypted"
 
 
-def _chosen(children: list[tuple[str, Entity]]) -> Iterator[tuple[str, Entity]]:
-    """Choose among alternatives: plain text, else the last one; a calendar or other non-text stays as an attachment."""
-    texts = [each for each in children if each[1].content_type == "text/plain"]
-    rich = [each for each in children if each[1].content_type.startswith(("text/html", "multipart/"))]
-    shown = texts[:1] or rich[-1:]
-    yield from shown
-    left_out = {number for number, _ in texts + rich}
-    yield from (each for each in children if each[0] not in left_out)
+def _hidden(children: list[tuple[str, Entity]]) -> set[str]:
+    """Return the alternatives whose text is not shown: all but the plain text, or else all but the last one."""
+    texts = [number for number, child in children if child.content_type == "text/plain"]
+    rich = [number for number, child in children if child.content_type.startswith(("text/html", "multipart/"))]
+    return {*texts, *rich} - {*(texts[:1] or rich[-1:])}
 
 
 def _text(entity: Entity, strip: bool) -> str:
@@ -249,7 +249,7 @@ def html_to_text(html: str, *, drop_class: str | None = None) -> str:
             left_out = (tag, 1)
         elif tag in _BREAKING:
             pieces.append("\n")
-    return re.sub(r"[ \t]*\n(?:[ \t]*\n){2,}", "\n\n", "".join(pieces)).strip() + "\n"
+    return _MANY_EMPTY_LINES.sub("\n\n", _SPACE_AT_END.sub("\n", "".join(pieces))).strip() + "\n"
 
 
 def safe_file_name(name: str, default: str = "attachment") -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 
 import pytest
 from cryptography.hazmat.primitives.serialization import (
@@ -19,6 +20,7 @@ from support.mail_people import MailRoot
 from support.smime_layers import (
     FROM_ALICE,
     TEXT,
+    base64_lines,
     encrypted,
     mixed,
     signature_of,
@@ -161,6 +163,51 @@ def test_other_files_than_messages(folder, form):
     assert document["summary"]["signature_valid"]
     assert document["summary"]["authentic_author"] == ("alice@example.test" if form == "mbox" else None)
     assert document["body_text"] == "Pay 10 to Bob.\n"
+
+
+def test_a_signature_pasted_into_the_text_of_a_mail_stays_text(folder):
+    pasted = b"-----BEGIN CMS-----\r\n" + base64_lines(signature_of(PROTECTED, ALICE)) + b"-----END CMS-----\r\n"
+    mail = b"From: mallory@example.test\r\n\r\nPay 99 to Mallory.\r\n" + pasted
+    document = json.loads(run(folder, "-", *TRUST, "--json", given=mail)[1])
+    assert document["summary"] == dict.fromkeys(document["summary"], False) | {"authentic_author": None}
+    assert document["headers"]["from"] == ["mallory@example.test"]
+    assert document["body_text"].startswith("Pay 99 to Mallory.\n-----BEGIN CMS-----")
+
+
+def test_a_first_from_field_in_its_obsolete_form_is_no_line_of_a_mailbox_file(folder):
+    mail = b"From : mallory@example.test\r\n" + FROM_ALICE + signed_clear(TEXT, ALICE)
+    document = json.loads(run(folder, "-", *TRUST, "--json", given=mail)[1])
+    assert document["summary"]["authentic_author"] is None
+    assert "several-from-fields" in [each["code"] for each in document["warnings"]]
+
+
+def test_a_bare_signature_has_no_outer_from_that_could_differ(folder):
+    document = json.loads(run(folder, "-", *TRUST, "--json", given=signature_of(PROTECTED, ALICE))[1])
+    assert document["summary"]["authentic_author"] == "alice@example.test"
+    assert document["warnings"] == []
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59", "9999-12-31T23:59:59-14:00"])
+def test_a_time_at_the_end_of_all_times_is_an_input_error(folder, at):
+    code, out, err = run(folder, "mail.eml", "--at", at)
+    assert (code, out) == (2, "")
+    assert "--at" in err
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_file_name_that_is_no_text(folder, form):
+    path = folder / os.fsdecode(b"m\xff.eml")
+    path.write_bytes(MAIL)
+    code, out, _ = run(folder, path, *form)
+    assert code == 0
+    assert "encrypted" in out
+
+
+def test_json_holds_no_raw_control_character(folder):
+    hostile = "From: a@b.test\r\nSubject: x\r\n\r\n\u009b2J\u202e\u061c\x7f".encode()
+    _, out, _ = run(folder, "-", "--json", given=hostile)
+    assert not set("\u009b\u202e\u061c\x7f") & set(out)
+    assert json.loads(out)["body_text"] == "\u009b2J\u202e\u061c\x7f"
 
 
 def test_a_signed_file_that_is_no_message(folder):

@@ -9,14 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.certificates import NOW, ec_key, self_signed
 from support.decryption import keys_of, no_keys
+from support.mail_people import MailRoot
 from support.opened import open_message
+from support.smime_layers import FROM_ALICE, TEXT, encrypted, mixed, with_header
 
+from sealwright.client.inspection import inspect_message, inspection_document
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import DecodingError, DecryptionError
 from sealwright.smime import fields
 from sealwright.smime.compose import protect
 from sealwright.smime.entities import parse_entity
 from sealwright.smime.parts import contents_of, html_to_text, safe_file_name
+from sealwright.smime.trust import Trust
 
 MIXED = (
     b'Content-Type: multipart/mixed; boundary="=m"\r\n\r\npreamble\r\n--=m\r\n'
@@ -36,6 +40,40 @@ def test_text_and_attachments():
         ("Rechnüng.pdf", "application/pdf", b"%PDF"),
         ("message.eml", "message/rfc822", b"Subject: inner\r\n\r\nforwarded"),
     ]
+
+
+def test_attachments_of_an_alternative_that_is_not_shown_stay():
+    # Apple Mail writes multipart/alternative { text/plain, multipart/mixed { text/html, the attachments } }
+    rich = mixed(b"Content-Type: text/html\r\n\r\n<p>rich", b"Content-Type: application/pdf; name=x.pdf\r\n\r\nx")
+    message = mixed(b"\r\nplain", rich, boundary="alt", kind="alternative")
+    contents = contents_of(parse_entity(message), strip_legacy_display=False)
+    assert contents.text == "plain"
+    assert [item.file_name for item in contents.attachments] == ["x.pdf"]
+
+
+def test_a_signed_alternative_that_is_not_shown_is_errant():
+    # RFC 9787: what is signed is the alternative that is left out, not what is shown
+    part = b"Content-Type: application/pkcs7-mime; smime-type=signed-data\r\n\r\nx"
+    message = mixed(mixed(part, boundary="in"), b"\r\nshown", boundary="alt", kind="alternative")
+    contents = contents_of(parse_entity(message), strip_legacy_display=False)
+    assert contents.text == "shown"
+    assert [item.number for item in contents.errant] == ["1.1"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("=?utf-8?q?a_b=C3=A4?=", "a bä"),
+        ("=?utf-8?q?a=C3?=\r\n =?UTF-8?b?pGI=?=", "aäb"),  # a character split between words
+        ("=?iso-8859-1?q?=E4?= =?utf-8?q?=C3=A4?= c", "ää c"),
+        ("a =?utf-8*de?q?b?= c", "a b c"),
+        ("=?utf-8?x?a?= =?utf-8?q?a", "=?utf-8?x?a?= =?utf-8?q?a"),
+        ("=?utf-7?q?+ADw-?=", "+ADw-"),
+        ("=?utf-8?q?=1B[2J=0D=0AFrom:_x?=", "[2J From: x"),
+    ],
+)
+def test_encoded_words(value, text):
+    assert fields.decode_field(value.encode()) == text
 
 
 def test_html_is_shown_as_text_only():
@@ -116,6 +154,7 @@ def test_nesting_and_parts_are_limited():
         b"Content-Type: text/html\r\n\r\n" + b"<!--" * 100_000,
         b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"\r\n" * 500_000,
         b"Content-Type: text/html\r\n\r\n" + b" \n" * 250_000,
+        b"Content-Type: text/html\r\n\r\n" + b"<b> " * 125_000,
         b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b" + b" " * 500_000 + b"x",
     ],
 )
@@ -124,6 +163,16 @@ def test_hostile_messages_take_no_long_time(message):
     with contextlib.suppress(DecodingError):
         open_message(message, no_keys)
     assert time.perf_counter() - begun < 3
+
+
+def test_many_protected_fields_take_no_long_time():
+    bob = MailRoot().person("bob")
+    fields = [b"X-Field: " + b"=?utf-8?q?a?= b " * 900 + b"\r\n"] * 150
+    message = FROM_ALICE + encrypted(with_header(TEXT, *fields, protection="cipher"), bob)
+    begun = time.perf_counter()
+    verdict = inspect_message(message, bob.find_keys, Trust(now=NOW))
+    assert inspection_document(verdict)["headers"]["protected"]
+    assert time.perf_counter() - begun < 5
 
 
 KEY = ec_key()
