@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ed448, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.certificates import ec_key, rsa_key, self_signed
+from support.certificates import ec_key, self_signed
 from support.forged import (
     CONTENT_TYPE,
     COUNTERSIGNATURE,
@@ -20,6 +20,7 @@ from support.forged import (
     oid,
     typical,
 )
+from support.judged import ALICE, BOB, CONTENT, DER, EC, NULL, RSA, UNKNOWN, only, problem
 
 from sealwright.asn1.der import content_of, elements
 from sealwright.asn1.writer import tlv
@@ -27,27 +28,6 @@ from sealwright.cms import digests, signed
 from sealwright.cms.signature_algorithms import SignatureAlgorithm, SigningAlgorithm, signature_algorithm_for
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import DecodingError, InvalidSignatureError
-
-CONTENT = b"Content-Type: text/plain\r\n\r\nfor Bob alone\r\n"
-EC, RSA = ec_key(), rsa_key()
-ALICE = PrivateKeySigner(self_signed(EC, "alice"), EC)
-BOB = PrivateKeySigner(self_signed(RSA, "bob"), RSA)
-DER = ALICE.certificate.public_bytes(Encoding.DER)
-UNKNOWN = "1.3.6.1.4.1.99999.1"
-NULL = b"\x05\x00"
-
-
-def only(message, content=None, **options):
-    """Return the report of the one signer."""
-    (report,) = signed.examine(message, content, **options).signers
-    assert report.is_intact is not bool(report.problem)
-    assert bool(report.reason) is bool(report.problem)
-    return report
-
-
-def problem(attributes, **changes):
-    return only(Forged(ALICE, CONTENT, attributes, **changes).message()).problem
-
 
 TYPE, DIGEST = typical(CONTENT)
 ISSUER = ALICE.certificate.issuer.public_bytes()

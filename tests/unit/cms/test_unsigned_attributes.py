@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from support.certificates import NOW, ec_key, rsa_key, self_signed
+from support.certificates import NOW
 from support.forged import (
     COUNTERSIGNATURE,
     MESSAGE_DIGEST,
@@ -14,30 +14,13 @@ from support.forged import (
     oid,
     typical,
 )
+from support.judged import ALICE, BOB, CONTENT, DER, NULL, UNKNOWN, only
 
 from sealwright.asn1.writer import tlv
 from sealwright.cms import signed
 from sealwright.cms.signed_data import load_signed_data
-from sealwright.cms.signers import PrivateKeySigner
 from sealwright.cms.unsigned_attributes import add_unsigned_attribute, parse_unsigned_attributes
 from sealwright.errors import DecodingError, InputError
-
-CONTENT = b"Content-Type: text/plain\r\n\r\nfor Bob alone\r\n"
-EC, RSA = ec_key(), rsa_key()
-ALICE = PrivateKeySigner(self_signed(EC, "alice"), EC)
-BOB = PrivateKeySigner(self_signed(RSA, "bob"), RSA)
-DER = ALICE.certificate.public_bytes(Encoding.DER)
-UNKNOWN = "1.3.6.1.4.1.99999.1"
-NULL = b"\x05\x00"
-
-
-def only(message, content=None, **options):
-    """Return the report of the one signer."""
-    (report,) = signed.examine(message, content, **options).signers
-    assert report.is_intact is not bool(report.problem)
-    assert bool(report.reason) is bool(report.problem)
-    return report
-
 
 TYPE, DIGEST = typical(CONTENT)
 TIME = attribute(SIGNING_TIME, tlv(0x17, b"260101120000Z"))
