@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 
 from sealwright.cli.client_options import EXISTING_FILE, ClientOptions, client_options
 from sealwright.cli.file_options import FileOptions, file_options
 from sealwright.cli.output import one_line, print_json
+from sealwright.client.inspection import certificate_document
 from sealwright.client.key_files import load_certificate_file, read_file
 from sealwright.client.keys import load_certificates, load_signer
 from sealwright.client.path_document import path_document, refusal_document
@@ -16,7 +16,6 @@ from sealwright.clock import SystemClock
 from sealwright.errors import InputError, PathValidationError
 from sealwright.pkix.end_entity import Purpose
 from sealwright.pkix.levels import identity_level
-from sealwright.pkix.names import certificate_addresses
 from sealwright.pkix.ocsp import MAX_RESPONSE_OCTETS
 from sealwright.pkix.path import validate_path
 from sealwright.pkix.policies import PolicySettings
@@ -52,16 +51,8 @@ def show(options: ClientOptions, file: Path | None) -> None:
 
 
 def _describe(one: x509.Certificate) -> dict[str, str]:
-    return {
-        "subject": one.subject.rfc4514_string(),
-        "issuer": one.issuer.rfc4514_string(),
-        "serial_number": f"{one.serial_number:x}",
-        "not_before": one.not_valid_before_utc.isoformat(),
-        "not_after": one.not_valid_after_utc.isoformat(),
-        "addresses": ", ".join(certificate_addresses(one)),
-        "identity_level": identity_level(one),
-        "sha256": one.fingerprint(hashes.SHA256()).hex(),
-    }
+    document = certificate_document(one)
+    return {**document, "addresses": ", ".join(document["addresses"]), "identity_level": identity_level(one)}
 
 
 @certificate.command("verify")
