@@ -86,7 +86,7 @@ def _write_cms(entity: bytes) -> None:
     detached = signed.sign(entity, [signer], detached=True, signing_time=NOW)
     opaque = signed.sign(entity, [signer], detached=False, signing_time=NOW)
     forged = Forged(signer, b"x", typical(b"x"), unsigned=attribute("1.2.840.113549.1.9.6", tlv(0x30)))
-    for target in ("cms-examine", "cms-unsigned-attributes", "cms-load", "asn1-ber"):
+    for target in ("cms-examine", "cms-examine-stream", "cms-unsigned-attributes", "cms-load", "asn1-ber"):
         write(target, rsa=opaque, forged=forged.message())
     write("cms-examine-detached", rsa=detached)
     write("cms-certificates-only", two=signed.certificates_only([LEAF, ROOT]))

@@ -7,6 +7,7 @@ fuzzer gets behind the signature.
 
 import base64
 import contextlib
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,8 @@ from sealwright.asn1 import ber, der
 from sealwright.client import inspection, key_files, mail_challenge
 from sealwright.cms import compressed, enveloped, schema, signed, timestamp, unsigned_attributes
 from sealwright.cms.decryptors import PasswordDecryptor, PrivateKeyDecryptor, SymmetricKeyDecryptor
+from sealwright.cms.encrypted_stream import decrypt_stream
+from sealwright.cms.signed_stream import examine_stream
 from sealwright.errors import (
     AuthenticationError,
     DecodingError,
@@ -102,9 +105,25 @@ def _der(data: bytes) -> None:
             der.elements(content)
 
 
+def _decrypt_stream(data: bytes) -> None:
+    """In pieces: never another content than in memory."""
+    sink = io.BytesIO()
+    decrypt_stream(io.BytesIO(data), sink, lambda _: DECRYPTORS, allow_legacy=True)
+    with contextlib.suppress(*BROKEN):
+        assert enveloped.decrypt(data, lambda _: DECRYPTORS, allow_legacy=True).content == sink.getvalue()
+
+
 def _examine(data: bytes) -> None:
     opaque = signed.examine(data, None, allow_weak=True)
     assert all(signer.certificate is not None for signer in opaque.signers if signer.is_intact)
+
+
+def _examine_stream(data: bytes) -> None:
+    """In pieces: never another content than in memory."""
+    sink = io.BytesIO()
+    examine_stream(io.BytesIO(data), sink, allow_weak=True)
+    with contextlib.suppress(*BROKEN):
+        assert signed.examine(data, None, allow_weak=True).content == sink.getvalue()
 
 
 def _examine_detached(data: bytes) -> None:
@@ -295,6 +314,8 @@ TARGETS = {
     "cms-decrypt": Target(
         lambda data: enveloped.decrypt(data, lambda _: DECRYPTORS, allow_legacy=True), seeds=("openssl-3.6.5/*.der",)
     ),
+    "cms-decrypt-stream": Target(_decrypt_stream, seeds=("openssl-3.6.5/*.der",)),
+    "cms-examine-stream": Target(_examine_stream, seeds=("openssl-3.6.5/*sign*.der",)),
     "cms-examine": Target(_examine, seeds=("openssl-3.6.5/*sign*.der",)),
     "cms-examine-detached": Target(_examine_detached, seeds=("openssl-3.6.5/*sign*.der",)),
     "cms-unsigned-attributes": Target(_add_unsigned, (InputError,), seeds=("openssl-3.6.5/*sign*.der",)),

@@ -303,6 +303,8 @@ def _content(transcoder: _Transcoder, field: _Element, encapsulates: bool) -> in
         child = transcoder.read(position, field.limit, 4)
         if child.tag < 0x40:  # the type, and an algorithm with its parameters
             position = transcoder.der(child, 4)
+        elif child.tag & ~0x20 != 0x80 or (encapsulates and child.tag != 0xA0):
+            raise DecodingError("the content has another tag")
         elif encapsulates:
             explicit = transcoder.begin()
             octets = transcoder.only_child(child, child.content, 5)
