@@ -22,7 +22,6 @@ MAX_DECODED_BYTES = 16 * 1024
 """A longer address or subject field is not decoded: `email` takes more than linear time."""
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
 _MEDIA_TYPE = re.compile(r"[!-.0-~]+/[!-.0-~]+")
-_LINE = re.compile(rb"[^\n]*(?:\n|\Z)")
 _TOKEN = re.compile(r'((?:[^;"]|"(?:[^"\\]|\\.)*"?)*)(?:;|\Z)', re.DOTALL)
 _NOT_BASE64 = bytes(
     octet for octet in range(256) if not (chr(octet).isascii() and chr(octet).isalnum()) and octet not in b"+/"
@@ -79,11 +78,10 @@ def parse_header(entity: bytes) -> tuple[list[Field], int]:
     fields: list[Field] = []
     position = 0
     while position < len(entity):
-        match = _LINE.match(entity, position)
-        line = match.group() if match else b""
-        text = line.rstrip(b"\r\n")
+        after = entity.find(b"\n", position) + 1 or len(entity)
+        text = entity[position:after].rstrip(b"\r\n")
         if not text:
-            return fields, position + len(line)
+            return fields, after
         if text[:1] in b" \t" and fields:
             end = position
             while end < len(entity) and entity[end : end + 1] in (b" ", b"\t"):
@@ -99,7 +97,7 @@ def parse_header(entity: bytes) -> tuple[list[Field], int]:
         if len(fields) >= MAX_FIELDS:
             raise DecodingError("the message has too many header fields")
         fields.append(Field(found[1].decode("ascii"), found[2]))
-        position += len(line)
+        position = after
     return fields, position
 
 
@@ -110,7 +108,7 @@ def first(fields: Sequence[Field], name: str) -> bytes:
 
 def unfolded(value: bytes) -> bytes:
     """Return the value of a field as one line (RFC 5322 section 2.2.3)."""
-    return re.sub(rb"\r?\n", b"", value).strip()
+    return value.replace(b"\r\n", b"").replace(b"\n", b"").strip()
 
 
 def parameters(value: bytes) -> tuple[str, dict[str, str]]:

@@ -9,7 +9,7 @@ from typing import Literal
 from cryptography import x509
 
 from sealwright.cms import signed
-from sealwright.cms.signed_data import SignedDataParts, load_signed_data
+from sealwright.cms.signed_data import SignedDataParts
 from sealwright.cms.signer_report import SignedContent, SignerReport
 from sealwright.errors import DecodingError, PathValidationError
 from sealwright.pkix.levels import identity_level
@@ -103,22 +103,17 @@ class SignatureVerdict:
     cautions: tuple[Caution, ...] = ()
 
 
-def judge_signatures(content_info: bytes, content: bytes | None, trust: Trust) -> SignatureVerdict:
+def judge_signed_data(parts: SignedDataParts, content: bytes | None, trust: Trust) -> SignatureVerdict:
     """Judge every signature of a SignedData by itself (RFC 5652 section 5.6).
 
     Args:
-        content_info: DER or BER.
+        parts: The SignedData, taken apart.
         content: What a detached signature covers; None where the message holds its content.
         trust: What signers are judged by.
 
     Raises:
-        DecodingError: If it is not a signed CMS message.
+        DecodingError: If there is no content, or there are two.
     """
-    return judge_signed_data(load_signed_data(content_info), content, trust)
-
-
-def judge_signed_data(parts: SignedDataParts, content: bytes | None, trust: Trust) -> SignatureVerdict:
-    """Judge every signature of a SignedData that was taken apart before; see `judge_signatures`."""
     examined = signed.examine_parts(parts, content, certificates=trust.certificates, allow_weak=trust.allow_weak)
     return judge_signed_content(examined, trust)
 

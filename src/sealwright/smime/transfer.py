@@ -21,7 +21,8 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 _8BIT = bytes(range(128, 256))
 _BLOCK_LINES = 64
 """Lines that are encoded at once; few enough to stay in the processor's cache."""
-_BLOCK = struct.Struct("76s" * _BLOCK_LINES)
+_LINES = tuple(struct.Struct("76s" * lines) for lines in range(_BLOCK_LINES + 1))
+"""Cut so many lines out of what is encoded, several times faster than a loop."""
 _UNTOUCHED = ("multipart/signed", "multipart/encrypted")
 
 
@@ -130,14 +131,12 @@ def quoted_printable(text: bytes) -> bytes:
 
 def base64_lines(data: bytes) -> bytes:
     """Encode data as base64 in lines of 76 characters with CRLF."""
-    encode, octets, size = binascii.b2a_base64, memoryview(data), 57 * _BLOCK_LINES
-    rest = len(data) // size * size
-    blocks = [
-        b"\r\n".join(_BLOCK.unpack(encode(octets[start : start + size], newline=False)))
-        for start in range(0, rest, size)
-    ]
-    last = encode(octets[rest:], newline=False)
-    blocks += [last[start : start + 76] for start in range(0, len(last), 76)]
+    octets, size, blocks = memoryview(data), 57 * _BLOCK_LINES, []
+    for start in range(0, len(data), size):
+        encoded = binascii.b2a_base64(octets[start : start + size], newline=False)
+        lines = _LINES[len(encoded) // 76].unpack_from(encoded)
+        rest = encoded[76 * len(lines) :]
+        blocks.append(b"\r\n".join((*lines, rest) if rest else lines))
     return b"\r\n".join((*blocks, b""))
 
 

@@ -7,9 +7,10 @@ from support.certificates import NOW
 from support.mail_people import MailRoot
 from support.smime_layers import TEXT, signature_of
 
+from sealwright.cms.signed_data import load_signed_data
 from sealwright.errors import PathValidationError
 from sealwright.pkix.revocation import Evidence
-from sealwright.smime.signers import judge_signatures
+from sealwright.smime.signers import judge_signed_data
 from sealwright.smime.trust import Trust, find_trusted_path
 
 ROOT, OTHER = MailRoot(), MailRoot("Other")
@@ -49,7 +50,9 @@ def test_nothing_is_fetched_for_a_path_that_is_not_valid(options):
 
 def test_nothing_is_fetched_for_a_signature_that_does_not_hold():
     fetcher = Fetcher(ROOT.crl())
-    verdict = judge_signatures(signature_of(TEXT, ALICE, detached=True), TEXT + b"more", trust(fetcher))
+    verdict = judge_signed_data(
+        load_signed_data(signature_of(TEXT, ALICE, detached=True)), TEXT + b"more", trust(fetcher)
+    )
     assert verdict.signers[0].problem == "content-changed"
     assert fetcher.asked == []
 
@@ -70,12 +73,14 @@ def test_a_list_that_the_message_brings_revokes_too():
 
 def test_an_expired_signer_is_named_as_such():
     expired = ROOT.person("alice", start=NOW - timedelta(days=99), end=NOW - timedelta(days=9))
-    verdict = judge_signatures(signature_of(TEXT, expired), None, ROOT.trust())
+    verdict = judge_signed_data(load_signed_data(signature_of(TEXT, expired)), None, ROOT.trust())
     assert [signer.problem for signer in verdict.signers] == ["expired"]
-    earlier = judge_signatures(signature_of(TEXT, expired), None, ROOT.trust(now=NOW - timedelta(days=30)))
+    earlier = judge_signed_data(
+        load_signed_data(signature_of(TEXT, expired)), None, ROOT.trust(now=NOW - timedelta(days=30))
+    )
     assert earlier.signers[0].is_valid
 
 
 def test_no_secret_and_no_text_is_in_a_repr():
-    verdict = judge_signatures(signature_of(TEXT, ALICE), None, ROOT.trust())
+    verdict = judge_signed_data(load_signed_data(signature_of(TEXT, ALICE)), None, ROOT.trust())
     assert "Pay 10" not in repr(verdict)
