@@ -61,6 +61,7 @@ class MailRoot:
         end: datetime = NOW + timedelta(days=90),
         mail: bool = True,
         signs: bool = True,
+        receives: bool = True,
     ) -> MailPerson:
         """Certify a person; without `addresses` as name@example.test, with an empty list without any address."""
         key = key or ec.generate_private_key(ec.SECP256R1())
@@ -71,9 +72,9 @@ class MailRoot:
         usage = x509.KeyUsage(
             digital_signature=signs,
             content_commitment=False,
-            key_encipherment=not is_agreement,
+            key_encipherment=receives and not is_agreement,
             data_encipherment=False,
-            key_agreement=is_agreement,
+            key_agreement=receives and is_agreement,
             key_cert_sign=False,
             crl_sign=False,
             encipher_only=False,

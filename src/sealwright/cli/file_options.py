@@ -15,7 +15,6 @@ from sealwright.client import key_files
 from sealwright.clock import SystemClock
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import InputError
-from sealwright.pkix.extensions import UNDECODABLE
 from sealwright.smime.trust import Trust
 
 FIRST_YEAR, LAST_YEAR = 1950, 9998
@@ -103,7 +102,7 @@ class FileOptions:
         Raises:
             InputError: If there is none.
         """
-        found = [each for each in self.keys() if _may_sign(each.certificate)]
+        found = [each for each in self.keys() if _permits(each.certificate, "digital_signature", "content_commitment")]
         if not found:
             raise InputError("no key that was given is made to sign; give the key of a signing certificate")
         return tuple(each.signer() for each in found)
@@ -119,8 +118,16 @@ class FileOptions:
         )
 
     def recipients(self) -> tuple[x509.Certificate, ...]:
-        """Load whom to encrypt to: the first certificate of each file."""
-        return tuple(_load(path, key_files.load_certificate_file)[0] for path in self.recipient_certificate)
+        """Load whom to encrypt to: the first certificate of each file.
+
+        Raises:
+            InputError: If its key is not made for that; the holder may have destroyed it, or have another one to open with.
+        """
+        found = tuple(_load(path, key_files.load_certificate_file)[0] for path in self.recipient_certificate)
+        for path, certificate in zip(self.recipient_certificate, found, strict=True):
+            if not _permits(certificate, "key_encipherment", "key_agreement"):
+                raise InputError(f"{path}: the certificate's key is not made to encrypt to; ask for the one that is")
+        return found
 
     def moment(self) -> datetime:
         """Return the time in question, aware UTC.
@@ -159,15 +166,15 @@ def file_options(*kinds: str) -> Callable[[F], F]:
     return add
 
 
-def _may_sign(certificate: x509.Certificate) -> bool:
-    """Say whether a certificate's key may sign; one that says nothing may (RFC 8550 section 4.4.2)."""
+def _permits(certificate: x509.Certificate, *usages: str) -> bool:
+    """Say whether a certificate's key has one of these usages; one that says nothing may (RFC 8550 section 4.4.2)."""
     try:
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
         return True
-    except UNDECODABLE:
+    except (x509.DuplicateExtension, ValueError):
         return False
-    return usage.digital_signature or usage.content_commitment
+    return any(getattr(usage, each) for each in usages)
 
 
 def _certificates(paths: tuple[Path, ...]) -> Iterator[x509.Certificate]:

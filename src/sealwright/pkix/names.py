@@ -39,6 +39,22 @@ def canonical_address(text: str) -> str:
     return address
 
 
+def is_folded(address: str) -> bool:
+    """Say whether the canonical form of an addr-spec holds other letters than a change of case makes.
+
+    KELVIN SIGN becomes "k", and nameprep turns fullwidth letters, ligatures and full stops into others (RFC 3491): such an
+    address only looks like the one that it would be compared as, and its mailbox is another one (RFC 9598 section 5).
+    """
+    local_part, _, domain = address.rpartition("@")
+    if not local_part.isascii() and local_part.lower().isascii():
+        return True
+    labels = domain.split(".")
+    try:
+        return any(not each.isascii() and each.encode("idna").decode("idna") != each.lower() for each in labels)
+    except UnicodeError:
+        return True
+
+
 def canonical_domain(text: str) -> str:
     """Return a domain as lower-case A-labels.
 
@@ -66,13 +82,16 @@ def address_general_name(address: str) -> x509.GeneralName:
 def certificate_addresses(certificate: x509.Certificate) -> tuple[str, ...]:
     """Return all mail addresses a certificate speaks for: subjectAltName first, then the subject; canonical, no doubles.
 
-    An address that is not an addr-spec is left out: it can match nobody.
+    What is not an addr-spec, has space around it, or only looks like the address that it would be compared as, is left out:
+    whoever proved to have that mailbox has not proved to have the other one.
 
     Raises:
         DecodingError: If the extensions or a SmtpUTF8Mailbox cannot be decoded.
     """
     found: dict[str, None] = {}
     for text in raw_addresses(certificate):
+        if text != text.strip() or is_folded(text):
+            continue
         try:
             found[canonical_address(text)] = None
         except InputError:

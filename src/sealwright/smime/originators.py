@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sealwright.errors import InputError
-from sealwright.pkix.names import canonical_address
+from sealwright.pkix.names import canonical_address, is_folded
 from sealwright.smime.fields import Field, decode_field
 
 _PIECE = re.compile(
@@ -201,12 +201,9 @@ def _look(address: str) -> list[str]:
     """Return the doubts about letters outside ASCII."""
     if address.isascii():
         return []
-    local_part, _, domain = address.rpartition("@")
-    is_folded = not local_part.isascii() and local_part.lower().isascii()  # U+212A KELVIN SIGN becomes "k"
-    for label in domain.split("."):
+    for label in address.rpartition("@")[2].split("."):
         try:
-            # nameprep turns fullwidth letters, ligatures and the like into others (RFC 3491)
-            is_folded = is_folded or label.encode("idna").decode("idna") != label.lower()
+            label.encode("idna")
         except UnicodeError:
             return ["from-malformed"]
-    return ["from-lookalike" if is_folded else "from-not-ascii"]
+    return ["from-lookalike" if is_folded(address) else "from-not-ascii"]

@@ -29,6 +29,8 @@ def folder(tmp_path):
     bob = PEOPLE["bob"]
     bundle = pkcs12.serialize_key_and_certificates(b"bob", bob.key, bob.certificate, None, NoEncryption())
     (tmp_path / "bob.p12").write_bytes(bundle)
+    signer = ROOT.person("signer", receives=False).certificate
+    (tmp_path / "sign.pem").write_bytes(signer.public_bytes(Encoding.PEM))
     (tmp_path / "root.pem").write_bytes(ROOT.certificate.public_bytes(Encoding.PEM))
     (tmp_path / "crl.pem").write_bytes(ROOT.crl().public_bytes(Encoding.PEM))
     (tmp_path / "file").write_bytes(CONTENT)
@@ -120,6 +122,8 @@ def test_what_does_not_hold_is_not_written(folder, run, signer, options, change,
         (("encrypt", "file", "-o", "out.p7m"), 4, "--recipient-certificate"),
         (("encrypt", "file", "-o", "out.p7m", "--recipient-certificate", "root.key"), 2, "does not exist"),
         (("encrypt", "file", "-o", "out.p7m", "--recipient-certificate", "alice.key"), 2, "no certificate"),
+        (("encrypt", "file", "-o", "out.p7m", "--recipient-certificate", "sign.pem"), 2, "not made to encrypt to"),
+        (("message", "encrypt", "--recipient-certificate", "sign.pem"), 2, "not made to encrypt to"),
         (("sign", "file", "-o", "out.p7s", *keys("locked")), 2, "is made to sign"),
         (("sign", "file", "-o", "out.p7s", "--key", "alice.key", "--cert", "bob.pem"), 2, "no certificate"),
         (("decrypt", "file.p7s", "-o", "out.bin", *keys("alice")), 2, "not encrypted"),

@@ -1,12 +1,16 @@
 """Addresses, identity levels and certification requests."""
 
+from datetime import timedelta
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from support.certificates import NOW
 
 from sealwright.errors import DecodingError, InputError, InvalidSignatureError, UnsupportedAlgorithmError
-from sealwright.pkix.names import address_general_name, canonical_address
+from sealwright.pkix.names import SMTP_UTF8_MAILBOX, address_general_name, canonical_address, certificate_addresses
 from sealwright.pkix.requests import check_certification_request
 
 
@@ -35,6 +39,35 @@ def test_non_ascii_local_parts_travel_as_smtp_utf8_mailbox() -> None:
     name = address_general_name("älice@example.test")
     assert isinstance(name, x509.OtherName)
     assert name.value == b"\x0c\x13" + "älice@example.test".encode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u212aate@example.test",  # KELVIN SIGN, whose lower case is "k"
+        "kate@\uff45xample.test",
+        "kate@example\u3002test",
+        "kate@exam\u00adple.test",
+        "kate@example.test\u00a0",
+        "\u00a0kate@example.test",
+        "kate@example.test\n",
+        "kate@example.test\0.mallory.test",
+    ],
+)
+@pytest.mark.parametrize("place", ["SmtpUTF8Mailbox", "emailAddress"])
+def test_an_address_that_only_looks_like_another_does_not_speak_for_it(text: str, place: str) -> None:
+    # RFC 9598 section 5: a SmtpUTF8Mailbox is compared as it is, without mapping or normalization
+    subject, names = [x509.NameAttribute(NameOID.COMMON_NAME, "x")], [address_general_name("jürgen@example.test")]
+    if place == "emailAddress":
+        subject.append(x509.NameAttribute(NameOID.EMAIL_ADDRESS, text))
+    else:
+        encoded = text.encode()
+        names.append(x509.OtherName(SMTP_UTF8_MAILBOX, bytes((0x0C, len(encoded))) + encoded))
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = x509.CertificateBuilder(x509.Name(subject), x509.Name(subject), key.public_key(), 1)
+    builder = builder.not_valid_before(NOW).not_valid_after(NOW + timedelta(days=1))
+    certificate = builder.add_extension(x509.SubjectAlternativeName(names), critical=False).sign(key, hashes.SHA256())
+    assert certificate_addresses(certificate) == ("jürgen@example.test",)
 
 
 def make_request(curve: ec.EllipticCurve) -> bytes:
