@@ -1,21 +1,30 @@
 """`sealwright encrypt`, `decrypt`, `sign` and `verify`: files as CMS, with this device or with keys and trust from files."""
 
+import sys
 from contextlib import ExitStack
+from io import BufferedReader, BufferedWriter
 from pathlib import Path
+from typing import cast
 
 import click
 
-from sealwright.cli.client_options import EXISTING_FILE, OUTPUT_FILE, ClientOptions, client_options
+from sealwright.cli.client_options import ClientOptions, client_options
 from sealwright.cli.file_options import FileOptions, file_options
-from sealwright.cli.output import clean, one_line, print_json, print_warnings, progress_bar
+from sealwright.cli.output import one_line, print_json, print_warnings, progress_bar
 from sealwright.client import documents
+from sealwright.client.document_files import InputFile, OutputFile
 from sealwright.client.key_files import keys_in
 from sealwright.client.read import trust_of
 from sealwright.client.signing import ready_signer
 from sealwright.cms.signers import Signer
 
-_FILE = click.argument("file", type=EXISTING_FILE)
-_OUTPUT = click.option("-o", "--output", type=OUTPUT_FILE, required=True, help="File to write.")
+_INPUT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
+_OUTPUT_FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
+_FILE = click.argument("file", type=_INPUT_FILE)
+_OUTPUT = click.option(
+    "-o", "--output", type=_OUTPUT_FILE, required=True, help="File to write, or - for standard output."
+)
+_STANDARD = Path("-")
 
 
 @click.command("encrypt")
@@ -27,13 +36,14 @@ _OUTPUT = click.option("-o", "--output", type=OUTPUT_FILE, required=True, help="
 @file_options("recipients")
 @client_options
 def encrypt(options: ClientOptions, file: Path, output: Path, addresses: tuple[str, ...], files: FileOptions) -> None:
-    """Encrypt FILE to addresses and yourself; or, without a device, to the certificates that are given."""
+    """Encrypt FILE (- is standard input) to addresses and yourself; or, without a device, to the certificates that are given."""
+    _check_output(options, output)
     recipients = list(files.recipients())
     if addresses or not recipients:
         with options.open("or give --recipient-certificate") as context:
             recipients += documents.find_document_recipients(context, addresses)
     with progress_bar("encrypting", file) as told:
-        documents.encrypt_document(file, output, recipients, told)
+        documents.encrypt_document(_from(file), _to(output), recipients, told)
     _report(options, output)
 
 
@@ -43,7 +53,8 @@ def encrypt(options: ClientOptions, file: Path, output: Path, addresses: tuple[s
 @file_options("keys")
 @client_options
 def decrypt(options: ClientOptions, file: Path, output: Path, files: FileOptions) -> None:
-    """Decrypt FILE with any key of this device, or with the keys that are given."""
+    """Decrypt FILE (- is standard input) with any key of this device, or with the keys that are given."""
+    _check_output(options, output)
     with ExitStack() as stack:
         if files.has_keys:
             find_keys = keys_in(files.keys())
@@ -51,7 +62,7 @@ def decrypt(options: ClientOptions, file: Path, output: Path, files: FileOptions
             context = stack.enter_context(options.open("or give --p12, or --key and --cert"))
             find_keys = context.key_ring.find_keys
         told = stack.enter_context(progress_bar("decrypting", file))
-        documents.decrypt_document(file, output, find_keys, told)
+        documents.decrypt_document(_from(file), _to(output), find_keys, told)
     _report(options, output)
 
 
@@ -62,7 +73,8 @@ def decrypt(options: ClientOptions, file: Path, output: Path, files: FileOptions
 @file_options("keys")
 @client_options
 def sign(options: ClientOptions, file: Path, output: Path, detached: bool, files: FileOptions) -> None:
-    """Sign FILE with this device's key, or with the keys that are given."""
+    """Sign FILE (- is standard input) with this device's key, or with the keys that are given."""
+    _check_output(options, output)
     with ExitStack() as stack:
         signers: list[Signer]
         if files.has_keys:
@@ -71,21 +83,29 @@ def sign(options: ClientOptions, file: Path, output: Path, detached: bool, files
             context = stack.enter_context(options.open("or give --p12, or --key and --cert"))
             signers, now = [ready_signer(context)], context.clock.now()
         told = stack.enter_context(progress_bar("signing", file))
-        documents.sign_document(file, output, signers, detached=detached, signing_time=now, progress=told)
+        documents.sign_document(_from(file), _to(output), signers, detached=detached, signing_time=now, progress=told)
     _report(options, output)
 
 
 @click.command("verify")
 @_FILE
-@click.option("--content", type=EXISTING_FILE, help="The document of a detached signature.")
-@click.option("-o", "--output", type=OUTPUT_FILE, help="Write the signed content here, if its signature is valid.")
+@click.option("--content", type=_INPUT_FILE, help="The document of a detached signature.")
+@click.option(
+    "-o",
+    "--output",
+    type=_OUTPUT_FILE,
+    help="Write the signed content here (- is standard output) if its signature is valid.",
+)
 @file_options("trust")
 @client_options
 def verify(options: ClientOptions, file: Path, content: Path | None, output: Path | None, files: FileOptions) -> None:
-    """Verify the signature in FILE by what this device trusts, or by the roots that are given.
+    """Verify the signature in FILE (- is standard input) by what this device trusts, or by the roots that are given.
 
     The exit code is 3 if it is not valid, and nothing is written then.
     """
+    _check_output(options, output)
+    if file == content == _STANDARD:
+        raise click.UsageError("signature and content cannot both be standard input")
     with ExitStack() as stack:
         if files.trust_anchor:
             trust = files.trust()
@@ -93,14 +113,29 @@ def verify(options: ClientOptions, file: Path, content: Path | None, output: Pat
             without = "or give --trust-anchor: without a root no signature is valid"
             trust = trust_of(stack.enter_context(options.open(without)))
         told = stack.enter_context(progress_bar("verifying", content or file))
-        view = documents.verify_document(file, content, output, trust, told)
+        covered = _from(content) if content is not None else None
+        view = documents.verify_document(_from(file), covered, _to(output) if output is not None else None, trust, told)
     print_warnings(view.warnings)
     if options.as_json:
         print_json(view)
     else:
-        click.echo(one_line(f"signed by {', '.join(view.signer)} ({view.identity_level}), {view.signing_time}"))
+        said = one_line(f"signed by {', '.join(view.signer)} ({view.identity_level}), {view.signing_time}")
+        click.echo(said, err=output == _STANDARD)
+
+
+def _check_output(options: ClientOptions, output: Path | None) -> None:
+    if options.as_json and output == _STANDARD:
+        raise click.UsageError("--json and -o - cannot both have standard output")
+
+
+def _from(file: Path) -> InputFile:
+    return cast(BufferedReader, sys.stdin.buffer) if file == _STANDARD else file
+
+
+def _to(output: Path) -> OutputFile:
+    return cast(BufferedWriter, sys.stdout.buffer) if output == _STANDARD else output
 
 
 def _report(options: ClientOptions, output: Path) -> None:
     if options.as_json:
-        print_json({"output": clean(str(output)), "size_bytes": output.stat().st_size})
+        print_json({"output": str(output), "size_bytes": output.stat().st_size})

@@ -55,7 +55,7 @@ def progress_bar(what: str, file: Path) -> Iterator[Callable[[int], None] | None
     Yields:
         What is to be told how many further octets are done; None where nobody would see it.
     """
-    size = file.stat().st_size
+    size = file.stat().st_size if file.is_file() else 0  # what a pipe will bring nobody knows
     if size < SLOW_BYTES or not sys.stderr.isatty():
         yield None
         return

@@ -32,13 +32,9 @@ def spooled(path: Path) -> Iterator[BinaryIO]:
     """
     if sys.platform != "win32":
         _remove_leftovers(path)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_SUFFIX)
+    descriptor, temporary = _locked_file(path)
     try:
         with os.fdopen(descriptor, "w+b") as file:
-            if sys.platform != "win32":
-                import fcntl  # noqa: PLC0415 - POSIX only
-
-                fcntl.flock(file, fcntl.LOCK_EX)  # says that somebody still writes it
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -52,6 +48,19 @@ def spooled(path: Path) -> Iterator[BinaryIO]:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _locked_file(path: Path) -> tuple[int, str]:
+    """Make the file, locked for as long as it is written."""
+    while True:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_SUFFIX)
+        if sys.platform != "win32":
+            import fcntl  # noqa: PLC0415 - POSIX only
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor, temporary
+        os.close(descriptor)  # another process took it for a leftover before it was locked
 
 
 def _remove_leftovers(path: Path) -> None:

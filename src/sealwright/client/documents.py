@@ -4,17 +4,25 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
-from io import BufferedReader, BytesIO
+from io import BytesIO
 from pathlib import Path
 
 from cryptography import x509
 
 from sealwright.asn1.pull_reader import size_of
-from sealwright.client.atomic_file import spooled
 from sealwright.client.context import ClientContext
 from sealwright.client.decision import RecipientState, decide
 from sealwright.client.directory import find_recipients
-from sealwright.client.key_files import pem_block, read_file
+from sealwright.client.document_files import (
+    InputFile,
+    OutputFile,
+    Readable,
+    reading,
+    reading_again,
+    writing,
+    writing_whole,
+)
+from sealwright.client.key_files import pem_block
 from sealwright.client.read import SignatureView, signer_view
 from sealwright.cms.content_stream import Progress, Sink, Source
 from sealwright.cms.decryptors import FindKeys
@@ -22,7 +30,7 @@ from sealwright.cms.encrypted_stream import decrypt_stream, encrypt_stream
 from sealwright.cms.enveloped import MAX_MESSAGE_BYTES, Decryption
 from sealwright.cms.signed_stream import examine_detached_stream, examine_stream, sign_stream
 from sealwright.cms.signers import Signer
-from sealwright.errors import DecodingError, InvalidSignatureError, MailHeldError
+from sealwright.errors import DecodingError, InputError, InvalidSignatureError, MailHeldError
 from sealwright.pkix.names import canonical_address
 from sealwright.smime.signers import judge_signed_content
 from sealwright.smime.trust import Trust
@@ -43,21 +51,23 @@ def find_document_recipients(context: ClientContext, addresses: Sequence[str]) -
 
 
 def encrypt_document(
-    document: Path, output: Path, recipients: Sequence[x509.Certificate], progress: Progress | None = None
+    document: InputFile, output: OutputFile, recipients: Sequence[x509.Certificate], progress: Progress | None = None
 ) -> None:
-    """Encrypt a file of any size; writes DER (AuthEnvelopedData, AES-256-GCM).
+    """Encrypt a file of any size; writes AuthEnvelopedData (AES-256-GCM), DER where the size is known beforehand, else BER.
 
     Raises:
         InputError: If there is no recipient or too many, or the file changed meanwhile.
         UnsupportedAlgorithmError: If a recipient's key cannot be encrypted to.
-        OSError: If a file cannot be read or written. Whatever is raised, `output` is as it was.
+        OSError: If a file cannot be read or written. Whatever is raised, a file at `output` is as it was.
     """
-    with document.open("rb", buffering=0) as source, spooled(output) as sink:
-        size = size_of(source)
+    with reading(document) as source, writing(output) as sink:
+        size = size_of(source) if source.seekable() else None
         encrypt_stream(source, sink, list(dict.fromkeys(recipients)), size=size, progress=progress)
 
 
-def decrypt_document(document: Path, output: Path, find_keys: FindKeys, progress: Progress | None = None) -> Decryption:
+def decrypt_document(
+    document: InputFile, output: OutputFile, find_keys: FindKeys, progress: Progress | None = None
+) -> Decryption:
     """Decrypt a file of any size, DER, BER or PEM; nothing is at its place before tag or padding were checked.
 
     Raises:
@@ -65,13 +75,13 @@ def decrypt_document(document: Path, output: Path, find_keys: FindKeys, progress
         DecodingError: If it is not an encrypted document.
         OSError: If a file cannot be read or written. Whatever is raised, `output` is as it was.
     """
-    with _opened(document) as source, spooled(output) as sink:
+    with _opened(document) as source, writing_whole(output) as sink:
         return decrypt_stream(source, sink, find_keys, allow_legacy=True, progress=progress)
 
 
 def sign_document(
-    document: Path,
-    output: Path,
+    document: InputFile,
+    output: OutputFile,
     signers: Sequence[Signer],
     *,
     detached: bool,
@@ -82,14 +92,18 @@ def sign_document(
 
     Raises:
         InputError: If the file changed meanwhile.
-        OSError: If a file cannot be read or written. Whatever is raised, `output` is as it was.
+        OSError: If a file cannot be read or written. Whatever is raised, a file at `output` is as it was.
     """
-    with document.open("rb", buffering=0) as source, spooled(output) as sink:
+    with reading_again(document) as source, writing(output) as sink:
         sign_stream(source, sink, signers, detached=detached, signing_time=signing_time, progress=progress)
 
 
 def verify_document(
-    document: Path, content: Path | None, output: Path | None, trust: Trust, progress: Progress | None = None
+    document: InputFile,
+    content: InputFile | None,
+    output: OutputFile | None,
+    trust: Trust,
+    progress: Progress | None = None,
 ) -> SignatureView:
     """Verify a signed file of any size, and say what the signature is worth.
 
@@ -107,15 +121,14 @@ def verify_document(
     """
     with ExitStack() as stack:
         nowhere = Path(os.devnull)
-        sink: Sink = stack.enter_context(spooled(output) if output is not None else nowhere.open("wb"))
+        sink: Sink = stack.enter_context(writing_whole(output) if output is not None else nowhere.open("wb"))
         source = stack.enter_context(_opened(document))
         known, weak = trust.certificates, trust.allow_weak
         if content is None:
             examined = examine_stream(source, sink, certificates=known, allow_weak=weak, progress=progress)
         else:
             signature = source.read(MAX_MESSAGE_BYTES + 1)
-            covered = stack.enter_context(content.open("rb", buffering=0))
-            tee = _Tee(covered, sink)
+            tee = _Tee(stack.enter_context(reading(content)), sink)
             examined = examine_detached_stream(signature, tee, certificates=known, allow_weak=weak, progress=progress)
         signers = judge_signed_content(examined, trust).signers
         bad = next((signer for signer in signers if not signer.is_valid), None)
@@ -138,15 +151,18 @@ class _Tee:
 
 
 @contextmanager
-def _opened(document: Path) -> Iterator[BufferedReader | BytesIO]:
+def _opened(document: InputFile) -> Iterator[Readable]:
     """Open a CMS file; one in PEM is decoded first."""
-    with document.open("rb") as file:
-        head = file.read(64)
-        file.seek(0)
-        if b"-----BEGIN" not in head:
-            yield file
+    with reading_again(document) as source:
+        is_pem = b"-----BEGIN" in source.read(64)
+        source.seek(0)
+        if not is_pem:
+            yield source
             return
-        block = pem_block(read_file(document, MAX_MESSAGE_BYTES), b"CMS", b"PKCS7")
+        text = source.read(MAX_MESSAGE_BYTES + 1)
+    if len(text) > MAX_MESSAGE_BYTES:
+        raise InputError("a message in PEM is read up to 64 MiB; turn it into DER")
+    block = pem_block(text, b"CMS", b"PKCS7")
     if block is None:
         raise DecodingError("the file holds no CMS message")
     yield BytesIO(block)

@@ -194,3 +194,34 @@ def test_we_read_the_files_of_openssl(folder, run, form):
     signer = ("-signer", "alice.pem", "-inkey", "alice.key")
     openssl(folder, "-sign", "-binary", "-nodetach", "-in", "file", "-outform", form, "-out", "o.p7s", *signer)
     assert run("verify", "o.p7s", *TRUST).code == 0
+
+
+def test_standard_input_and_output_take_the_place_of_files(folder, run):
+    closed = run("encrypt", "-", "-o", "-", "--recipient-certificate", "bob.pem", given=CONTENT)
+    opened = run("decrypt", "-", "-o", "-", *keys("bob"), given=closed.out)
+    assert (closed.err, opened.err, opened.out) == ("", "", CONTENT)
+    signed = run("sign", "-", "-o", "-", *keys("alice"), given=CONTENT)
+    verified = run("verify", "-", "-o", "-", *TRUST, given=signed.out)
+    assert verified.out == CONTENT
+    assert verified.err.startswith("signed by alice@example.test")
+    signature = run("sign", "file", "-o", "-", "--detached", *keys("alice"))
+    assert run("verify", "-", "--content", "file", *TRUST, given=signature.out).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("decrypt", "-", "-o", "-", *keys("bob"), "--json"), "--json"),
+        (("verify", "-", "--content", "-", *TRUST), "both be standard input"),
+    ],
+)
+def test_one_stream_is_not_used_for_two_things(run, arguments, said):
+    done = run(*arguments)
+    assert (done.code, done.out) == (2, b"")
+    assert said in done.err
+
+
+def test_nothing_goes_to_standard_output_before_it_was_checked(folder, run):
+    closed = run("encrypt", "file", "-o", "-", "--recipient-certificate", "bob.pem").out
+    done = run("decrypt", "-", "-o", "-", *keys("bob"), given=closed[:-1] + bytes([closed[-1] ^ 1]))
+    assert (done.code, done.out) == (3, b"")
