@@ -61,13 +61,6 @@ ML_KEM = {_NIST + "4.1": "ml-kem-512", _NIST + "4.2": "ml-kem-768", _NIST + "4.3
 HKDF_SHA256 = "1.2.840.113549.1.9.16.3.28"
 """id-alg-hkdf-with-sha256 (RFC 8619)."""
 PBKDF2, PWRI_KEK = "1.2.840.113549.1.5.12", "1.2.840.113549.1.9.16.3.9"
-PBKDF2_PRFS: dict[str, type[hashes.HashAlgorithm]] = {
-    "1.2.840.113549.2.7": hashes.SHA1,
-    "1.2.840.113549.2.8": hashes.SHA224,
-    "1.2.840.113549.2.9": hashes.SHA256,
-    "1.2.840.113549.2.10": hashes.SHA384,
-    "1.2.840.113549.2.11": hashes.SHA512,
-}
 """HMACs (RFC 8018 appendix B.1.2)."""
 
 CONTENT_TYPE = "1.2.840.113549.1.9.3"

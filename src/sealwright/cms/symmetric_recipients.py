@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from sealwright.cms import algorithms, schema
 from sealwright.cms.recipient_schema import KEKRecipientInfo, PasswordRecipientInfo, PBKDF2Params
 from sealwright.errors import DecodingError
+from sealwright.pkix.pbes2 import PBKDF2_PRFS
 
-MAX_PBKDF2_ROUNDS = 1_000_000
+MAX_PBKDF2_ITERATIONS = 1_000_000
 """About half a second; what the sender asks for is what the reader must do, so it has a bound."""
 MAX_WRAPPED_BYTES = 1024
 """A content-encryption key has at most 32 octets; RFC 3211 pads it to blocks."""
@@ -57,11 +58,11 @@ def _pbkdf2(identifier: schema.AlgorithmIdentifier | None, password: bytes, size
         raise DecodingError("not a key derivation that is read here")
     parameters = identifier[1].parse(PBKDF2Params)
     prf = "1.2.840.113549.2.7" if parameters.prf is None else schema.algorithm_oid(parameters.prf)
-    if prf not in algorithms.PBKDF2_PRFS or parameters.key_length not in (None, size):
+    if prf not in PBKDF2_PRFS or parameters.key_length not in (None, size):
         raise DecodingError("not a key derivation that is read here")
-    if not 1 <= parameters.iteration_count <= MAX_PBKDF2_ROUNDS:
+    if not 1 <= parameters.iteration_count <= MAX_PBKDF2_ITERATIONS:
         raise DecodingError("the password has too many rounds")
-    kdf = PBKDF2HMAC(algorithms.PBKDF2_PRFS[prf](), size, parameters.salt, parameters.iteration_count)
+    kdf = PBKDF2HMAC(PBKDF2_PRFS[prf](), size, parameters.salt, parameters.iteration_count)
     return kdf.derive(password)
 
 

@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from sealwright.errors import DecodingError, DecryptionError
 
-MAX_ROUNDS = 10_000_000
-"""Some seconds. More is there to keep the reader busy; programs use up to 2,000,000."""
+MAX_ITERATIONS = 10_000_000
+"""Of password hashing: some seconds. More is there to keep us busy; RFC 8018 asks for 1,000, programs use up to 2,000,000."""
 _PBES2, _PBKDF2 = "1.2.840.113549.1.5.13", "1.2.840.113549.1.5.12"
-_HMACS: dict[str, type[hashes.HashAlgorithm]] = {
+PBKDF2_PRFS: dict[str, type[hashes.HashAlgorithm]] = {
     "1.2.840.113549.2.7": hashes.SHA1,
     "1.2.840.113549.2.8": hashes.SHA224,
     "1.2.840.113549.2.9": hashes.SHA256,
@@ -79,10 +79,10 @@ def decrypt(encrypted: bytes, password: bytes) -> bytes | None:
         iv = scheme.encryption_scheme.parameters.parse(bytes)
     except ValueError:
         return None
-    prf = _HMACS.get(_HMAC_SHA1 if derivation.prf is None else derivation.prf.algorithm.dotted_string)
+    prf = PBKDF2_PRFS.get(_HMAC_SHA1 if derivation.prf is None else derivation.prf.algorithm.dotted_string)
     if prf is None or derivation.key_length not in (None, size) or derivation.iteration_count < 1 or len(iv) != 16:
         return None
-    if derivation.iteration_count > MAX_ROUNDS:
+    if derivation.iteration_count > MAX_ITERATIONS:
         raise DecodingError("opening the private key would take too long: too many rounds of password hashing")
     key = PBKDF2HMAC(prf(), size, derivation.salt, derivation.iteration_count).derive(password)
     decryptor, unpadder = Cipher(ciphers.AES(key), modes.CBC(iv)).decryptor(), padding.PKCS7(128).unpadder()

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from sealwright.asn1.der import content_of, elements, object_identifier
 from sealwright.asn1.writer import tlv
 from sealwright.errors import DecodingError, InputError
+from sealwright.pkix.pbes2 import MAX_ITERATIONS
 
-MAX_ITERATIONS = 10_000_000
-"""Of password hashing: some seconds. More is there to keep us busy; RFC 8018 asks for 1,000, programs use up to 2,000,000."""
 MAX_KEYS = 100
 """A mailbox's whole history, a key for each year, has fewer; each costs a password hash."""
 _DATA = object_identifier("1.2.840.113549.1.7.1")

@@ -15,10 +15,11 @@ from sealwright.cms.decryptors import PasswordDecryptor, SymmetricKeyDecryptor
 from sealwright.cms.identifiers import RecipientIdentifier
 from sealwright.cms.recipient_schema import KEKIdentifier, KEKRecipientInfo, PasswordRecipientInfo, PBKDF2Params
 from sealwright.errors import DecryptionError
+from sealwright.pkix.pbes2 import PBKDF2_PRFS
 
 WRAPS = {size: oid for oid, size in algorithms.WRAP_KEY_BYTES.items()}
 CBC = {size: oid for oid, size in algorithms.CBC_KEY_BYTES.items()}
-PRFS = {digest().name: oid for oid, digest in algorithms.PBKDF2_PRFS.items()}
+PRFS = {digest().name: oid for oid, digest in PBKDF2_PRFS.items()}
 
 
 def kek_message(kek, algorithm):
@@ -71,7 +72,7 @@ def wrap_rfc3211(kek, iv, key):
 
 def password_message(password, *, prf="sha256", rounds=1000, size=32, key_length=None, **changes):
     key, salt, iv = secrets.token_bytes(32), secrets.token_bytes(16), secrets.token_bytes(16)
-    digest = algorithms.PBKDF2_PRFS[PRFS[prf]]()
+    digest = PBKDF2_PRFS[PRFS[prf]]()
     kek = PBKDF2HMAC(digest, size, salt, min(rounds, 1000)).derive(password)
     named = None if prf == "sha1" else schema.algorithm(PRFS[prf], algorithms.NULL)  # SHA-1 is the default
     parameters = PBKDF2Params(salt=salt, iteration_count=rounds, key_length=key_length, prf=named)
@@ -105,7 +106,7 @@ def test_a_password_opens(prf, size, key_length):
 
 
 MISFITS = {
-    "too many rounds": {"rounds": symmetric_recipients.MAX_PBKDF2_ROUNDS + 1},
+    "too many rounds": {"rounds": symmetric_recipients.MAX_PBKDF2_ITERATIONS + 1},
     "absurdly many rounds": {"rounds": 2**70},
     "key length": {"key_length": 16},
     "no derivation": {"key_derivation_algorithm": None},

@@ -198,7 +198,7 @@ def test_pbes2_of_other_programs_opens_ml_kem_keys_with_their_expanded_half(dige
 
 
 def test_too_many_rounds_of_password_hashing_are_refused():
-    encrypted = pbes2_key(b"\x30\x00", b"secret", hashes.SHA256, 32, rounds=pbes2.MAX_ROUNDS + 1)
+    encrypted = pbes2_key(b"\x30\x00", b"secret", hashes.SHA256, 32, rounds=pbes2.MAX_ITERATIONS + 1)
     with pytest.raises(DecodingError, match="rounds"):
         load_private_key(encrypted, b"secret")
 
