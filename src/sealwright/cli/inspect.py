@@ -18,6 +18,14 @@ from sealwright.smime.verdict import MAX_MESSAGE_BYTES, Verdict
 
 _FILE_WIDTH = 4000
 """Nothing is wrapped for a file or a pipe."""
+_NEXT = {
+    "not-decrypted": "give a recipient's key with --p12, or with --key and --cert",
+    "no-trust-anchor": "give the root that you trust with --trust-anchor",
+    "signer-not-trusted": "give a missing issuer's certificate with --certificate, or a root that you trust with --trust-anchor",
+    "revocation-unknown": "give the issuer's revocation list with --crl",
+    "weak-signature": "if it is old mail that you trust otherwise, judge it with --allow-weak",
+}
+"""What helps, by the code of a warning."""
 _GOOD, _BAD, _DOUBT = "green", "bold red", "yellow"
 
 
@@ -64,6 +72,9 @@ def _tree(verdict: Verdict, name: str) -> Tree:
         place.add(_text(f"attachment: {part.file_name} ({part.content_type}, {len(part.content)} bytes)"))
     for each in verdict.cautions:
         root.add(_text(f"warning: {each.message} [{each.code}]", _DOUBT))
+    for code in dict.fromkeys(each.code for each in verdict.cautions if each.code in _NEXT):
+        if code != "weak-signature" or not verdict.summary.signature_valid:
+            root.add(_text(f"next: {_NEXT[code]}"))
     return root
 
 
@@ -101,13 +112,16 @@ def _recipients(encryption: Encryption) -> list[str]:
 
 
 def _signer(signer: SignerVerdict) -> list[tuple[str, str]]:
-    who = ", ".join(signer.addresses) or "a certificate without address" if signer.certificate else "an unknown signer"
+    who = "an unknown signer"  # of a signature that does not hold, whatever certificate it names
+    if signer.certificate is not None and signer.is_intact:
+        who = ", ".join(signer.addresses) or "a certificate without address"
     lines = [(f"signed by {who}: {'valid' if signer.is_valid else 'NOT valid'}", _GOOD if signer.is_valid else _BAD)]
     if signer.reason:
         lines.append((f"because {signer.reason} [{signer.problem}]", _BAD))
     if signer.certificate is not None:
         certificate = signer.certificate
-        lines.append((f"certificate: {certificate.subject.rfc4514_string()}, {certificate.serial_number:x}", ""))
+        named = "certificate" if signer.is_intact else "names the certificate"
+        lines.append((f"{named}: {certificate.subject.rfc4514_string()}, {certificate.serial_number:x}", ""))
         valid = f"{certificate.not_valid_before_utc:%Y-%m-%d} to {certificate.not_valid_after_utc:%Y-%m-%d}"
         lines.append((f"issued by {certificate.issuer.rfc4514_string()}, valid {valid}", ""))
     if signer.path:

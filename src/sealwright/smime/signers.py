@@ -40,7 +40,7 @@ class SignerVerdict:
             "weak-signature", "foreign-domain"; empty if it is valid.
         reason: The same for people, in more detail.
         certificate: The signer's, if the message brought it.
-        addresses: That the certificate speaks for, canonical.
+        addresses: That the certificate speaks for, canonical; none if the signature does not hold.
         path: Leaf first, anchor last; empty if not trusted.
         is_revocation_known: A current list covers each certificate of the path.
         identity_level: How the signer's identity was validated; "unknown" unless valid.
@@ -132,7 +132,15 @@ def _judge(report: SignerReport, examined: SignedContent, trust: Trust) -> Signe
     if not report.is_intact or certificate is None:
         why = caution(_CAUTION_OF.get(report.problem, "signature-broken"), report.reason)
         return SignerVerdict(
-            is_intact=False, problem=report.problem, reason=report.reason, certificate=certificate, cautions=(why,)
+            is_intact=False,
+            problem=report.problem,
+            reason=report.reason,
+            certificate=certificate,
+            signing_time=claimed,
+            digest=report.digest,
+            signature_algorithm=report.signature_algorithm,
+            weaknesses=report.weaknesses,
+            cautions=(why,),
         )
     found: list[Caution] = []
     # 1 Whom the certificate speaks for.

@@ -125,6 +125,29 @@ def test_without_a_key_the_message_stays_closed(folder):
     assert serial_number in run(folder, "mail.eml")[1]
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "next: give the root that you trust with --trust-anchor"),
+        (("--trust-anchor", "bob.pem"), "next: give a missing issuer's certificate with --certificate"),
+        (("--trust-anchor", "root.pem"), "next: give the issuer's revocation list with --crl"),
+    ],
+)
+def test_people_are_told_what_helps(folder, options, said):
+    (folder / "signed.eml").write_bytes(FROM_ALICE + signed_clear(TEXT, ALICE))
+    assert said in run(folder, "signed.eml", *options)[1]
+
+
+def test_a_broken_signature_is_nobodys_but_described(folder):
+    changed = FROM_ALICE + signed_clear(TEXT, ALICE).replace(b"Pay 10", b"Pay 99")
+    _, out, _ = run(folder, "-", *TRUST, given=changed)
+    assert "signed by an unknown signer: NOT valid" in out
+    assert "names the certificate: CN=alice" in out
+    signer = json.loads(run(folder, "-", *TRUST, "--json", given=changed)[1])["layers"][0]["signers"][0]
+    assert (signer["intact"], signer["matches_from"], signer["digest"]) == (False, False, "sha256")
+    assert signer["signing_time"] is not None
+
+
 def test_without_a_revocation_list_there_is_a_warning(folder):
     _, out, _ = run(folder, "mail.eml", "--key", "bob.key", "--cert", "bob.pem", "--trust-anchor", "root.pem", "--json")
     document = json.loads(out)
