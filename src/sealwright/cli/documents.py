@@ -14,8 +14,8 @@ from sealwright.cli.output import one_line, print_json, print_warnings, progress
 from sealwright.client import documents
 from sealwright.client.document_files import InputFile, OutputFile
 from sealwright.client.key_files import keys_in
-from sealwright.client.read import trust_of
 from sealwright.client.signing import ready_signer
+from sealwright.client.trust import trust_of
 from sealwright.cms.signers import Signer
 
 _INPUT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)

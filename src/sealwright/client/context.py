@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from pathlib import Path
 
 from cryptography import x509
 
 from sealwright.client.discovery import check_same_authority, check_statement, fetch_statement
+from sealwright.client.issuer_certificates import IssuerSources
 from sealwright.client.keys import KeyRing, load_certificates
+from sealwright.client.known_hosts import KnownHosts
+from sealwright.client.revocation import RevocationSources
 from sealwright.client.session import ServerSession, load_p256_private_key
 from sealwright.client.state import Enrolled
 from sealwright.client.store import ClientStore
@@ -111,6 +115,20 @@ class ClientContext:
     def smime_anchors(self) -> tuple[x509.Certificate, ...]:
         """The organization's roots for mail; they count for its own domain only."""
         return load_certificates(self.statement.smime_anchors)
+
+    @cached_property
+    def _known_hosts(self) -> KnownHosts:
+        return KnownHosts(self.statement.endpoints, self.smime_anchors)
+
+    @cached_property
+    def revocation_sources(self) -> RevocationSources:
+        """Where revocation is looked up."""
+        return RevocationSources(self._known_hosts)
+
+    @cached_property
+    def issuer_sources(self) -> IssuerSources:
+        """Where missing intermediates come from."""
+        return IssuerSources(self._known_hosts, self.anchors)
 
     def credentials(self) -> MailCredentials:
         """Return the mail account's log-in."""

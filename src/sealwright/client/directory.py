@@ -8,11 +8,12 @@ from cryptography import x509
 from sealwright.client.context import ClientContext
 from sealwright.client.decision import CertificateState
 from sealwright.client.keys import load_certificates
-from sealwright.client.revocation import RevocationSources, status_warning
+from sealwright.client.revocation import status_warning
+from sealwright.client.trust import trust_of
 from sealwright.errors import DecodingError, PathValidationError
 from sealwright.pkix.end_entity import Purpose
 from sealwright.pkix.names import certificate_addresses
-from sealwright.pkix.path import validate_path
+from sealwright.smime.trust import Trust, find_trusted_path
 from sealwright.wire.api import DirectoryAnswer, DirectoryEntry, DirectoryQuery
 
 MAX_ADDRESSES = 500
@@ -49,20 +50,18 @@ def find_recipients(context: ClientContext, addresses: Sequence[str]) -> tuple[R
         query = DirectoryQuery(addresses=wanted[start : start + MAX_ADDRESSES])
         for entry in context.session.post("/v1/directory/search", query, DirectoryAnswer).entries:
             entries[entry.address] = entry
-    sources = RevocationSources(context.statement.endpoints, context.smime_anchors)
-    return tuple(_judge(context, address, entries.get(address), sources) for address in wanted)
+    trust = trust_of(context)
+    return tuple(_judge(address, entries.get(address), trust) for address in wanted)
 
 
-def _judge(
-    context: ClientContext, address: str, entry: DirectoryEntry | None, sources: RevocationSources
-) -> RecipientCertificate:
+def _judge(address: str, entry: DirectoryEntry | None, trust: Trust) -> RecipientCertificate:
     if entry is None or not entry.certificates:
         return RecipientCertificate(address, "missing")
     reason = ""
     for candidate in entry.certificates:
         try:
             certificate, *chain = load_certificates((candidate.certificate, *candidate.chain))
-            warnings = check_certificate(context, certificate, chain, address, "encrypt", sources)
+            warnings = check_certificate(certificate, chain, address, "encrypt", trust)
         except (PathValidationError, DecodingError) as error:
             reason = reason or error.message
         else:
@@ -71,22 +70,20 @@ def _judge(
 
 
 def check_certificate(
-    context: ClientContext,
     certificate: x509.Certificate,
     chain: Sequence[x509.Certificate],
     address: str,
-    purpose: str,
-    sources: RevocationSources,
+    purpose: Purpose,
+    trust: Trust,
 ) -> list[str]:
-    """Check that a certificate may be used for an address of the organization's own domain, now.
+    """Check that a certificate may be used for an address of the trusted domain, now.
 
     Args:
-        context: Gives anchors and time.
         certificate: The end-entity certificate.
         chain: Intermediates.
         address: Whose it has to be.
         purpose: "sign" or "encrypt".
-        sources: Where revocation is looked up.
+        trust: Roots, time, and where revocation is looked up.
 
     Returns:
         Warnings for people.
@@ -98,14 +95,7 @@ def check_certificate(
     if address not in certificate_addresses(certificate):
         raise PathValidationError(f"the certificate is not for {address}")
     domain = address.rpartition("@")[2]
-    if domain != context.statement.domain:
+    if domain != trust.domain:
         raise PathValidationError(f"no root is trusted for {domain}")
-    now, anchors = context.clock.now(), context.smime_anchors
-    use: Purpose = "sign" if purpose == "sign" else "encrypt"
-    # 1 Whose it is, before anything that it names is asked for.
-    path = validate_path(certificate, chain, anchors, now=now, purpose=use)
-    # 2 Revocation; what is not known is a warning, never silence.
-    evidence = sources.fetch_for(path.certificates)
-    lists, responses = evidence.crls, evidence.ocsp_responses
-    path = validate_path(certificate, chain, anchors, now=now, purpose=use, crls=lists, ocsp_responses=responses)
-    return list(dict.fromkeys(status_warning(one) for one in path.without_status))
+    trusted = find_trusted_path(certificate, chain, trust, purpose=purpose)
+    return list(dict.fromkeys(status_warning(one) for one in trusted.without_status))

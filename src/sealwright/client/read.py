@@ -5,7 +5,7 @@ from typing import Literal
 
 from sealwright.client.capabilities import learn
 from sealwright.client.context import ClientContext
-from sealwright.client.revocation import RevocationSources
+from sealwright.client.trust import trust_of
 from sealwright.cms.decryptors import FindKeys
 from sealwright.errors import DecodingError, DecryptionError, InputError, NotFoundError
 from sealwright.net.imap import Mailbox
@@ -148,17 +148,6 @@ def fetch_mail(mailbox: Mailbox, number: int | None, uid: int | None) -> tuple[i
     if raw is None:
         raise NotFoundError(f"the inbox has no mail with UID {uid}")
     return uid, raw
-
-
-def trust_of(context: ClientContext) -> Trust:
-    """Return what this device trusts: the organization's roots, for its own domain only, and its revocation lists."""
-    sources = RevocationSources(context.statement.endpoints, context.smime_anchors)
-    return Trust(
-        now=context.clock.now(),
-        anchors=context.smime_anchors,
-        fetch_evidence=sources.fetch_for,
-        domain=context.statement.domain,
-    )
 
 
 def signature_view(verdict: Verdict) -> SignatureView:

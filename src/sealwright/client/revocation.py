@@ -4,13 +4,12 @@ Over plain HTTP: they carry their own signatures.
 """
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from urllib.parse import urlsplit
 
 from cryptography import x509
-from cryptography.x509.oid import AuthorityInformationAccessOID
 
+from sealwright.client.known_hosts import KnownHosts, crl_urls, ocsp_urls
 from sealwright.errors import SealwrightError, UnavailableError
 from sealwright.net.http import HttpClient
 from sealwright.pkix import ocsp
@@ -28,13 +27,11 @@ class RevocationSources:
     A responder is asked only where no list could be had: it learns which certificate somebody is looking at.
 
     Args:
-        endpoints: Base URLs of the organization's nodes; their hosts may be asked.
-        anchors: Hosts in their distribution points and authority information may be asked, too.
+        hosts: May be asked.
     """
 
-    def __init__(self, endpoints: Iterable[str], anchors: Sequence[x509.Certificate]) -> None:
-        self._hosts = {urlsplit(endpoint).hostname for endpoint in endpoints}
-        self._admit(anchors)
+    def __init__(self, hosts: KnownHosts) -> None:
+        self._hosts = hosts
         self._http = HttpClient(allow_plain=True)
         self._lists: dict[str, x509.CertificateRevocationList | None] = {}
         self._responses: dict[x509.Certificate, bytes | None] = {}
@@ -47,7 +44,7 @@ class RevocationSources:
         Args:
             path: Leaf first, anchor last. Hosts that its CAs' certificates name may be asked, too; the leaf adds none.
         """
-        self._admit(path[1:])
+        self._hosts.admit(path[1:])
         crls: dict[str, x509.CertificateRevocationList] = {}
         responses = []
         for certificate, issuer in pairwise(path):
@@ -58,13 +55,8 @@ class RevocationSources:
                 responses.append(response)
         return Evidence(tuple(crls.values()), tuple(responses))
 
-    def _admit(self, authorities: Iterable[x509.Certificate]) -> None:
-        for authority in authorities:
-            self._hosts |= {urlsplit(url).hostname for url in (*crl_urls(authority), *ocsp_urls(authority))}
-
     def _may_be_asked(self, url: str) -> bool:
-        parts = urlsplit(url)
-        return parts.scheme == "http" and parts.hostname in self._hosts
+        return url.startswith("http:") and self._hosts.is_known(url)
 
     def _list(self, url: str) -> x509.CertificateRevocationList | None:
         if url not in self._lists:
@@ -103,37 +95,6 @@ def status_warning(certificate: x509.Certificate) -> str:
     urls = ", ".join([*crl_urls(certificate), *ocsp_urls(certificate)])
     why = f"no current list or answer could be had from {urls}" if urls else "it names no list"
     return f"whether a certificate is revoked is unknown: {why}"
-
-
-def crl_urls(certificate: x509.Certificate) -> list[str]:
-    """Return the URLs of a certificate's distribution points; none if the extension cannot be read.
-
-    Those of delta lists (freshestCRL, RFC 5280 section 4.2.1.15) come last.
-    """
-    try:
-        extensions = certificate.extensions
-    except UNDECODABLE:
-        return []
-    values = [extension.value for extension in extensions]
-    points = [
-        point
-        for kind in (x509.CRLDistributionPoints, x509.FreshestCRL)
-        for value in values
-        if isinstance(value, kind)
-        for point in value
-    ]
-    names = [name for point in points for name in point.full_name or ()]
-    return [name.value for name in names if isinstance(name, x509.UniformResourceIdentifier)]
-
-
-def ocsp_urls(certificate: x509.Certificate) -> list[str]:
-    """Return the URLs of a certificate's OCSP responders; none if the extension cannot be read."""
-    try:
-        access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except (x509.ExtensionNotFound, *UNDECODABLE):
-        return []
-    places = [one.access_location for one in access if one.access_method == AuthorityInformationAccessOID.OCSP]
-    return [place.value for place in places if isinstance(place, x509.UniformResourceIdentifier)]
 
 
 def _decode(der: bytes) -> x509.CertificateRevocationList:

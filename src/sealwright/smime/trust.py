@@ -6,6 +6,7 @@ from datetime import datetime
 
 from cryptography import x509
 
+from sealwright.errors import PathValidationError
 from sealwright.pkix.end_entity import Purpose
 from sealwright.pkix.extensions import UNDECODABLE
 from sealwright.pkix.path import ValidPath, validate_path
@@ -15,10 +16,15 @@ MAX_CRLS = 16
 """Lists that a message brings; one for each certificate of a path would do."""
 
 FetchEvidence = Callable[[Sequence[x509.Certificate]], Evidence]
+FetchIssuers = Callable[[x509.Certificate, Sequence[x509.Certificate]], Sequence[x509.Certificate]]
 
 
 def _nothing(_path: Sequence[x509.Certificate]) -> Evidence:
     return Evidence()
+
+
+def _nobody(_certificate: x509.Certificate, _known: Sequence[x509.Certificate]) -> Sequence[x509.Certificate]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,8 @@ class Trust:
         crls: Revocation lists that are at hand.
         fetch_evidence: Gets lists and OCSP responses. Called only with a path that is valid, so that nothing that a
             stranger wrote into a certificate is ever asked for.
+        fetch_issuers: Gets candidates for intermediates that are missing above a certificate. There is no valid path yet, so
+            it may ask only who is known beforehand.
         domain: The anchors count for addresses of this domain only; None for all.
         allow_weak: Admit SHA-1 signatures and RSA keys of 1024 bits.
     """
@@ -41,6 +49,7 @@ class Trust:
     certificates: Sequence[x509.Certificate] = ()
     crls: Sequence[x509.CertificateRevocationList] = field(default=(), repr=False)
     fetch_evidence: FetchEvidence = _nothing
+    fetch_issuers: FetchIssuers = _nobody
     domain: str | None = None
     allow_weak: bool = False
 
@@ -100,8 +109,15 @@ def find_trusted_path(
             allow_weak=trust.allow_weak,
         )
 
-    # 1 Whose it is, before anything that it names is asked for.
-    path = validate()
+    # 1 Whose it is, before anything that it names is asked for; a missing intermediate comes from hosts known beforehand.
+    try:
+        path = validate()
+    except PathValidationError as error:
+        fetched_issuers = trust.fetch_issuers(certificate, [*trust.anchors, *others]) if error.code == "no-path" else ()
+        if not fetched_issuers:
+            raise
+        others = [*fetched_issuers, *others]
+        path = validate()
     # 2 Revocation; what is not known is told, never silence.
     fetched = trust.fetch_evidence(path.certificates)
     if fetched.crls or fetched.ocsp_responses:

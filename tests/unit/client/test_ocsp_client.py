@@ -6,6 +6,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 from support.foreign_ca import NOW, ocsp_response, root
 
+from sealwright.client.known_hosts import KnownHosts
 from sealwright.client.revocation import RevocationSources
 from sealwright.errors import UnavailableError
 from sealwright.net.http import HttpAnswer
@@ -45,7 +46,7 @@ class Network:
 
 
 def status(network, leaf=LEAF):
-    sources = RevocationSources([], [ROOT.certificate])
+    sources = RevocationSources(KnownHosts([], [ROOT.certificate]))
     sources._http = network
     for _ in range(2):  # what was had once is not asked for again
         evidence = sources.fetch_for([leaf.certificate, ROOT.certificate])

@@ -12,11 +12,13 @@ from support.certificates import ec_key, self_signed
 from support.issued_people import ORGANIZATION_ID, IssuedPeople
 
 from sealwright.client.directory import check_certificate
+from sealwright.client.known_hosts import KnownHosts
 from sealwright.client.revocation import RevocationSources
 from sealwright.clock import SystemClock
 from sealwright.errors import PathValidationError, UnavailableError
 from sealwright.net.http import HttpAnswer
 from sealwright.pkix.revocation import Evidence
+from sealwright.smime.trust import Trust
 
 ADDRESS = "alice@example.com"
 
@@ -41,17 +43,14 @@ def house(tmp_path: Any) -> Any:
     key = ec.generate_private_key(ec.SECP256R1())
     issued = people.signer("alice", key)
     served, moved = Lists(people), SimpleNamespace(by=timedelta())
-    context = SimpleNamespace(
-        clock=SimpleNamespace(now=lambda: SystemClock().now() + moved.by),
-        smime_anchors=[people.root],
-        statement=SimpleNamespace(domain="example.com"),
-    )
 
     def check(certificate: Any = None) -> list[str]:
-        lists = RevocationSources(["https://kms.example.com"], [people.root])
+        lists = RevocationSources(KnownHosts(["https://kms.example.com"], [people.root]))
         lists._http = served
         used = certificate or issued.certificate
-        return check_certificate(context, used, issued.chain, ADDRESS, "sign", lists)
+        now = SystemClock().now() + moved.by
+        trust = Trust(now=now, anchors=[people.root], fetch_evidence=lists.fetch_for, domain="example.com")
+        return check_certificate(used, issued.chain, ADDRESS, "sign", trust)
 
     yield SimpleNamespace(people=people, issued=issued, key=key, served=served, moved=moved, check=check)
     people.close()
@@ -75,7 +74,7 @@ def test_a_list_that_cannot_be_had_is_a_warning(house: Any) -> None:
 
 
 def test_only_hosts_of_the_organization_and_its_cas_are_asked(house: Any) -> None:
-    lists = RevocationSources(["https://kms.example.com"], [])
+    lists = RevocationSources(KnownHosts(["https://kms.example.com"], []))
     lists._http = house.served
     assert lists.fetch_for([house.issued.certificate, self_signed(ec_key(), "silent")]) == Evidence((), ())
     assert house.served.asked == []
