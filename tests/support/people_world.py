@@ -151,7 +151,8 @@ class World:
         self.log_key = log_key.spki[-32:]
         with self.storage.transaction(ORGANIZATION) as tx:
             self.audit.create_log(tx, ORGANIZATION, LOG_ORIGIN, log_key)
-            self.people.create_organization(tx, Organization(ORGANIZATION, "Example", DOMAIN))
+            organization = Organization(ORGANIZATION, "Example", DOMAIN)
+            self.people_store.add_organization(tx, organization, self.clock.now())
             self.policies.create(tx, ORGANIZATION)
         rows = (PersonRow(address="alice@example.test", given_name="Alice"), PersonRow(address="bob@example.test"))
         assert self.people.import_people(ORGANIZATION, rows).created == 2

@@ -9,7 +9,7 @@ from sealwright.identity.devices import DeviceService
 from sealwright.identity.model import Mailbox, Organization
 from sealwright.identity.ports import KeySummaryReader, PutOutbox
 from sealwright.identity.store import PeopleStore
-from sealwright.pkix.names import canonical_address, canonical_domain
+from sealwright.pkix.names import canonical_address
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.storage.schema import new_id
 from sealwright.wire.api import DeviceView
@@ -88,17 +88,6 @@ class PeopleService:
     ) -> None:
         self._storage, self._store, self._audit, self._clock = storage, store, audit, clock
         self._devices, self._keys, self._put_outbox = devices, keys, put_outbox
-
-    def create_organization(self, tx: Transaction, organization: Organization) -> None:
-        """Add an organization.
-
-        Raises:
-            ConflictError: If it or its domain exists.
-            InputError: If the domain is not canonical.
-        """
-        if canonical_domain(organization.domain) != organization.domain:
-            raise InputError("write the domain in lower case, as A-label")
-        self._store.add_organization(tx, organization, self._clock.now())
 
     def organization(self, organization_id: str) -> Organization:
         """Return an organization.
