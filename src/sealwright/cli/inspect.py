@@ -21,11 +21,11 @@ _FILE_WIDTH = 4000
 _NEXT = {
     "not-decrypted": "give a recipient's key with --p12, or with --key and --cert",
     "no-trust-anchor": "give the root that you trust with --trust-anchor",
-    "signer-not-trusted": "give a missing issuer's certificate with --certificate, or a root that you trust with --trust-anchor",
+    "no-path": "give a missing issuer's certificate with --certificate, or a root that you trust with --trust-anchor",
     "revocation-unknown": "give the issuer's revocation list with --crl",
     "weak-signature": "if it is old mail that you trust otherwise, judge it with --allow-weak",
 }
-"""What helps, by the code of a warning."""
+"""What helps, by the code of a warning or of a signature's problem."""
 _GOOD, _BAD, _DOUBT = "green", "bold red", "yellow"
 
 
@@ -72,8 +72,9 @@ def _tree(verdict: Verdict, name: str) -> Tree:
         place.add(_text(f"attachment: {part.file_name} ({part.content_type}, {len(part.content)} bytes)"))
     for each in verdict.cautions:
         root.add(_text(f"warning: {each.message} [{each.code}]", _DOUBT))
-    for code in dict.fromkeys(each.code for each in verdict.cautions if each.code in _NEXT):
-        if code != "weak-signature" or not verdict.summary.signature_valid:
+    problems = [signer.problem for layer in verdict.layers for signer in layer.signers]
+    for code in dict.fromkeys((*(each.code for each in verdict.cautions), *problems)):
+        if code in _NEXT and not (code == "weak-signature" and verdict.summary.signature_valid):
             root.add(_text(f"next: {_NEXT[code]}"))
     return root
 

@@ -1,6 +1,7 @@
 """The command line. Modules of commands are loaded when a command is used, so that client commands load no server."""
 
 import importlib
+import io
 import sys
 
 import click
@@ -84,6 +85,9 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; errors are one line on standard error and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # not every locale has the letters of every mail
     try:
         cli.main(args=arguments, prog_name="sealwright", standalone_mode=False)
     except SealwrightError as error:

@@ -30,7 +30,8 @@ def print_json(value: Any) -> None:
     """Print one JSON document; bytes as base64, times as RFC 3339."""
     document = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
     written = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
-    click.echo(_UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", written))  # they stand in strings only
+    escaped = _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", written)  # they stand in strings only
+    click.echo(escaped.encode())  # UTF-8 in every locale (RFC 8259 section 8.1)
 
 
 def print_error(message: str) -> None:

@@ -40,12 +40,14 @@ def canonical_address(text: str) -> str:
 
 
 def is_folded(address: str) -> bool:
-    """Say whether the canonical form of an addr-spec holds other letters than a change of case makes.
+    """Say whether the canonical form of an addr-spec differs in more than the case of its letters.
 
     KELVIN SIGN becomes "k", and nameprep turns fullwidth letters, ligatures and full stops into others (RFC 3491): such an
     address only looks like the one that it would be compared as, and its mailbox is another one (RFC 9598 section 5).
     """
     local_part, _, domain = address.rpartition("@")
+    if address != address.strip():  # NO-BREAK SPACE may begin a local part (RFC 6531 section 3.3)
+        return True
     if not local_part.isascii() and local_part.lower().isascii():
         return True
     labels = domain.split(".")
@@ -90,7 +92,7 @@ def certificate_addresses(certificate: x509.Certificate) -> tuple[str, ...]:
     """
     found: dict[str, None] = {}
     for text in raw_addresses(certificate):
-        if text != text.strip() or is_folded(text):
+        if is_folded(text):
             continue
         try:
             found[canonical_address(text)] = None

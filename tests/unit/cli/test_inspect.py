@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 from cryptography.hazmat.primitives.serialization import (
@@ -138,6 +140,14 @@ def test_people_are_told_what_helps(folder, options, said):
     assert said in run(folder, "signed.eml", *options)[1]
 
 
+def test_nothing_helps_a_revoked_certificate(folder):
+    (folder / "revoked.crl").write_bytes(ROOT.crl(ALICE.certificate).public_bytes(Encoding.DER))
+    (folder / "signed.eml").write_bytes(FROM_ALICE + signed_clear(TEXT, ALICE))
+    _, out, _ = run(folder, "signed.eml", "--trust-anchor", "root.pem", "--crl", "revoked.crl")
+    assert "[revoked]" in out
+    assert "next:" not in out
+
+
 def test_a_broken_signature_is_nobodys_but_described(folder):
     changed = FROM_ALICE + signed_clear(TEXT, ALICE).replace(b"Pay 10", b"Pay 99")
     _, out, _ = run(folder, "-", *TRUST, given=changed)
@@ -224,6 +234,17 @@ def test_a_file_name_that_is_no_text(folder, form):
     code, out, _ = run(folder, path, *form)
     assert code == 0
     assert "encrypted" in out
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_letters_that_the_locale_does_not_have(folder, form):
+    (folder / "plain.eml").write_bytes("From: a@b.test\r\nSubject: Grüße €\r\n\r\nx".encode())
+    command = (sys.executable, "-m", "sealwright.cli.main", "inspect", folder / "plain.eml", *form)
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "latin-1"}, check=True)
+    if form:
+        assert json.loads(done.stdout.decode())["headers"]["subject"] == "Grüße €"
+    else:
+        assert "Grüße ?" in done.stdout.decode("latin-1")
 
 
 def test_json_holds_no_raw_control_character(folder):

@@ -545,6 +545,14 @@ ROWS = [
                 {"from-lookalike", "signer-is-not-from"},
             ),
             (
+                "space outside ASCII before the address",
+                "From: \u00a0alice@example.test\r\n".encode(),
+                ALICE,
+                {SIGNED, VALID},
+                None,
+                {"from-lookalike", "signer-is-not-from"},
+            ),
+            (
                 "a line separator behind the address",
                 "From: alice@example.test\u2028\r\n".encode(),
                 ALICE,
