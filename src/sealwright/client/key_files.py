@@ -2,7 +2,6 @@
 
 import binascii
 import contextlib
-import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from sealwright.cms.identifiers import RecipientIdentifier
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import DecodingError, DecryptionError, InputError, UnsupportedAlgorithmError
 from sealwright.pkix.extensions import UNDECODABLE
+from sealwright.pkix.pem import pem_blocks
 from sealwright.pkix.pkcs12 import check_iterations, private_keys
 from sealwright.pkix.private_keys import load_private_key
 
@@ -28,7 +28,6 @@ MAX_CERTIFICATES = 1000
 """Some times a bundle of all public roots."""
 MAX_PASSWORD_BYTES = 4096
 """Of a password file: nobody types more, and only the first line counts."""
-_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----[ \t]*\r?\n?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def read_file(path: Path, max_bytes: int = MAX_FILE_BYTES) -> bytes:
 
 def pem_block(content: bytes, *labels: bytes) -> bytes | None:
     """Return what the first PEM block with one of these labels holds; None if there is none."""
-    return next((_decoded(match[0]) for match in _PEM.finditer(content) if match[1] in labels), None)
+    return next((_decoded(block) for label, block in pem_blocks(content) if label in labels), None)
 
 
 def read_password(path: Path) -> bytes:
@@ -87,7 +86,7 @@ def load_certificate_file(content: bytes) -> tuple[x509.Certificate, ...]:
         DecodingError: If there is none, or one cannot be read.
     """
     try:
-        blocks = [(match[1], match[0]) for match in _PEM.finditer(content)]
+        blocks = list(pem_blocks(content))
         if blocks:
             found = [each for label, block in blocks for each in _certificates_of(label, block)]
         elif content[:1] == b"\x30" and b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02" in content[:32]:
@@ -117,7 +116,7 @@ def load_crl_file(content: bytes) -> tuple[x509.CertificateRevocationList, ...]:
     Raises:
         DecodingError: If there is none, or one cannot be read.
     """
-    blocks = [match[0] for match in _PEM.finditer(content) if match[1] == b"X509 CRL"]
+    blocks = [block for label, block in pem_blocks(content) if label == b"X509 CRL"]
     try:
         if blocks:
             return tuple(x509.load_pem_x509_crl(block) for block in blocks)
@@ -138,7 +137,7 @@ def load_private_key_file(content: bytes, passwords: Sequence[bytes] = ()) -> Pr
         UnsupportedAlgorithmError: If it is of a kind or in a form that is not read.
         DecodingError: If it holds no private key.
     """
-    for encoded in (content, *(_decoded(match[0]) for match in _PEM.finditer(content))):
+    for encoded in (content, *(_decoded(block) for _, block in pem_blocks(content))):
         check_iterations(encoded)
     try:
         return load_private_key(content)

@@ -9,7 +9,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import re
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -24,10 +23,10 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key, l
 from sealwright.errors import DecodingError, DecryptionError, InputError, UnsupportedAlgorithmError
 from sealwright.pkix import pbes2
 from sealwright.pkix.ml_kem_expansion import expand_seed
+from sealwright.pkix.pem import pem_blocks
 
 MAX_KEY_BYTES = 128 * 1024
 """An RSA-16384 key has 9 KiB; certificates may lie beside it in a PEM file."""
-_PEM_KEY = re.compile(rb"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
 _NIST = "2.16.840.1.101.3.4."
 
 
@@ -89,10 +88,10 @@ def load_private_key(encoded: bytes, password: bytes | None = None) -> PrivateKe
     """
     if len(encoded) > MAX_KEY_BYTES:
         raise DecodingError("the private key is too large")
-    found = _PEM_KEY.search(encoded)
-    if found is not None and found[1] not in (b"PRIVATE KEY", b"ENCRYPTED PRIVATE KEY"):  # older than PKCS#8
-        return _load(found[0], password, is_pem=True, is_encrypted=b"ENCRYPTED" in found[0])
-    der = _from_pem(found[0]) if found is not None else encoded
+    label, block = next((found for found in pem_blocks(encoded) if found[0].endswith(b"PRIVATE KEY")), (b"", b""))
+    if label not in (b"", b"PRIVATE KEY", b"ENCRYPTED PRIVATE KEY"):  # older than PKCS#8
+        return _load(block, password, is_pem=True, is_encrypted=b"ENCRYPTED" in block)
+    der = _from_pem(block) if block else encoded
     if not _is_encrypted(der):
         return _load_clear(der)
     if password is None:

@@ -27,7 +27,9 @@ MAX_REFERENCES = 20
 """The newest of a thread; programs need the last ones."""
 MAX_MESSAGE_ID = 500
 """Octets: half of the longest line (RFC 5322 section 2.1.1)."""
-_MESSAGE_ID = re.compile(rb"<[!-;=?-~]+@[!-;=?-~]+>")
+_MESSAGE_ID = re.compile(
+    rb"<[!-;=?A-~]+@[!-;=?-~]+>"
+)  # one at sign at most on the left: with any number it is quadratic
 _RE = re.compile(r"(?:re|aw|sv|antw)\s*:", re.IGNORECASE)
 
 
