@@ -13,7 +13,6 @@ from sealwright.cli.file_options import FileOptions, file_options
 from sealwright.cli.output import one_line, print_json, print_warnings, progress_bar
 from sealwright.client import documents
 from sealwright.client.document_files import InputFile, OutputFile
-from sealwright.client.key_files import keys_in
 from sealwright.client.signing import ready_signer
 from sealwright.client.trust import trust_of
 from sealwright.cms.signers import Signer
@@ -57,7 +56,7 @@ def decrypt(options: ClientOptions, file: Path, output: Path, files: FileOptions
     _check_output(options, output)
     with ExitStack() as stack:
         if files.has_keys:
-            find_keys = keys_in(files.keys())
+            find_keys = files.find_keys()
         else:
             context = stack.enter_context(options.open("or give --p12, or --key and --cert"))
             find_keys = context.key_ring.find_keys

@@ -13,6 +13,7 @@ from cryptography import x509
 from sealwright.cli.client_options import EXISTING_FILE
 from sealwright.client import key_files
 from sealwright.clock import SystemClock
+from sealwright.cms.decryptors import FindKeys
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import InputError
 from sealwright.smime.trust import Trust
@@ -25,7 +26,10 @@ _MANY: dict[str, Any] = {"type": EXISTING_FILE, "multiple": True}
 _OPTIONS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "keys": (
         ("--p12", {**_MANY, "help": "PKCS #12 file with a private key."}),
-        ("--password-file", {**_MANY, "help": "First line is a password; each is tried on each key file."}),
+        (
+            "--password-file",
+            {**_MANY, "help": "First line is a password; each is tried on each key file, and on the message."},
+        ),
         ("--key", {**_MANY, "help": "Private key, PEM or DER."}),
         ("--cert", {**_MANY, "help": "Certificate of a private key."}),
     ),
@@ -76,7 +80,7 @@ class FileOptions:
     @property
     def has_keys(self) -> bool:
         """Private keys from files take the place of the device's."""
-        return bool(self.p12 or self.key)
+        return bool(self.p12 or self.key or self.password_file)
 
     def keys(self) -> tuple[key_files.KeyFile, ...]:
         """Load the private keys.
@@ -84,7 +88,7 @@ class FileOptions:
         Raises:
             InputError: If one cannot be opened, or has no certificate.
         """
-        passwords = [key_files.read_password(path) for path in self.password_file]
+        passwords = self._passwords()
         bundles = [
             each
             for path in self.p12
@@ -95,6 +99,14 @@ class FileOptions:
         ]
         certificates = list(_certificates((*self.cert, *self.certificate)))
         return (*bundles, *key_files.pair(private_keys, certificates))
+
+    def find_keys(self) -> FindKeys:
+        """Load what opens messages: the private keys, and the passwords for what was encrypted with one.
+
+        Raises:
+            InputError: If a private key cannot be opened, or has no certificate.
+        """
+        return key_files.keys_in(self.keys(), self._passwords())
 
     def signers(self) -> tuple[PrivateKeySigner, ...]:
         """Load those private keys as signers whose certificates let them sign.
@@ -144,6 +156,9 @@ class FileOptions:
         if not FIRST_YEAR <= moment.year <= LAST_YEAR:
             raise InputError(f"--at is not between the years {FIRST_YEAR} and {LAST_YEAR}")
         return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+    def _passwords(self) -> list[bytes]:
+        return [key_files.read_password(path) for path in self.password_file]
 
 
 def file_options(*kinds: str) -> Callable[[F], F]:

@@ -11,7 +11,7 @@ from rich.tree import Tree
 from sealwright.cli.file_options import FileOptions, file_options
 from sealwright.cli.output import one_line, print_json
 from sealwright.client.inspection import inspect_message, inspection_document, recipient_name
-from sealwright.client.key_files import keys_in, read_file
+from sealwright.client.key_files import read_file
 from sealwright.smime.layers import Encryption, Layer
 from sealwright.smime.signers import SignerVerdict
 from sealwright.smime.verdict import MAX_MESSAGE_BYTES, Verdict
@@ -42,7 +42,7 @@ def inspect(message: Path, files: FileOptions, as_json: bool) -> None:
     content = (
         sys.stdin.buffer.read(MAX_MESSAGE_BYTES + 1) if is_standard_input else read_file(message, MAX_MESSAGE_BYTES)
     )
-    verdict = inspect_message(content, keys_in(files.keys()), files.trust())
+    verdict = inspect_message(content, files.find_keys(), files.trust())
     if as_json:
         print_json(inspection_document(verdict))
         return

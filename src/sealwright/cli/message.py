@@ -8,7 +8,6 @@ from sealwright.cli.client_options import ClientOptions, client_options
 from sealwright.cli.file_options import FileOptions, file_options
 from sealwright.cli.mail import message_document, signature_line
 from sealwright.cli.output import print_json, print_warnings
-from sealwright.client.key_files import keys_in
 from sealwright.client.read import ReadMessage, read_message, read_message_with
 from sealwright.client.send import encrypt_message, sign_message
 from sealwright.cms.signers import Signer
@@ -70,7 +69,7 @@ def decrypt(options: ClientOptions, files: FileOptions) -> None:
     """Decrypt the message; the inner message is written, what its signature is worth goes to standard error."""
     content = sys.stdin.buffer.read()
     if files.has_keys:
-        opened = read_message_with(content, keys_in(files.keys()), files.trust())
+        opened = read_message_with(content, files.find_keys(), files.trust())
     else:
         with options.open(_KEYS) as context:
             opened = read_message(context, content)
@@ -100,7 +99,7 @@ def verify(options: ClientOptions, files: FileOptions) -> None:
 
 def _judged(options: ClientOptions, files: FileOptions, content: bytes) -> ReadMessage:
     if files.trust_anchor:
-        return read_message_with(content, keys_in(files.keys()), files.trust())
+        return read_message_with(content, files.find_keys(), files.trust())
     with options.open("or give --trust-anchor: without a root no signature is valid") as context:
         return read_message(context, content)
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, pkcs12
 
 from sealwright.cms import signed
-from sealwright.cms.decryptors import DecryptionKey, FindKeys, KeyDecryptor, PrivateKeyDecryptor
+from sealwright.cms.decryptors import DecryptionKey, FindKeys, KeyDecryptor, PasswordDecryptor, PrivateKeyDecryptor
 from sealwright.cms.identifiers import RecipientIdentifier
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import DecodingError, DecryptionError, InputError, UnsupportedAlgorithmError
@@ -210,10 +210,17 @@ def pair(private_keys: Sequence[PrivateKeyTypes], certificates: Sequence[x509.Ce
     return tuple(found)
 
 
-def keys_in(files: Sequence[KeyFile]) -> FindKeys:
-    """Return what opens messages with the keys of files: by issuer and serial number, or by key identifier."""
+def keys_in(files: Sequence[KeyFile], passwords: Sequence[bytes] = ()) -> FindKeys:
+    """Return what opens messages with the keys of files: by issuer and serial number, or by key identifier.
+
+    Args:
+        files: Private keys.
+        passwords: Tried on what was encrypted with a password (RFC 5652 section 6.2.4).
+    """
 
     def find_keys(recipient: RecipientIdentifier) -> list[KeyDecryptor]:
+        if recipient.is_password:
+            return [PasswordDecryptor(password) for password in passwords]
         return [
             PrivateKeyDecryptor(file.private_key)
             for file in files

@@ -225,3 +225,14 @@ def test_nothing_goes_to_standard_output_before_it_was_checked(folder, run):
     closed = run("encrypt", "file", "-o", "-", "--recipient-certificate", "bob.pem").out
     done = run("decrypt", "-", "-o", "-", *keys("bob"), given=closed[:-1] + bytes([closed[-1] ^ 1]))
     assert (done.code, done.out) == (3, b"")
+
+
+def test_a_file_that_was_encrypted_with_a_password_is_opened_with_it(folder, run):
+    command = "cms -encrypt -binary -aes-256-cbc -outform DER -in file -out file.p7m -pwri_password secret"
+    subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
+    for name, content in (("good.pwd", "secret\n"), ("bad.pwd", "other\n")):
+        (folder / name).write_text(content)
+    assert run("decrypt", "file.p7m", "-o", "out.bin", "--password-file", "bad.pwd").code == 3
+    assert not (folder / "out.bin").exists()
+    done = run("decrypt", "file.p7m", "-o", "out.bin", "--password-file", "bad.pwd", "--password-file", "good.pwd")
+    assert (done.code, (folder / "out.bin").read_bytes()) == (0, CONTENT)
