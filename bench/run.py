@@ -22,7 +22,7 @@ from rich.table import Table
 
 from bench.measure import FULL, Effort, Row
 
-BENCHES = ("mail", "parse", "large", "directory", "certificates", "releases")
+BENCHES = ("mail", "parse", "large", "files", "directory", "certificates", "releases")
 
 
 def measure(name: str, effort: Effort) -> list[Row]:

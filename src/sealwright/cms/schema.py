@@ -5,6 +5,7 @@ AlgorithmIdentifier has optional ANY parameters, so it is read as SEQUENCE OF AN
 came, so they are lists of ANY under an implicit tag.
 """
 
+import contextlib
 from functools import lru_cache
 from typing import Annotated
 
@@ -204,13 +205,13 @@ def load_content(encoded: bytes) -> Content:
     Raises:
         DecodingError: If it is neither, or holds another content type.
     """
+    if encoded[1:2] != b"\x80":  # an indefinite length is not DER
+        with contextlib.suppress(ValueError):
+            return _parse(encoded)
     try:
-        return _parse(encoded)
-    except ValueError:
-        try:
-            return _parse(cms_to_der(encoded))
-        except ValueError as error:
-            raise DecodingError("not a CMS message that can be read here") from error
+        return _parse(cms_to_der(encoded))
+    except ValueError as error:
+        raise DecodingError("not a CMS message that can be read here") from error
 
 
 def content_type(encoded: bytes) -> str:
