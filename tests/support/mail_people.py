@@ -62,6 +62,7 @@ class MailRoot:
         mail: bool = True,
         signs: bool = True,
         receives: bool = True,
+        says_uses: bool = True,
     ) -> MailPerson:
         """Certify a person; without `addresses` as name@example.test, with an empty list without any address."""
         key = key or ec.generate_private_key(ec.SECP256R1())
@@ -81,19 +82,20 @@ class MailRoot:
             decipher_only=False,
         )
         purpose = ExtendedKeyUsageOID.EMAIL_PROTECTION if mail else ExtendedKeyUsageOID.CODE_SIGNING
-        builder = builder.add_extension(usage, critical=True)
-        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        if says_uses:
+            builder = builder.add_extension(usage, critical=True)
+            builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         names = [x509.RFC822Name(each) for each in ([f"{name}@example.test"] if addresses is None else addresses)]
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return MailPerson(key, builder.sign(self.key, hashes.SHA256()))
 
-    def crl(self, *revoked: x509.Certificate, at: datetime = NOW) -> x509.CertificateRevocationList:
-        """Return a current list."""
-        entries = [
-            x509.RevokedCertificateBuilder(each.serial_number, at - timedelta(hours=2)).build() for each in revoked
-        ]
+    def crl(
+        self, *revoked: x509.Certificate, at: datetime = NOW, since: timedelta = timedelta(hours=2)
+    ) -> x509.CertificateRevocationList:
+        """Return a current list; what is on it has been revoked for as long as `since`."""
+        entries = [x509.RevokedCertificateBuilder(each.serial_number, at - since).build() for each in revoked]
         builder = x509.CertificateRevocationListBuilder(
             self.subject, at - timedelta(hours=1), at + timedelta(days=7), [], entries
         )

@@ -8,8 +8,11 @@ Foreign certificates (RFC 8550 section 4.4): one without keyUsage may be used fo
 too. Both are accepted with a warning, "no-key-usage" and "no-extended-key-usage"; what Sealwright's own CA issues has both,
 because its profiles are linted before they are signed.
 
-Codes of `PathValidationError` here: "no-path", "too-many-steps", "malformed", "expired", "not-yet-valid", "weak-key",
-"weak-signature", "unknown-algorithm", "critical-extension", "not-a-ca", "path-length", "key-usage", "purpose",
+A trust anchor is never accepted as the end entity itself, not even a self-signed certificate for mail that somebody put among
+his roots: RFC 5280 section 6.1 has no such path, nobody but its holder says whose it is, and it cannot be revoked.
+
+Codes of `PathValidationError` here: "no-path", "leaf-is-anchor", "too-many-steps", "malformed", "expired", "not-yet-valid",
+"weak-key", "weak-signature", "unknown-algorithm", "critical-extension", "not-a-ca", "path-length", "key-usage", "purpose",
 "name-constraints", "policy", "revoked", "status-unknown". Warnings: "no-key-usage", "no-extended-key-usage", "rsa-1024" (the
 size), "sha1", "status-unknown", "revoked-later".
 """
@@ -144,6 +147,10 @@ class _Validation:
             except (PathValidationError, DecodingError) as error:
                 if problem is None:
                     problem = PathValidationError(error.message, getattr(error, "code", "malformed"))
+        if problem is None and leaf in self._pool.anchors:
+            raise PathValidationError(
+                "the certificate is itself a trusted root, and no CA vouches for it", "leaf-is-anchor"
+            )
         raise problem or PathValidationError("no path leads from the certificate to a trusted root", "no-path")
 
     def _is_crl_issuer(self, certificate: x509.Certificate, anchor: x509.Certificate) -> bool:

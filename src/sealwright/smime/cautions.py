@@ -28,6 +28,9 @@ CAUTIONS: dict[str, str] = {
     "signer-not-trusted": "a signer's certificate is not trusted",
     "revocation-unknown": "whether a certificate of the signer is revoked is not known",
     "signer-has-ended": "the signer's certificate has ended since; a timestamp proves that the signature is older",
+    "no-key-usage": "the signer's certificate does not say what its key is for, so it counts for everything",
+    "no-extended-key-usage": "the signer's certificate does not say what it is for, so it counts for mail",
+    "revoked-later": "a certificate of the signer was revoked after the time in question",
     "signing-time-in-future": "a signature claims a time that has not come yet",
     "several-signers": "the message has several signers",
     # who wrote it

@@ -22,6 +22,8 @@ from sealwright.smime.trust import MAX_CRLS, Trust, TrustedPath, find_trusted_pa
 
 _ENDED = ("expired", "revoked")
 _WEAK = ("sha1", "rsa-1024")
+_TOLD = ("no-key-usage", "no-extended-key-usage", "revoked-later")
+"""Warnings of a path that are told under their own codes; weak algorithms and unknown revocation have cautions already."""
 _CAUTION_OF = {
     "no-trust-anchor": "no-trust-anchor",
     **dict.fromkeys(("weak-algorithm", "weak-signature", "weak-key"), "weak-signature"),
@@ -158,16 +160,18 @@ def _judge(report: SignerReport, examined: SignedContent, trust: Trust) -> Signe
     # 3 Path, revocation and time.
     path: tuple[x509.Certificate, ...] = ()
     unknown: tuple[x509.Certificate, ...] = ()
+    accepted: tuple[str, ...] = ()
     problem = reason = ""
     weaknesses = report.weaknesses
     try:
         trusted, has_ended = _trusted_path(certificate, addresses, examined, trust, proven)
-        path, unknown = trusted.path, trusted.without_status
+        path, unknown, accepted = trusted.path, trusted.without_status, trusted.warnings
         found += [caution("signer-has-ended")] if has_ended else []
-        weaknesses = tuple(dict.fromkeys((*weaknesses, *(each for each in trusted.warnings if each in _WEAK))))
+        weaknesses = tuple(dict.fromkeys((*weaknesses, *(each for each in accepted if each in _WEAK))))
     except PathValidationError as error:
         problem, reason = error.code, one_line(error.message)
         found.append(caution(_CAUTION_OF.get(error.code, "signer-not-trusted"), reason))
+    found += [caution(each) for each in accepted if each in _TOLD]
     if weaknesses and path:
         found.append(caution("weak-signature", ", ".join(weaknesses)))
     found += [caution("revocation-unknown", _name(each)) for each in unknown]

@@ -1,6 +1,8 @@
 """`sealwright certificate verify`: the path, or the one reason why not, without a server and a device."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from cryptography import x509
@@ -133,3 +135,29 @@ def test_wrong_input_is_another_exit_code(run, given, said):
     code, out, err = run(*given)
     assert (code, out) == (2, "")
     assert said in err
+
+
+@pytest.mark.parametrize("serial_number", ["-5", "0"])
+def test_a_serial_number_that_is_not_positive_prints_nothing_on_standard_error(tmp_path, serial_number):
+    """RFC 5280 section 4.1.2.2: certificate users SHOULD be prepared to gracefully handle such certificates."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    make = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-subj",
+        "/CN=a",
+    ]
+    files = ["-set_serial", serial_number, "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*make, *files], check=True, capture_output=True)
+    program = [sys.executable, "-c", "from sealwright.cli.main import main; main()"]
+    verify = ["certificate", "verify", str(certificate), "--trust-anchor", str(certificate), "--json"]
+    done = subprocess.run([*program, *verify], capture_output=True, text=True, check=False)
+    assert (done.returncode, json.loads(done.stdout)["code"]) == (3, "leaf-is-anchor")
+    assert "serial number" not in done.stderr
+    assert done.stderr.count("\n") <= 1

@@ -191,3 +191,21 @@ def test_path_building_is_bounded() -> None:
     with pytest.raises(PathValidationError) as caught:
         validate_path(leaf, clique, [ROOT], now=NOW, purpose="sign")
     assert caught.value.code == "too-many-steps"
+
+
+@pytest.mark.parametrize("purpose", ["sign", "any"])
+def test_a_trusted_root_is_no_end_entity(purpose: str) -> None:
+    """RFC 5280 section 6.1: the trust anchor is not part of the path, so a path cannot consist of nothing else."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Alice")])
+    builder = x509.CertificateBuilder(name, name, LEAF_KEY.public_key(), 5, START, NOW + timedelta(days=30))
+    builder = builder.add_extension(
+        x509.SubjectAlternativeName([x509.RFC822Name("alice@example.test")]), critical=False
+    )
+    self_signed = builder.sign(LEAF_KEY, hashes.SHA256())
+    for leaf in (self_signed, ROOT):
+        with pytest.raises(PathValidationError, match="itself a trusted root") as error:
+            validate_path(leaf, [], [ROOT, self_signed], now=NOW, purpose=purpose)
+        assert error.value.code == "leaf-is-anchor"
+    with pytest.raises(PathValidationError) as error:
+        validate_path(self_signed, [self_signed], [ROOT], now=NOW, purpose=purpose)
+    assert error.value.code == "no-path"

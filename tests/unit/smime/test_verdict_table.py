@@ -36,6 +36,7 @@ SECRETARY = ROOT.person("secretary")
 UPPER = ROOT.person("upper", addresses=["Alice@EXAMPLE.test"])
 TWO = ROOT.person("two", addresses=["alice@example.test", "alice.smith@example.test"])
 CODE_SIGNER = ROOT.person("alice", mail=False)
+SAYS_NOTHING = ROOT.person("alice", says_uses=False)
 RSA = ROOT.person("alice", key=rsa_key())
 TRUST = ROOT.trust()
 PLAIN = "plain"
@@ -230,6 +231,23 @@ ROWS = [
         FROM_ALICE + signed_opaque(TEXT, CODE_SIGNER),
         {SIGNED, MATCHES},
         codes={"signer-not-trusted"},
+    ),
+    Row(
+        "a certificate that does not say what it is for",
+        "RFC 8550 4.4.2 and 4.4.4: without the extensions it may be used for everything",
+        FROM_ALICE + signed_opaque(TEXT, SAYS_NOTHING),
+        GOOD,
+        AUTHOR,
+        {"no-key-usage", "no-extended-key-usage"},
+    ),
+    Row(
+        "a certificate whose revocation is announced",
+        "RFC 5280 5.3: what counts is the revocation date",
+        FROM_ALICE + signed_opaque(TEXT, ALICE),
+        GOOD,
+        AUTHOR,
+        {"revoked-later"},
+        trust=ROOT.trust(crls=(ROOT.crl(ALICE.certificate, since=timedelta(hours=-2)),)),
     ),
     Row(
         "no revocation list",
