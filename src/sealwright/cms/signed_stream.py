@@ -10,7 +10,7 @@ from datetime import datetime
 from cryptography import x509
 
 from sealwright.asn1.der import content_of, elements, object_identifier
-from sealwright.asn1.pull_reader import Head, PullReader, SeekableSource, size_of
+from sealwright.asn1.pull_reader import MAX_ELEMENT_BYTES, Head, PullReader, SeekableSource, size_of
 from sealwright.asn1.writer import header, tlv
 from sealwright.cms import schema
 from sealwright.cms.content_stream import Progress, Sink, Source, dotted, open_content_info, pieces_of
@@ -33,6 +33,8 @@ from sealwright.cms.signers import Signer
 from sealwright.cms.signing import after_content, before_content
 from sealwright.errors import DecodingError, InputError
 
+MAX_SET_BYTES = 16 * 1024 * 1024
+"""Certificates or lists of a message together: they are in memory at once, and a list of 100,000 entries has 4 MiB."""
 _SEQUENCE, _SET, _OCTETS = 0x30, 0x31, 0x04
 _CERTIFICATES, _CRLS, _EXPLICIT = 0xA0, 0xA1, 0xA0
 
@@ -213,12 +215,14 @@ def _judged(
 def _raw_set(reader: PullReader, data: Head, tag: int, limit: int) -> list[bytes]:
     """Return the members of a set that may be there, as they stand: signatures cover them."""
     found: list[bytes] = []
+    left = MAX_SET_BYTES
     if reader.next_tag(data) == tag:
         members = reader.head(tag)
         while reader.next_tag(members) is not None:
             if len(found) >= limit:
                 raise DecodingError("the message brings too many certificates or revocation lists")
-            found.append(reader.raw())
+            found.append(reader.raw(limit=min(left, MAX_ELEMENT_BYTES)))
+            left -= len(found[-1])
     return found
 
 

@@ -4,6 +4,7 @@ import io
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.certificates import NOW, ec_key, rsa_key, self_signed
@@ -11,7 +12,7 @@ from support.certificates import NOW, ec_key, rsa_key, self_signed
 from sealwright.asn1.der import content_of, elements
 from sealwright.asn1.pull_reader import PIECE_BYTES
 from sealwright.asn1.writer import tlv
-from sealwright.cms import signed
+from sealwright.cms import signed, signed_stream
 from sealwright.cms.signed_stream import examine_detached_stream, examine_stream, sign_stream
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import DecodingError, InputError
@@ -19,7 +20,7 @@ from sealwright.errors import DecodingError, InputError
 KEYS = {"alice": ec_key(), "bob": rsa_key(), "dana": ed25519.Ed25519PrivateKey.generate()}
 SIGNERS = {name: PrivateKeySigner(self_signed(key, name), key) for name, key in KEYS.items()}
 BOTH = [SIGNERS["bob"], SIGNERS["dana"]]
-SIZES = [0, 1, 1000, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1]
+SIZES = [0, 1, 1000, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES]
 
 
 def stream_signed(content, signers, *, detached=False):
@@ -115,6 +116,16 @@ def test_nobody_or_a_file_that_goes_on_is_refused():
         stream_signed(b"x", [])
     with pytest.raises(DecodingError):
         examined(stream_signed(b"x", BOTH) + b"\0")
+
+
+def test_certificates_are_bounded_together(monkeypatch):
+    message = stream_signed(b"content", BOTH)
+    certificates = [each.certificate.public_bytes(Encoding.DER) for each in BOTH]
+    monkeypatch.setattr(signed_stream, "MAX_SET_BYTES", sum(map(len, certificates)))
+    assert [each.is_intact for each in examined(message)[0].signers] == [True, True]
+    monkeypatch.setattr(signed_stream, "MAX_SET_BYTES", sum(map(len, certificates)) - 1)
+    with pytest.raises(DecodingError, match="too large"):
+        examined(message)
 
 
 def test_a_file_that_changes_while_it_is_signed_is_noticed():
