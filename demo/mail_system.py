@@ -131,9 +131,9 @@ class MailSystem:
     ) -> None:
         self.stop()
 
-    def raw_messages(self, user: str) -> list[bytes]:
-        """Return the messages of a user's INBOX as they lie on disk, oldest first."""
-        maildir = self._layout.mail / user
+    def raw_messages(self, user: str, folder: str = "") -> list[bytes]:
+        """Return the messages of a user's INBOX, or of a folder such as ".Sent", as they lie on disk, oldest first."""
+        maildir = self._layout.mail / user / folder
         files = [path for name in ("new", "cur") for path in (maildir / name).glob("*")]
         return [path.read_bytes() for path in sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name))]
 

@@ -19,7 +19,7 @@ table (`wire/problems.py`). A message never holds a key, a password, a token or 
     │   └── NonceRequiredError          show it again with the nonce that came with this answer (RFC 9449 section 8)
     ├── PermissionDeniedError           who you are is known, and this is not allowed
     │   ├── ApprovalsMissingError
-    │   └── MailHeldError               a message was kept back because it would have left in clear
+    │   └── MailHeldError               a message was kept back, for all its recipients or for some
     ├── RateLimitedError
     ├── UnavailableError                try again later
     │   └── SealedError                 the server is sealed, quarantined or has lost its keystore
@@ -113,7 +113,7 @@ class ApprovalsMissingError(PermissionDeniedError):
 
 
 class MailHeldError(PermissionDeniedError):
-    """A message was kept back because it would have left in clear."""
+    """A message was kept back, for all its recipients or for those who did not get it: never sent in clear instead."""
 
 
 class RateLimitedError(SealwrightError):

@@ -90,8 +90,13 @@ def test_a_mail_that_the_mail_server_refuses_is_held_with_its_reason(organizatio
     alice.run("held", "drop", held_id)
     partly = f"From: {ALICE}\nTo: {BOB}\nBcc: nomailbox@example.test\nSubject: s\n\nx\n"
     before = len(organization.mail.raw_messages(BOB))
-    is_one_line(alice.run("send", given=partly, may_fail=True), 2, f"sent to {BOB}", "not to nomailbox@example.test")
+    outcome = alice.run("send", given=partly, may_fail=True)
+    is_one_line(outcome, HELD, f"sent to {BOB}", "not to nomailbox@example.test", "held as")
     organization.mail.wait_for_messages(BOB, before + 1)
+    (held_id,) = alice.run("held", "list").output.split()
+    is_one_line(alice.run("held", "retry", held_id, may_fail=True), HELD, f"held as {held_id}", "nothing was sent")
+    assert len(organization.mail.raw_messages(BOB)) == before + 1
+    alice.run("held", "drop", held_id)
 
 
 def test_without_the_mail_server_a_mail_is_held_and_nothing_else_changes(organization, alice):
@@ -104,7 +109,11 @@ def test_without_the_mail_server_a_mail_is_held_and_nothing_else_changes(organiz
     finally:
         organization.mail.start()
     (held_id,) = alice.run("held", "list").output.split()
+    before = len(organization.mail.raw_messages(ALICE, ".Sent"))
     assert "sent encrypted" in alice.run("held", "retry", held_id).output
+    (filed,) = organization.mail.raw_messages(ALICE, ".Sent")[before:]
+    assert b"Content-Type: application/pkcs7-mime" in filed
+    assert alice.run("message", "decrypt", given=filed.decode("ascii")).status == 0
 
 
 @pytest.mark.parametrize("days", [-3650, 3650])

@@ -10,12 +10,12 @@ from sealwright.cli.devices import show_notices
 from sealwright.cli.output import clean, one_line, print_error, print_json, print_warnings
 from sealwright.client.draft import Draft, write_message
 from sealwright.client.read import ReadMessage, fetch_mail, list_inbox, read_message
-from sealwright.client.send import SendReport, send_message
+from sealwright.client.send import SendReport, send_held, send_message
 from sealwright.client.state import HeaderPolicyName, SendOptions
 from sealwright.client.store import is_perhaps_sent
 from sealwright.errors import InputError, SealwrightError
 
-_ASK_FIRST = "may have gone out already: look in Sent, or ask a recipient"
+_ASK_FIRST = "may have gone out already: ask a recipient"
 
 
 @click.command("send")
@@ -32,6 +32,7 @@ _ASK_FIRST = "may have gone out already: look in Sent, or ask a recipient"
     show_default=True,
     help="What others see of the header: all but the subject; nor names and time zone; all of it.",
 )
+@click.option("--file/--no-file", "file_sent", default=True, help="Put your own copy into your folder for sent mail.")
 @client_options
 def send(
     options: ClientOptions,
@@ -42,6 +43,7 @@ def send(
     subject: str | None,
     attach: tuple[Path, ...],
     header_policy: HeaderPolicyName,
+    file_sent: bool,
 ) -> None:
     """Sign, encrypt and send a mail.
 
@@ -54,7 +56,7 @@ def send(
         if to or cc or bcc:
             draft = Draft(to, cc, bcc, subject or "", content.decode("utf-8", "replace"), attach)
             content = write_message(draft, context.store.state.address)
-        report = send_message(context, content, SendOptions(header_policy=header_policy))
+        report = send_message(context, content, SendOptions(header_policy=header_policy, file_sent=file_sent))
     show_report(options, report)
 
 
@@ -124,22 +126,15 @@ def list_held(options: ClientOptions) -> None:
 @click.option("--yes", is_flag=True, help="Ask nothing, even where the mail may have gone out already.")
 @client_options
 def retry_held(options: ClientOptions, held_id: str, *, yes: bool) -> None:
-    """Send the mail HELD_ID of `held list`, now that its recipients may have certificates.
+    """Send the mail HELD_ID of `held list` to those who have not got it, now that they may have certificates.
 
-    Where it may have gone out already, look in your Sent folder or ask a recipient first; this asks before it sends.
+    Where it may have gone out already, ask a recipient first; this asks before it sends.
     """
     with options.open() as context:
-        mail = context.store.read_held(held_id)
+        context.store.read_held(held_id)
         if is_perhaps_sent(held_id) and not yes:
             click.confirm(f"{held_id} {_ASK_FIRST}. Send it again?", abort=True, err=True)
-        known = set(context.store.held_mails())
-        try:
-            report = send_message(context, mail.message, mail.options)
-        except SealwrightError:
-            for again in set(context.store.held_mails()) - known:  # it is kept already
-                context.store.drop_held(again)
-            raise
-        context.store.drop_held(held_id)
+        report = send_held(context, held_id)
     show_report(options, report)
 
 

@@ -8,8 +8,9 @@ from sealwright.cli.client_options import ClientOptions, client_options
 from sealwright.cli.file_options import FileOptions, file_options
 from sealwright.cli.mail import message_document, signature_line
 from sealwright.cli.output import print_json, print_warnings
+from sealwright.client.copies import sign_message
 from sealwright.client.read import ReadMessage, read_message, read_message_with
-from sealwright.client.send import encrypt_message, sign_message
+from sealwright.client.send import encrypt_message
 from sealwright.cms.signers import Signer
 from sealwright.errors import InputError, InvalidSignatureError
 from sealwright.smime.algorithm_choice import Recipient, choose

@@ -1,4 +1,4 @@
-"""Sending a mail: parse, look up, decide, protect, relay. What cannot be protected is kept back, never sent in clear."""
+"""Sending a mail: parse, look up, decide, protect, relay, file. What cannot be protected is kept back, never sent in clear."""
 
 import email
 import email.policy
@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from email.message import Message
 from email.utils import getaddresses
 
-from cryptography import x509
+import msgspec
 
-from sealwright.client.capabilities import announced_capabilities, own_recipient, reads_protected_headers, recipient_of
 from sealwright.client.context import ClientContext
+from sealwright.client.copies import own_copy, protected_copies
 from sealwright.client.decision import Decision, RecipientState, decide
 from sealwright.client.directory import RecipientCertificate, find_recipients
 from sealwright.client.draft import identified
-from sealwright.client.signing import ready_signer
 from sealwright.client.state import HeldMail, SendOptions
 from sealwright.errors import (
     InputError,
@@ -25,9 +24,6 @@ from sealwright.errors import (
     UnavailableError,
 )
 from sealwright.pkix.names import canonical_address
-from sealwright.smime.algorithm_choice import plan_copies
-from sealwright.smime.compose import Protection, protect
-from sealwright.smime.header_protection import POLICIES
 
 MAX_MESSAGE_BYTES = 35 * 1024 * 1024
 """Protected, up to 1.8 times that: mail servers that take as much are rare."""
@@ -53,6 +49,10 @@ class _Envelope:
     visible: tuple[str, ...]
     hidden: tuple[str, ...]
 
+    def only(self, addresses: tuple[str, ...]) -> "_Envelope":
+        wanted = (tuple(each for each in part if each in addresses) for part in (self.visible, self.hidden))
+        return _Envelope(*wanted)
+
 
 def send_message(context: ClientContext, message: bytes, options: SendOptions | None = None) -> SendReport:
     """Protect a message and relay it to its recipients.
@@ -65,24 +65,38 @@ def send_message(context: ClientContext, message: bytes, options: SendOptions | 
     Raises:
         InputError: If the message cannot be sent as it is.
         MailHeldError: If a recipient has no usable certificate, the directory does not answer or the mail server does not
-            take the message; it is kept sealed and nothing was sent.
+            take the message; it is kept sealed for those who did not get it, whom the error names if others did.
         PathValidationError: If a recipient's certificate must not be used; nothing was sent.
         OutcomeUnknownError: If the mail server broke off when it had the mail; it is kept sealed and may have gone out.
-        SealwrightError: What the mail server's refusal means, if it took the message for some recipients only; the error
-            names both.
     """
-    options = options or SendOptions()
-    # 1 parse
     message = identified(message, context.store.state.address, context.clock.now())
-    parsed = _parse(message)
-    envelope = _envelope(parsed, context.store.state.address)
+    return _send(context, HeldMail(message=message, options=options or SendOptions()))
+
+
+def send_held(context: ClientContext, held_id: str) -> SendReport:
+    """Send a message that was kept back to those who have not got it; if that fails, it stays kept for whoever is left.
+
+    Raises:
+        NotFoundError: If there is none of this id.
+        SealwrightError: As `send_message` does.
+    """
+    report = _send(context, context.store.read_held(held_id), held_id)
+    context.store.drop_held(held_id)
+    return report
+
+
+def _send(context: ClientContext, mail: HeldMail, held_id: str = "") -> SendReport:
+    # 1 parse
+    message, options = mail.message, mail.options
+    envelope = _envelope(_parse(message), context.store.state.address)
+    if mail.missing:
+        envelope = envelope.only(mail.missing)
     everybody = (*envelope.visible, *envelope.hidden)
-    held = HeldMail(message=message, options=options)
     # 2 look up
     try:
         found = find_recipients(context, everybody)
     except UnavailableError as error:
-        held_id = context.store.hold_mail(held)
+        held_id = context.store.hold_mail(mail, replaces=held_id)
         raise MailHeldError(f"held as {held_id}, nothing was sent: {error.message}") from error
     # 3 decide
     decision = decide([RecipientState(recipient.address, recipient.state) for recipient in found])
@@ -91,82 +105,60 @@ def send_message(context: ClientContext, message: bytes, options: SendOptions | 
     if decision.action == "pass" and options.must_encrypt:
         decision = Decision("hold", everybody)
     if decision.action == "hold":
-        held_id = context.store.hold_mail(held)
+        held_id = context.store.hold_mail(mail, replaces=held_id)
         raise MailHeldError(f"held as {held_id}, nothing was sent: no certificate for {', '.join(decision.because)}")
     # 4 protect: one message for those who are named, one for each blind copy, so that none shows up in another's
     groups = [group for group in (envelope.visible, *((hidden,) for hidden in envelope.hidden)) if group]
-    protected = [copy for group in groups for copy in _copies(context, message, group, found, options)]
+    protected = [copy for group in groups for copy in protected_copies(context, message, group, found, options)]
     # 5 relay
-    _relay(context, protected, held)
-    warnings = tuple(dict.fromkeys(warning for recipient in found for warning in recipient.warnings))
+    _relay(context, protected, mail, held_id)
+    # 6 file
+    filed = _file(context, mail)
+    warnings = tuple(dict.fromkeys((*(warning for recipient in found for warning in recipient.warnings), *filed)))
     return SendReport(everybody, decision.action == "encrypt", warnings)
 
 
-def _relay(context: ClientContext, protected: Sequence[tuple[tuple[str, ...], bytes]], held: HeldMail) -> None:
+def _relay(
+    context: ClientContext, protected: Sequence[tuple[tuple[str, ...], bytes]], mail: HeldMail, held_id: str = ""
+) -> None:
     done: list[str] = []
     for group, content in protected:
         try:
             context.submit(group, content)
-        except OutcomeUnknownError as error:
-            held_id = context.store.hold_mail(held, perhaps_sent=True)
-            others = f"; sent to {', '.join(done)} before" if done else ""
-            raise OutcomeUnknownError(f"held as {held_id}{others}: {error.message}; ask before `held retry`") from error
         except SealwrightError as error:
+            missing = tuple(to for one, _ in protected for to in one if to not in done)
+            rest = _rest(context, mail, missing) if done else mail
+            perhaps = isinstance(error, OutcomeUnknownError)
+            held_id = context.store.hold_mail(rest, perhaps_sent=perhaps, replaces=held_id)
+            if perhaps:
+                others = f"; sent to {', '.join(done)} before" if done else ""
+                reason = f"held as {held_id}{others}: {error.message}; ask before `held retry`"
+                raise OutcomeUnknownError(reason) from error
             if done:
-                reached, missed = ", ".join(done), ", ".join(to for one, _ in protected for to in one if to not in done)
-                raise type(error)(f"sent to {reached}, but not to {missed}: {error.message}") from error
-            held_id = context.store.hold_mail(held)
+                reached, missed = ", ".join(done), ", ".join(missing)
+                reason = f"sent to {reached}, but not to {missed}; held as {held_id} for the rest: {error.message}"
+                raise MailHeldError(reason) from error
             raise MailHeldError(f"held as {held_id}, nothing was sent: {error.message}") from error
         done += group
 
 
-def _copies(
-    context: ClientContext,
-    message: bytes,
-    group: Sequence[str],
-    found: Sequence[RecipientCertificate],
-    options: SendOptions,
-) -> list[tuple[tuple[str, ...], bytes]]:
-    """Return the protected copies for people who may see each other, with the addresses that get each.
-
-    Where one of them has no certificate, the message is only signed: the decision table was asked before.
-    """
-    known, certificates = context.store.state.programs, {each.address: each.certificate for each in found}
-    recipients = []
-    for address in group:
-        certificate = certificates[address]
-        if certificate is None:
-            return [(tuple(group), sign_message(context, message))]
-        recipients.append(recipient_of(known, address, certificate))
-    protected = []
-    for copy in plan_copies(recipients, own_recipient(context)):
-        addresses = tuple(group[position] for position in copy.positions)
-        if not addresses:
-            continue  # the sender's own; this device files no sent mail
-        protection = Protection(
-            algorithms=copy.algorithms,
-            header_policy=POLICIES[options.header_policy],
-            legacy_display=not all(reads_protected_headers(known, address) for address in addresses),
-            capabilities=announced_capabilities(context),
-        )
-        protected.append((addresses, _protect(context, message, copy.certificates, protection)))
-    return protected
+def _rest(context: ClientContext, mail: HeldMail, missing: tuple[str, ...]) -> HeldMail:
+    """Return what is left of a mail that some have got: the sender's own copy is filed now, or with the rest."""
+    options = msgspec.structs.replace(mail.options, file_sent=bool(_file(context, mail)))
+    return HeldMail(message=mail.message, options=options, missing=missing)
 
 
-def sign_message(context: ClientContext, message: bytes) -> bytes:
-    """Sign a message with this device's key, without encrypting it.
-
-    Raises:
-        InputError: If the message is malformed or too large.
-    """
-    return _protect(context, message, (), Protection(capabilities=announced_capabilities(context)))
-
-
-def _protect(
-    context: ClientContext, message: bytes, certificates: Sequence[x509.Certificate], protection: Protection
-) -> bytes:
-    signer, now = ready_signer(context), context.clock.now()
-    return protect(message, signer, certificates, signing_time=now, protection=protection)
+def _file(context: ClientContext, mail: HeldMail) -> tuple[str, ...]:
+    """File the sender's own copy where mail clients keep sent mail; the mail is gone whether this succeeds or not."""
+    if not mail.options.file_sent or context.statement.imap is None:
+        return ()
+    try:
+        content = own_copy(context, mail.message, mail.options)
+        with context.mailbox() as mailbox:
+            mailbox.append_sent(content)
+    except SealwrightError as error:
+        return (f"your own copy was not filed among your sent mail: {error.message}",)
+    return ()
 
 
 def encrypt_message(context: ClientContext, message: bytes) -> bytes:
@@ -183,7 +175,7 @@ def encrypt_message(context: ClientContext, message: bytes) -> bytes:
     decision = decide([RecipientState(recipient.address, recipient.state) for recipient in found])
     if decision.action != "encrypt":
         raise MailHeldError(f"no usable certificate for {', '.join(decision.because)}")
-    copies = _copies(context, message, envelope.visible, found, SendOptions())
+    copies = protected_copies(context, message, envelope.visible, found, SendOptions())
     if len(copies) > 1:
         groups = "; ".join(", ".join(addresses) for addresses, _ in copies)
         raise InputError(f"the recipients' programs need different forms; encrypt it once for each of: {groups}")

@@ -115,17 +115,26 @@ class SendOptions(Struct, frozen=True, kw_only=True):
     Attributes:
         header_policy: What others see of its header; a name of `smime.header_protection.POLICIES`.
         must_encrypt: Hold it rather than let an administrator's rule send it in clear: it holds what was encrypted before.
+        file_sent: Put the sender's own copy into the folder for sent mail.
     """
 
     header_policy: HeaderPolicyName = "baseline"
     must_encrypt: bool = False
+    file_sent: bool = True
 
 
 class HeldMail(_Secret, frozen=True, kw_only=True):
-    """A message that was kept back, as it was to be sent."""
+    """A message that was kept back, as it was to be sent.
+
+    Attributes:
+        message: RFC 5322.
+        options: How it is sent.
+        missing: Addresses that have not got it, where others have; empty for all.
+    """
 
     message: bytes
     options: SendOptions = SendOptions()
+    missing: tuple[str, ...] = ()
 
 
 class ClientState(_Secret, frozen=True, kw_only=True):

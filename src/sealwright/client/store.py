@@ -133,14 +133,23 @@ class ClientStore:
         self.state = state
         return state
 
-    def hold_mail(self, mail: HeldMail, *, perhaps_sent: bool = False) -> str:
-        """Keep a message back, sealed; returns its id, which says whether it may have gone out (`is_perhaps_sent`)."""
-        held_id = secrets.token_hex(8) + (_PERHAPS_SENT if perhaps_sent else "")
+    def hold_mail(self, mail: HeldMail, *, perhaps_sent: bool = False, replaces: str = "") -> str:
+        """Keep a message back, sealed; returns its id, which says whether it may have gone out (`is_perhaps_sent`).
+
+        Args:
+            mail: What is kept.
+            perhaps_sent: It may have gone out.
+            replaces: Id of what it takes the place of; what may have gone out once stays so.
+        """
+        name = replaces.removesuffix(_PERHAPS_SENT) or secrets.token_hex(8)
+        held_id = name + (_PERHAPS_SENT if perhaps_sent or is_perhaps_sent(replaces) else "")
         folder = self._folder / "held"
         folder.mkdir(exist_ok=True, mode=0o700)
         write_atomically(
             folder / f"{held_id}.sealed", _seal(self._key, _held_context(held_id), msgspec.json.encode(mail))
         )
+        if replaces and replaces != held_id:
+            self.drop_held(replaces)
         return held_id
 
     def held_mails(self) -> list[str]:

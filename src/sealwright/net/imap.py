@@ -7,13 +7,20 @@ from contextlib import contextmanager
 import imapclient
 from imapclient.exceptions import IMAPClientError, LoginError
 
-from sealwright.errors import AuthenticationError, ConfigurationError, UnavailableError, VerificationError
+from sealwright.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    NotFoundError,
+    UnavailableError,
+    VerificationError,
+)
 from sealwright.net.smtp import MailCredentials
 from sealwright.net.tls import client_context, is_loopback, why_not_valid
 from sealwright.wire.statement import MailServer
 
 TIMEOUT_SECONDS = 60.0
 MAX_MESSAGE_BYTES = 50 * 1024 * 1024
+_SENT_NAMES = ("sent", "sent items", "sent messages", "[gmail]/sent mail", "inbox.sent", "inbox/sent")
 _JUNK_NAMES = frozenset(("junk", "spam", "junk e-mail", "junk email", "[gmail]/spam", "inbox.junk", "inbox.spam"))
 
 
@@ -32,6 +39,22 @@ class Mailbox:
                 if is_junk or _text(name).lower() in _JUNK_NAMES:
                     return ("INBOX", _text(name))
         return ("INBOX",)
+
+    def append_sent(self, message: bytes) -> None:
+        """Put a message into the folder for sent mail (by RFC 6154, else one that is called so), marked as read.
+
+        Raises:
+            NotFoundError: If there is no such folder.
+        """
+        with _mapped():
+            folders = [
+                ({_text(flag).lower() for flag in flags}, name) for flags, _, name in self._client.list_folders()
+            ]
+            marked = [name for flags, name in folders if "\\sent" in flags]
+            called = [name for _, name in folders if _text(name).lower() in _SENT_NAMES]
+            if not marked and not called:
+                raise NotFoundError("the mailbox has no folder for sent mail")
+            self._client.append((marked or called)[0], message, flags=(imapclient.SEEN,))
 
     def find_by_header(self, folder: str, header: str, value: str) -> list[int]:
         """Return the UIDs of mails whose header contains `value`, oldest first."""

@@ -1,5 +1,6 @@
 """What is learnt from mail, from whom, and what the sender makes of it."""
 
+from contextlib import nullcontext
 from datetime import timedelta
 from email import message_from_bytes
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ from support.certificates import NOW, rsa_key
 from support.mail_people import MailRoot
 from support.smime_layers import FROM_ALICE, TEXT, signed_opaque
 
-from sealwright.client import send
+from sealwright.client import copies, send
 from sealwright.client.capabilities import (
     MAX_DEVICES,
     announced_capabilities,
@@ -22,7 +23,7 @@ from sealwright.client.capabilities import (
 from sealwright.client.directory import RecipientCertificate
 from sealwright.client.state import KnownProgram, SendOptions
 from sealwright.cms.signers import PrivateKeySigner
-from sealwright.errors import InputError
+from sealwright.errors import InputError, NotFoundError
 from sealwright.smime import capabilities
 from sealwright.smime.compose import protect
 from sealwright.smime.verdict import judge_message
@@ -143,9 +144,11 @@ class Device:
         )
         self.clock = SimpleNamespace(now=lambda: NOW)
         self.key_ring = SimpleNamespace(active_certificate=lambda: (own.certificate, ()))
-        self.held = []
+        self.held, self.filed = [], []
+        self.statement = SimpleNamespace(imap=True)
+        self.mailbox = lambda: nullcontext(SimpleNamespace(append_sent=self.filed.append))
 
-    def hold(self, mail):
+    def hold(self, mail, **_):
         self.held.append(mail)
         return "id"
 
@@ -161,7 +164,7 @@ def directory(monkeypatch):
         )
 
     monkeypatch.setattr(send, "find_recipients", find)
-    monkeypatch.setattr(send, "ready_signer", signer_of)
+    monkeypatch.setattr(copies, "ready_signer", signer_of)
 
 
 def signer_of(context):
@@ -218,6 +221,31 @@ def test_an_old_rsa_reader_gets_a_copy_without_key_agreement():
     assert all(kind_of(message) == "enveloped-data" for _, message in device.sent)
     identifiers = {message_from_bytes(message)["Message-ID"] for _, message in device.sent}
     assert len(identifiers) == 1
+
+
+def test_the_senders_own_copy_is_filed_and_only_he_can_read_it():
+    for own in (ME, ROOT.person("me")):  # an RSA key; an elliptic curve beside RSA recipients
+        device = Device(own=own)
+        assert send.send_message(device, MESSAGE).warnings == ()
+        (filed,) = device.filed
+        assert judge_message(filed, own.find_keys, ROOT.trust()).body_text.strip() == "text"
+        assert not {"alice", "bob", "carl", "eve", "frank"} & set(readers(filed))
+        assert len({message_from_bytes(each)["Message-ID"] for each in (filed, *(m for _, m in device.sent))}) == 1
+
+
+def test_a_copy_that_cannot_be_filed_is_a_warning_and_none_is_filed_where_that_is_switched_off():
+    device = Device()
+    device.mailbox = lambda: nullcontext(SimpleNamespace(append_sent=refuse))
+    report = send.send_message(device, MESSAGE)
+    assert report.warnings == ("your own copy was not filed among your sent mail: no folder",)
+    assert len(report.recipients) == 5
+    device = Device()
+    send.send_message(device, MESSAGE, SendOptions(file_sent=False))
+    assert (len(device.sent) > 0, device.filed) == (True, [])
+
+
+def refuse(_message):
+    raise NotFoundError("no folder")
 
 
 def test_legacy_display_for_those_who_are_not_known_to_read_protected_headers():

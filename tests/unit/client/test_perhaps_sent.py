@@ -8,6 +8,8 @@ from click.testing import CliRunner
 
 from sealwright.cli import mail
 from sealwright.cli.client_options import ClientOptions
+from sealwright.client import send
+from sealwright.client.directory import RecipientCertificate
 from sealwright.client.send import SendReport, _relay
 from sealwright.client.state import ClientState, HeldMail
 from sealwright.client.store import ClientStore, is_perhaps_sent
@@ -19,7 +21,7 @@ from sealwright.errors import MailHeldError, OutcomeUnknownError, UnavailableErr
 def context(tmp_path):
     state = ClientState(address="alice@example.test", device_name="laptop", invitation=None, mail_password="")
     with ClientStore.create(tmp_path, state, KeyChoice(key_file=tmp_path / "key")) as store:
-        yield SimpleNamespace(store=store, submit=None)
+        yield SimpleNamespace(store=store, submit=None, statement=SimpleNamespace(imap=None))
 
 
 def submits(*outcomes):
@@ -44,7 +46,8 @@ def test_a_mail_that_may_have_gone_out_is_held_as_such(context, before):
     assert held_id in error.value.message
     assert is_perhaps_sent(held_id)
     assert ("sent to bob@example.test before" in error.value.message) is bool(before)
-    assert context.store.read_held(held_id).message == b"message"
+    kept = context.store.read_held(held_id)
+    assert (kept.message, kept.missing) == (b"message", ("carol@example.test",) if before else ())
 
 
 def test_a_mail_that_did_not_go_out_is_held_as_ever(context):
@@ -53,6 +56,46 @@ def test_a_mail_that_did_not_go_out_is_held_as_ever(context):
         _relay(context, GROUPS, HeldMail(message=b"message"))
     (held_id,) = context.store.held_mails()
     assert not is_perhaps_sent(held_id)
+
+
+def test_what_some_did_not_get_is_held_for_them_alone_and_keeps_its_id(context):
+    context.submit = submits(None, UnavailableError("away"))
+    with pytest.raises(MailHeldError, match=r"sent to bob\S+, but not to carol\S+; held as") as error:
+        _relay(context, GROUPS, HeldMail(message=b"message"))
+    (held_id,) = context.store.held_mails()
+    assert held_id in error.value.message
+    kept = context.store.read_held(held_id)
+    assert (kept.message, kept.missing, kept.options.file_sent) == (b"message", ("carol@example.test",), False)
+    context.submit = submits(UnavailableError("away"))
+    with pytest.raises(MailHeldError, match=f"held as {held_id}, nothing was sent"):
+        _relay(context, GROUPS[1:], kept, held_id)
+    assert (context.store.held_mails(), context.store.read_held(held_id)) == ([held_id], kept)
+    context.submit = submits(OutcomeUnknownError("it may have gone out"))
+    with pytest.raises(OutcomeUnknownError):
+        _relay(context, GROUPS[1:], kept, held_id)
+    (unknown,) = context.store.held_mails()
+    assert is_perhaps_sent(unknown)
+    context.submit = submits(UnavailableError("away"))
+    with pytest.raises(MailHeldError):
+        _relay(context, GROUPS[1:], kept, unknown)
+    assert context.store.held_mails() == [unknown]  # what may have gone out once stays so
+
+
+MAIL = (
+    b"From: alice@example.test\nTo: bob@example.test, carol@example.test\nBcc: dora@example.test\nSubject: s\n\ntext\n"
+)
+
+
+def test_a_retry_sends_only_to_those_that_are_missing(context, monkeypatch):
+    found = lambda _, addresses: tuple(RecipientCertificate(each, "usable") for each in addresses)  # noqa: E731
+    monkeypatch.setattr(send, "find_recipients", found)
+    monkeypatch.setattr(send, "protected_copies", lambda _context, _message, group, *_: [(group, b"protected")])
+    sent = []
+    context.submit = lambda recipients, content: sent.append(recipients)
+    held_id = context.store.hold_mail(HeldMail(message=MAIL, missing=("carol@example.test", "dora@example.test")))
+    assert send.send_held(context, held_id).recipients == ("carol@example.test", "dora@example.test")
+    assert sent == [("carol@example.test",), ("dora@example.test",)]
+    assert context.store.held_mails() == []
 
 
 @pytest.fixture
@@ -64,9 +107,7 @@ def command(context, monkeypatch):
         yield context
 
     monkeypatch.setattr(ClientOptions, "open", opened)
-    monkeypatch.setattr(
-        mail, "send_message", lambda _, content, options: sent.append(content) or SendReport(("b",), True)
-    )
+    monkeypatch.setattr(mail, "send_held", lambda context, held_id: sent.append(held_id) or SendReport(("b",), True))
     return SimpleNamespace(run=lambda *words, **given: CliRunner().invoke(mail.held, words, **given), sent=sent)
 
 
@@ -78,7 +119,7 @@ def test_retry_asks_before_it_sends_again(context, command):
         assert refused.exit_code != 0
         assert (command.sent, context.store.held_mails()) == ([], [held_id])
     assert command.run("retry", held_id, input="y\n").exit_code == 0
-    assert (command.sent, context.store.held_mails()) == ([b"message"], [])
+    assert command.sent == [held_id]
 
 
 def test_retry_asks_nothing_where_nothing_was_sent_or_it_is_told_not_to(context, command):
