@@ -1,5 +1,6 @@
 """Files of any size both ways with `openssl cms`, in its definite and its streamed form, at constant memory."""
 
+import secrets
 import subprocess
 import sys
 
@@ -84,6 +85,21 @@ def test_we_verify_openssls_signature(folder, options):
             found = examine_stream(source, sink)
         assert (folder / "d").read_bytes() == (folder / "plain").read_bytes()
     assert [each.is_intact for each in found.signers] == [True]
+
+
+@pytest.mark.parametrize(("cipher", "known"), [("aes-256-gcm", False), ("aes-256-cbc", True)])
+def test_64_mib_both_ways(tmp_path, folder, cipher, known):
+    content = secrets.token_bytes(MIB) * 64 + b"end"
+    (tmp_path / "plain").write_bytes(content)
+    with (tmp_path / "plain").open("rb") as source, (tmp_path / "ours").open("wb") as sink:
+        encrypt_stream(source, sink, [CERTIFICATE], size=len(content) if known else None, cipher=cipher)
+    key = ["-inkey", str(folder / "bob.key"), "-recip", str(folder / "bob.pem")]
+    openssl(tmp_path, "cms -decrypt -binary -inform DER -in ours -out d", *key)
+    assert (tmp_path / "d").read_bytes() == content
+    openssl(tmp_path, f"cms -encrypt -{cipher} -stream -binary -outform DER -in plain -out e", str(folder / "bob.pem"))
+    with (tmp_path / "e").open("rb") as source, (tmp_path / "d").open("wb") as sink:
+        decrypt_stream(source, sink, keys_of((CERTIFICATE, KEY)))
+    assert (tmp_path / "d").read_bytes() == content
 
 
 PEAK = """

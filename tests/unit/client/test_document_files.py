@@ -12,6 +12,7 @@ from support.decryption import keys_of
 from support.mail_people import MailRoot
 
 from sealwright.client.documents import decrypt_document, encrypt_document, sign_document, verify_document
+from sealwright.cms.encrypted_stream import encrypt_stream
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import DecodingError, DecryptionError, InputError, InvalidSignatureError
 
@@ -113,3 +114,20 @@ def test_a_message_in_pem_is_read_up_to_a_limit(tmp_path, monkeypatch):
         verify_document(io.BytesIO(text), None, content, TRUST)
     with pytest.raises(DecodingError):
         verify_document(io.BytesIO(b"-----BEGIN CMS-----\n"), None, content, TRUST)
+
+
+@pytest.mark.parametrize("cipher", ["aes-256-cbc", "aes-256-gcm"])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_file_that_is_cut_off_leaves_nothing(tmp_path, cipher, known):
+    closed, message = tmp_path / "closed", io.BytesIO()
+    size = len(CONTENT) if known else None
+    encrypt_stream(io.BytesIO(CONTENT), message, [BOB.certificate], size=size, cipher=cipher)
+    octets = message.getvalue()
+    for end in (0, 1, 100, len(octets) // 2, len(octets) - 20, len(octets) - 1):
+        closed.write_bytes(octets[:end])
+        with pytest.raises((DecryptionError, DecodingError)):
+            decrypt_document(closed, tmp_path / "opened", keys_of((BOB.certificate, BOB.key)))
+        assert [each.name for each in tmp_path.iterdir()] == ["closed"]
+    closed.write_bytes(octets)
+    decrypt_document(closed, tmp_path / "opened", keys_of((BOB.certificate, BOB.key)))
+    assert (tmp_path / "opened").read_bytes() == CONTENT
