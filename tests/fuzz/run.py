@@ -53,10 +53,8 @@ def _fuzz(name: str, target: Target, options: argparse.Namespace) -> None:
         shutil.copy(path, seeds / f"{number:03}-{path.name}")
     limits = [f"-timeout={TIMEOUT_SECONDS}", f"-rss_limit_mb={MEMORY_MEBIBYTES}", f"-max_len={MAX_SEED_BYTES}"]
     effort = [f"-max_total_time={options.seconds}", f"-runs={options.runs}", "-seed=1"]
-    dictionary = Path(__file__).with_name("dictionaries") / f"{name.partition('-')[0]}.txt"
-    words = [f"-dict={dictionary}"] if dictionary.exists() else []
     quiet = ["-verbosity=0", "-print_final_stats=0"] if options.runs >= 0 else []
-    arguments = [*limits, *effort, *words, *quiet, f"-artifact_prefix={findings}/", str(learnt), str(seeds)]
+    arguments = [*limits, *effort, *quiet, f"-artifact_prefix={findings}/", str(learnt), str(seeds)]
     warnings.simplefilter("ignore")
     print(f"fuzz: {name}", flush=True)
     atheris.Setup([f"fuzz-{name}", *arguments], target.accept)
