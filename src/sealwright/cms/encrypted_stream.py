@@ -130,11 +130,11 @@ class _Message:
     """What comes before the content, and where that begins.
 
     Attributes:
-        content_type: DER content, dotted.
+        content_type: Dotted OID of what is encrypted.
         cipher: Of the content.
         wrapped: Keys for the recipients.
-        content: Start of the encryptedContent.
-        position: Of its first octet after that.
+        content: Head of the encryptedContent.
+        position: Where its first octet stands in the file.
         parents: EncryptedContentInfo, and what lies around it, innermost first.
     """
 

@@ -68,11 +68,10 @@ def sign_stream(
     size = size_of(source)
     digests = ContentDigests({signer.algorithm.digest for signer in signers})
     digested = _copy(source, [digests.update], progress)
-    content_type = object_identifier(schema.DATA)
     after = b"".join(after_content(signers, digests, content_type=schema.DATA, signing_time=signing_time))
     before = b"".join(before_content(signers, schema.DATA))
     # 2 write, each element with its length before it
-    described = content_type
+    described = object_identifier(schema.DATA)
     content_bytes = 0
     if not detached:
         content_bytes, string = size, header(_OCTETS, size)
@@ -84,9 +83,9 @@ def sign_stream(
     sink.write(header(_SEQUENCE, len(oid) + len(wrapped) + content_bytes + len(after)) + oid + wrapped)
     if not detached:
         source.seek(0)
-        again = ContentDigests({signers[0].algorithm.digest})
-        copied = _copy(source, [again.update, sink.write])
         first = signers[0].algorithm.digest
+        again = ContentDigests({first})
+        copied = _copy(source, [again.update, sink.write])
         if copied != size or again.digest(first) != digests.digest(first):
             raise InputError("the file changed while it was signed")
     elif digested != size:

@@ -17,6 +17,7 @@ from sealwright.smime.fields import Field, decode_field
 _PIECE = re.compile(
     r'(?P<quoted>"(?:[^"\\]|\\.)*")|(?P<special>[<>:;,@.\\"()\[\]])|(?P<atom>[^ \t\r\n<>:;,@.\\"()\[\]]+)|[ \t\r\n]+'
 )
+_BARE_QUOTE = re.compile(r'(?P<special>")')
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _ADDRESS_IN_TEXT = re.compile(r"[^\s@<>()\"',;:]+@[^\s@<>()\"',;:]+")
 _WARNING_ONLY = ("address-in-display-name", "from-not-ascii")
@@ -137,7 +138,7 @@ def _pieces(text: str) -> Iterator[re.Match[str]]:
         if match is None:  # cannot be: every character is in one of the classes
             return
         if depth and match.lastgroup == "quoted":
-            match = re.compile(r'(?P<special>")').match(text, position) or match
+            match = _BARE_QUOTE.match(text, position) or match
         if match.group() == "(":
             depth += 1
         elif match.group() == ")" and depth:
