@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mlkem, padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sealwright.errors import (
@@ -20,6 +20,7 @@ from sealwright.errors import (
     UnsupportedAlgorithmError,
     VerificationError,
 )
+from sealwright.keystore.examination import is_key_of
 from sealwright.keystore.model import (
     POOL,
     BegunProof,
@@ -31,6 +32,7 @@ from sealwright.keystore.model import (
     SealedRecord,
     SealedRelease,
 )
+from sealwright.wire.destruction import DestructionReceipt
 from sealwright.wire.device import DevicePublicKeys
 from sealwright.wire.encoding import decode_fields, encode_fields
 from sealwright.wire.hpke import hpke_seal
@@ -48,6 +50,7 @@ class MemoryKeystore:
         self._release_keys: dict[str, SealedRecord] = {}
         self.rsa_bits: dict[str, int] = {"rsa-2048": 2048, "rsa-3072": 3072, "rsa-4096": 4096}
         self.sealed = False
+        self.destroyed: set[str] = set()
 
     def generate_encryption_key(self, organization_id: str, algorithm: str) -> SealedRecord:
         """Make a pooled key."""
@@ -91,6 +94,18 @@ class MemoryKeystore:
         if sealed.identity.kind != "secret":
             raise PermissionDeniedError("only a secret comes out here")
         return self._unseal(sealed)
+
+    def examine(self, record: SealedRecord, certificate: bytes) -> bool:
+        """Tell whether a key is the one of its certificate."""
+        try:
+            return is_key_of(self._unseal(record), record.spki, certificate)
+        except VerificationError:
+            return False
+
+    def sign_destruction(self, receipt: DestructionReceipt) -> bytes:
+        """Remember and sign a destruction."""
+        self.destroyed.add(receipt.key_id)
+        return self.sign(self._release_keys[receipt.organization_id], "ed25519", receipt.encode())
 
     def derive_secret(self, organization_id: str, purpose: str) -> bytes:
         """Derive 32 octets."""
@@ -157,6 +172,8 @@ class MemoryKeystore:
             raise PermissionDeniedError("a record belongs to another mailbox")
         if credential.organization_id not in self._release_keys:
             raise SealedError("the organization has no release key")
+        if any(record.identity.record_id in self.destroyed for record in records):
+            raise PermissionDeniedError("a key was destroyed")
         keys = tuple(ReleasedKey(record.identity.record_id, self._unseal(record)) for record in records)
         info = manifest.encode()
         sealed_keys = hpke_seal(credential.device.hpke_public_key, info, encode_released_keys(keys))
@@ -167,11 +184,15 @@ class MemoryKeystore:
         self.sealed = True
 
     def _make_key(self, kind: str, organization_id: str, owner: str, algorithm: str) -> SealedRecord:
-        private_key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
+        private_key: (
+            ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | mlkem.MLKEM768PrivateKey | rsa.RSAPrivateKey
+        )
         if algorithm == "ed25519":
             private_key = ed25519.Ed25519PrivateKey.generate()
         elif algorithm == "p256":
             private_key = ec.generate_private_key(ec.SECP256R1())
+        elif algorithm == "ml-kem-768":
+            private_key = mlkem.MLKEM768PrivateKey.generate()
         elif algorithm == "p384":
             private_key = ec.generate_private_key(ec.SECP384R1())
         elif algorithm in self.rsa_bits:

@@ -15,7 +15,7 @@ from sealwright.wire.api import ReleaseRequest
 from sealwright.wire.device import DevicePublicKeys
 from sealwright.wire.encoding import sha256
 from sealwright.wire.hpke import generate_hpke_key_pair
-from sealwright.wire.manifest import ManifestKey, ReleaseManifest
+from sealwright.wire.manifest import RELEASED_STATES, ManifestKey, ReleaseManifest
 from sealwright.wire.proof import proof_answer, proof_transcript
 from sealwright.wire.signed_request import sign_request
 
@@ -86,7 +86,7 @@ class World:
         fields = {
             "device": said["device_thumbprint"].hex(),
             "nonce": said["request_nonce"].hex(),
-            "keys": ",".join(key.spki_sha256.hex() for key in said["keys"]),
+            "keys": ",".join(key.spki_sha256.hex() for key in said["keys"] if key.state in RELEASED_STATES),
         }
         record = LeafRecord(
             **{

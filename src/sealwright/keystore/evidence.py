@@ -31,7 +31,7 @@ def check_device_release(
     """Check all of the evidence.
 
     Args:
-        records: What is to be opened, in the manifest's order without destroyed keys.
+        records: What is to be opened, the manifest's released keys in its order.
         evidence: As handed in.
         vouching: Of this keystore.
         log_origin: Of the organization's log, from the registry.
@@ -54,7 +54,7 @@ def check_device_release(
     _require(policy.level in BUILT_LEVELS, "the release policy asks for more than the mailbox proof")
     # 4 The device itself asked for this release.
     _check_request(evidence)
-    # 5 The records are exactly the mailbox's keys that the manifest lists.
+    # 5 The records are exactly the mailbox's keys that the manifest lists as released.
     _check_records(records, manifest)
     # 6 The leaf names this release and is in the log.
     _check_log(evidence.log, manifest, log_origin, log_key)
@@ -77,7 +77,7 @@ def _check_request(evidence: DeviceReleaseEvidence) -> None:
 
 
 def _check_records(records: tuple[SealedRecord, ...], manifest: ReleaseManifest) -> None:
-    listed = [key for key in manifest.keys if key.state != "DESTROYED"]
+    listed = manifest.released_keys()
     _require(bool(records) and len(records) == len(listed), "the manifest lists other keys than were handed in")
     _require(len({key.key_id for key in manifest.keys}) == len(manifest.keys), "the manifest lists a key twice")
     for record, key in zip(records, listed, strict=True):
@@ -108,11 +108,11 @@ def _check_log(log: LogEvidence, manifest: ReleaseManifest, log_origin: str, log
     said = (record.kind, record.organization_id, record.chain_id, record.chain_number)
     wanted = (RELEASE_LEAF, manifest.organization_id, manifest.mailbox_id, manifest.chain_number)
     _require(said == wanted, "the leaf is of another act")
-    # c It names device, request and every key.
+    # c It names device, request and every key that leaves.
     fields = {
         "device": manifest.device_thumbprint.hex(),
         "nonce": manifest.request_nonce.hex(),
-        "keys": ",".join(key.spki_sha256.hex() for key in manifest.keys),
+        "keys": ",".join(key.spki_sha256.hex() for key in manifest.released_keys()),
     }
     _require(all(record.fields.get(name) == value for name, value in fields.items()), "the leaf is of another release")
 

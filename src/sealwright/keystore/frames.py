@@ -21,6 +21,7 @@ from sealwright.keystore.model import (
     SealedRecord,
     SealedRelease,
 )
+from sealwright.wire.destruction import DestructionReceipt
 
 LENGTH_BYTES = 4
 MAX_FRAME_BYTES = 32 * 1024 * 1024
@@ -32,6 +33,8 @@ METHODS: dict[str, tuple[Any, Any]] = {
     "open_secret": (tuple[SealedRecord], bytes),
     "generate_encryption_key": (tuple[str, str], SealedRecord),
     "assign_encryption_key": (tuple[SealedRecord, str, int], SealedRecord),
+    "examine": (tuple[SealedRecord, bytes], bool),
+    "sign_destruction": (tuple[DestructionReceipt], bytes),
     "derive_secret": (tuple[str, str], bytes),
     "begin_proof": (tuple[ProofBinding], BegunProof),
     "finish_proof": (tuple[SealedRecord, bytes, str, datetime], DeviceCredential),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from sealwright.wire.destruction import DestructionReceipt
 from sealwright.wire.device import DevicePublicKeys
 from sealwright.wire.manifest import ReleaseManifest
 
@@ -258,6 +259,26 @@ class Keystore(ServiceKeystore, Protocol):
 
         Raises:
             PermissionDeniedError: If the record is not a pooled encryption key.
+        """
+        ...
+
+    def examine(self, record: SealedRecord, certificate: bytes) -> bool:
+        """Tell whether an encryption key's record opens, and its key decrypts what is encrypted for its certificate.
+
+        Args:
+            record: Of a mailbox or of the pool.
+            certificate: DER; empty where there is none yet: then only the record's own public key counts.
+
+        Raises:
+            PermissionDeniedError: If the record is no encryption key.
+        """
+        ...
+
+    def sign_destruction(self, receipt: DestructionReceipt) -> bytes:
+        """Remember that a key is destroyed - its record is never opened again, wherever it turns up - and sign that.
+
+        Raises:
+            UnavailableError: If it cannot be written down.
         """
         ...
 

@@ -24,6 +24,7 @@ from sealwright.keystore.model import (
     SealedRecord,
     SealedRelease,
 )
+from sealwright.wire.destruction import DestructionReceipt
 
 START_SECONDS = 30.0
 CALL_SECONDS = 120.0
@@ -223,6 +224,14 @@ class PooledKeystore:
     def assign_encryption_key(self, pooled: SealedRecord, mailbox_id: str, generation: int) -> SealedRecord:
         """Re-seal a pooled key as a generation of a mailbox."""
         return self._call(SealedRecord, "assign_encryption_key", pooled, mailbox_id, generation)
+
+    def examine(self, record: SealedRecord, certificate: bytes) -> bool:
+        """Tell whether an encryption key is the one of its certificate."""
+        return self._call(bool, "examine", record, certificate)
+
+    def sign_destruction(self, receipt: DestructionReceipt) -> bytes:
+        """Remember and sign that a key is destroyed."""
+        return self._call(bytes, "sign_destruction", receipt)
 
     def derive_secret(self, organization_id: str, purpose: str) -> bytes:
         """Derive 32 octets for the web process."""

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mlkem, padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -21,7 +21,11 @@ from sealwright.wire.encoding import encode_fields
 
 NONCE_BYTES = 12
 SERVICE_ALGORITHMS = frozenset({"ed25519", "p256", "p384", "rsa-3072", "rsa-4096"})
-ENCRYPTION_ALGORITHMS = frozenset({"p256", "p384", "rsa-2048", "rsa-3072", "rsa-4096"})
+ENCRYPTION_ALGORITHMS = frozenset({"p256", "p384", "rsa-2048", "rsa-3072", "rsa-4096", "ml-kem-768", "ml-kem-1024"})
+_ML_KEM: dict[str, type[mlkem.MLKEM768PrivateKey] | type[mlkem.MLKEM1024PrivateKey]] = {
+    "ml-kem-768": mlkem.MLKEM768PrivateKey,
+    "ml-kem-1024": mlkem.MLKEM1024PrivateKey,
+}
 _CURVES: dict[str, ec.EllipticCurve] = {"p256": ec.SECP256R1(), "p384": ec.SECP384R1()}
 _ECDSA: dict[str, hashes.HashAlgorithm] = {"ecdsa-sha256": hashes.SHA256(), "ecdsa-sha384": hashes.SHA384()}
 
@@ -68,16 +72,24 @@ def open_record(keys: StorageKeys, record: SealedRecord) -> bytes:
 
 
 def generate_key(algorithm: str, permitted: frozenset[str]) -> tuple[bytes, bytes]:
-    """Make a key; return PKCS#8 and SubjectPublicKeyInfo, DER.
+    """Make a key; return PKCS#8 (of ML-KEM the seed form, RFC 9935 section 6) and SubjectPublicKeyInfo, DER.
 
     Raises:
         UnsupportedAlgorithmError: If the algorithm is not permitted.
     """
     if algorithm not in permitted:
         raise UnsupportedAlgorithmError(f"no key of this kind is made with {algorithm}")
-    key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
+    key: (
+        ec.EllipticCurvePrivateKey
+        | ed25519.Ed25519PrivateKey
+        | mlkem.MLKEM768PrivateKey
+        | mlkem.MLKEM1024PrivateKey
+        | rsa.RSAPrivateKey
+    )
     if algorithm == "ed25519":
         key = ed25519.Ed25519PrivateKey.generate()
+    elif algorithm in _ML_KEM:
+        key = _ML_KEM[algorithm].generate()
     elif algorithm in _CURVES:
         key = ec.generate_private_key(_CURVES[algorithm])
     else:

@@ -20,8 +20,11 @@ from sealwright.errors import (
     PermissionDeniedError,
     SealedError,
     UnsupportedAlgorithmError,
+    VerificationError,
 )
+from sealwright.keystore.destroyed import DESTROYED_NAME, DestroyedKeys
 from sealwright.keystore.evidence import BUILT_LEVELS, UNKNOWN_MAILBOX, check_device_release
+from sealwright.keystore.examination import is_key_of
 from sealwright.keystore.model import (
     POOL,
     BegunProof,
@@ -42,6 +45,7 @@ from sealwright.keystore.removed import REMOVED_NAME, RemovedDevices
 from sealwright.keystore.seal import Seal, create_root_key
 from sealwright.keystore.service_keys import SoftwareServiceKeystore
 from sealwright.keystore.vouching import Vouching
+from sealwright.wire.destruction import DestructionReceipt
 from sealwright.wire.device import DevicePublicKeys
 from sealwright.wire.encoding import decode_fields, encode_fields
 from sealwright.wire.hpke import hpke_seal
@@ -70,6 +74,7 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         self._derive = seal.derive
         self._vouching = Vouching(seal.derive("keystore", "vouching"))
         self._removed = RemovedDevices(seal_file.with_name(REMOVED_NAME))
+        self._destroyed = DestroyedKeys(seal_file.with_name(DESTROYED_NAME))
         self._registry = Registry(seal_file.with_name(REGISTRY_NAME), seal.derive("keystore", "registry"))
 
     def generate_service_key(self, organization_id: str, purpose: str, algorithm: str) -> SealedRecord:
@@ -105,7 +110,7 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         return super().sign(key, algorithm, message)
 
     def generate_encryption_key(self, organization_id: str, algorithm: str) -> SealedRecord:
-        """Make an encryption key for the pool: "rsa-2048", "rsa-3072", "rsa-4096", "p256" or "p384".
+        """Make an encryption key for the pool, of one of `records.ENCRYPTION_ALGORITHMS`.
 
         Raises:
             UnsupportedAlgorithmError: If the algorithm is another.
@@ -125,8 +130,34 @@ class SoftwareKeystore(SoftwareServiceKeystore):
             raise PermissionDeniedError("only a pooled encryption key can be assigned")
         if mailbox_id in {POOL, UNKNOWN_MAILBOX, ""} or not 1 <= generation <= MAX_GENERATION:
             raise InputError("a key is assigned to a mailbox, as generation 1 or later")
+        self._destroyed.check(pooled.identity)
         identity = replace(pooled.identity, owner=mailbox_id, generation=generation)
         return self._seal(identity, pooled.algorithm, self._open(pooled), pooled.spki)
+
+    def examine(self, record: SealedRecord, certificate: bytes) -> bool:
+        """Tell whether an encryption key's record opens, and its key decrypts what is encrypted for its certificate.
+
+        Raises:
+            PermissionDeniedError: If the record is no encryption key.
+        """
+        if record.identity.kind != "encryption-key":
+            raise PermissionDeniedError("only encryption keys are examined")
+        try:
+            self._destroyed.check(record.identity)
+            return is_key_of(self._open(record), record.spki, certificate)
+        except (VerificationError, PermissionDeniedError):
+            return False
+
+    def sign_destruction(self, receipt: DestructionReceipt) -> bytes:
+        """Remember that a key is destroyed, and sign that with the organization's release key.
+
+        Raises:
+            SealedError: If the organization has no release key.
+            UnavailableError: If it cannot be written down.
+        """
+        release_key = self._registry.release_key(receipt.organization_id)
+        self._destroyed.add(receipt.organization_id, receipt.key_id)
+        return super().sign(release_key, "ed25519", receipt.encode())
 
     def derive_secret(self, organization_id: str, purpose: str) -> bytes:
         """Derive 32 octets for the web process; the same at every start and node."""
@@ -220,6 +251,8 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         # 2 All evidence holds.
         check_device_release(records, evidence, self._vouching, origin, log_key.public_bytes_raw())
         self._removed.check(evidence.credential)
+        for record in records:
+            self._destroyed.check(record.identity)
         # 3 Open, seal to the device, sign.
         keys = tuple(ReleasedKey(record.identity.record_id, self._open(record)) for record in records)
         info = manifest.encode()

@@ -4,7 +4,7 @@ A client accepts a release only if the manifest is signed by the release key of 
 organization, mailbox, device and request, and lists every generation without a gap.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -15,6 +15,8 @@ from sealwright.wire.encoding import decode_fields, encode_fields
 
 KeyState = Literal["PRE_ACTIVATION", "ACTIVE", "SUSPENDED", "DEACTIVATED", "COMPROMISED", "DESTROYED"]
 """Key states of NIST SP 800-57 part 1 section 7."""
+RELEASED_STATES: Final[frozenset[KeyState]] = frozenset({"ACTIVE", "DEACTIVATED", "COMPROMISED"})
+"""Keys in these states go to devices, because old mail must stay readable; a manifest lists all others without them."""
 
 
 class ManifestKey(Struct, frozen=True):
@@ -47,7 +49,7 @@ class ReleaseManifest(Struct, frozen=True):
         request_nonce: 32 octets that the device chose.
         leaf_hash: RFC 6962 leaf hash of the "key.release" leaf.
         chain_number: Number of that leaf in the mailbox's chain; nothing before it may be missing from the owner's view.
-        keys: All keys of the mailbox, ordered by slot and generation.
+        keys: All keys of the mailbox, ordered by slot and generation, also those that are suspended or destroyed.
     """
 
     organization_id: str
@@ -57,6 +59,10 @@ class ReleaseManifest(Struct, frozen=True):
     leaf_hash: bytes
     chain_number: int
     keys: tuple[ManifestKey, ...]
+
+    def released_keys(self) -> tuple[ManifestKey, ...]:
+        """Return the keys that come with the manifest, in its order."""
+        return tuple(key for key in self.keys if key.state in RELEASED_STATES)
 
     def encode(self) -> bytes:
         """Encode as the bytes that are signed and that HPKE binds as `info`."""

@@ -187,9 +187,10 @@ def test_only_the_listed_keys_of_the_mailbox_open(world):
     refuse(world, good, (first, relabelled))
 
 
-def test_a_destroyed_key_is_listed_and_not_opened(world):
+@pytest.mark.parametrize("state", ["DESTROYED", "SUSPENDED", "PRE_ACTIVATION"])
+def test_a_key_that_may_not_leave_is_listed_and_not_opened(world, state):
     keys = world.evidence().manifest.keys
-    destroyed = (msgspec.structs.replace(keys[0], state="DESTROYED"), keys[1])
+    destroyed = (msgspec.structs.replace(keys[0], state=state), keys[1])
     evidence = world.evidence(manifest={"keys": destroyed})
     refuse(world, evidence)
     assert world.keystore.open(world.records[1:], evidence).sealed_keys
