@@ -6,8 +6,6 @@ when it is read, what is DER already as it stands, and the content is never copi
 depth and in the number of elements; bad input raises `DecodingError` and nothing else.
 """
 
-from typing import NamedTuple
-
 from sealwright.asn1.writer import header
 from sealwright.errors import DecodingError
 
@@ -19,32 +17,22 @@ _SIGNED_DATA_OID = bytes.fromhex("06092a864886f70d010702")
 _COMPRESSED_DATA_OID = bytes.fromhex("060b2a864886f70d0109100109")
 _SEQUENCE, _SET, _OCTETS, _CONSTRUCTED_OCTETS = 0x30, 0x31, 0x04, 0x24
 _CONSTRUCTED = 0x20
+_NEVER_DER = frozenset((_CONSTRUCTED_OCTETS, *range(0x1F, 0x100, 0x20)))
+"""An OCTET STRING in chunks, and tags above 30."""
 
 
-class _Element(NamedTuple):
-    """An element of which the header was read.
-
-    Attributes:
-        tag: One octet.
-        start: Of the header.
-        content: Where the content starts.
-        end: Where it ends; None if an end-of-contents says so.
-        limit: Nothing inside goes beyond.
-    """
-
-    tag: int
-    start: int
-    content: int
-    end: int | None
-    limit: int
+_Header = tuple[int, int, int, bool]
+"""Tag (one octet), start of the content, limit, whether the content ends at the limit: else an end-of-contents ends it before."""
 
 
 class _Transcoder:
     """Reads BER from one position to the next and appends DER to `out`.
 
     Each method that writes returns the position after the element. The header of what was written so far goes in front
-    when its size is known, by `_wrap`.
+    when its size is known, by `wrap`. Headers are bare tuples: of a short message they are what takes the time.
     """
+
+    __slots__ = ("data", "elements", "out", "size", "view")
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -53,71 +41,73 @@ class _Transcoder:
         self.size = 0
         self.elements = 0
 
-    def read(self, position: int, limit: int, depth: int) -> _Element:
+    def read(self, position: int, limit: int, depth: int) -> _Header:
         """Read a header."""
         self.elements += 1
         if depth > MAX_DEPTH or self.elements > MAX_ELEMENTS:
             raise DecodingError("the message nests too deep or has too many elements")
-        content = position + 2
+        data, content = self.data, position + 2
         if content > limit:
             raise DecodingError("an element is cut off")
-        tag, length = self.data[position], self.data[position + 1]
+        tag, length = data[position], data[position + 1]
         if tag & 0x1F == 0x1F:
             raise DecodingError("CMS has no tags above 30")
         if length == 0x80:
             if not tag & _CONSTRUCTED:
                 raise DecodingError("a primitive element has no definite length")
-            return _Element(tag, position, content, None, limit)
-        if length & 0x80:
+            return tag, content, limit, False
+        if length > 0x80:
             octets = length & 0x7F
             if octets > 8 or content + octets > limit:
                 raise DecodingError("a length is not valid")
-            length = int.from_bytes(self.data[content : content + octets], "big")
+            length = int.from_bytes(data[content : content + octets], "big")
             content += octets
-        end = content + length
-        if end > limit:
+        if content + length > limit:
             raise DecodingError("an element is cut off")
-        return _Element(tag, position, content, end, end)
+        return tag, content, content + length, True
 
-    def is_at_end(self, position: int, parent: _Element) -> bool:
+    def is_at_end(self, position: int, parent: _Header) -> bool:
         """Say whether an element has no more children."""
-        if parent.end is not None:
-            return position == parent.end
-        if position + 2 > parent.limit:
+        _, _, limit, is_definite = parent
+        if is_definite:
+            return position == limit
+        if position + 2 > limit:
             raise DecodingError("an element of indefinite length does not end")
-        return self.data[position] == 0 == self.data[position + 1]
+        return not self.data[position] and not self.data[position + 1]
 
     @staticmethod
-    def after(position: int, parent: _Element) -> int:
+    def after(position: int, parent: _Header) -> int:
         """Return the position after an element all of whose children were read."""
-        return position if parent.end is not None else position + 2
+        return position if parent[3] else position + 2
 
-    def only_child(self, parent: _Element, position: int, depth: int) -> _Element:
+    def only_child(self, parent: _Header, position: int, depth: int) -> _Header:
         """Read the header of a child; `close` checks later that it was the only one."""
-        if not parent.tag & _CONSTRUCTED or self.is_at_end(position, parent):
+        if not parent[0] & _CONSTRUCTED or self.is_at_end(position, parent):
             raise DecodingError("a constructed element was expected")
-        return self.read(position, parent.limit, depth)
+        return self.read(position, parent[2], depth)
 
-    def close(self, position: int, parent: _Element) -> int:
+    def close(self, position: int, parent: _Header) -> int:
         """Check that an element has no more children; returns the position after it."""
         if not self.is_at_end(position, parent):
             raise DecodingError("an element holds more than it should")
         return self.after(position, parent)
 
-    def skip(self, element: _Element, depth: int) -> int:
+    def skip(self, element: _Header, depth: int) -> int:
         """Return the position after an element without writing it."""
-        if element.end is not None:
-            return element.end
-        position = element.content
+        _, position, limit, is_definite = element
+        if is_definite:
+            return limit
         while not self.is_at_end(position, element):
-            position = self.skip(self.read(position, element.limit, depth + 1), depth + 1)
+            position = self.skip(self.read(position, limit, depth + 1), depth + 1)
         return position + 2
 
     # What writes.
 
-    def append(self, part: bytes | memoryview) -> None:
-        self.out.append(part)
-        self.size += len(part)
+    def append(self, start: int, end: int) -> int:
+        """Write octets as they came; returns where they end."""
+        self.out.append(self.view[start:end])
+        self.size += end - start
+        return end
 
     def begin(self) -> tuple[int, int]:
         """Leave a place for a header."""
@@ -131,107 +121,105 @@ class _Transcoder:
         self.out[index] = head
         self.size += len(head)
 
-    def verbatim(self, element: _Element, depth: int) -> int:
-        """Write an element as it came."""
-        end = self.skip(element, depth)
-        self.append(self.view[element.start : end])
-        return end
-
-    def verbatim_children(self, parent: _Element, depth: int) -> int:
+    def verbatim_children(self, parent: _Header, depth: int) -> int:
         """Write a constructed element whose children stay as they came."""
-        if not parent.tag & _CONSTRUCTED:
+        tag, position, limit, _ = parent
+        if not tag & _CONSTRUCTED:
             raise DecodingError("a constructed element was expected")
-        begun, position = self.begin(), parent.content
+        begun = self.begin()
         while not self.is_at_end(position, parent):
-            position = self.verbatim(self.read(position, parent.limit, depth + 1), depth + 1)
-        self.wrap(parent.tag, begun)
+            position = self.append(position, self.skip(self.read(position, limit, depth + 1), depth + 1))
+        self.wrap(tag, begun)
         return self.after(position, parent)
 
-    def segments(self, element: _Element, depth: int) -> int:
+    def segments(self, element: _Header, depth: int) -> int:
         """Write the segments of an OCTET STRING, whole or in chunks, without a header."""
-        if not element.tag & _CONSTRUCTED:
-            assert element.end is not None
-            self.append(self.view[element.content : element.end])
-            return element.end
-        position = element.content
+        tag, position, limit, _ = element
+        if not tag & _CONSTRUCTED:
+            return self.append(position, limit)
         while not self.is_at_end(position, element):
-            chunk = self.read(position, element.limit, depth + 1)
-            if chunk.tag not in (_OCTETS, _CONSTRUCTED_OCTETS):
+            chunk = self.read(position, limit, depth + 1)
+            if chunk[0] == _OCTETS:
+                position = self.append(chunk[1], chunk[2])
+            elif chunk[0] == _CONSTRUCTED_OCTETS:
+                position = self.segments(chunk, depth + 1)
+            else:
                 raise DecodingError("a chunk of an OCTET STRING is something else")
-            position = self.segments(chunk, depth + 1)
         return self.after(position, element)
 
-    def octet_string(self, element: _Element, tag: int, depth: int) -> int:
+    def octet_string(self, element: _Header, tag: int, depth: int) -> int:
         """Write an OCTET STRING whole, under a tag of its own."""
         begun = self.begin()
         end = self.segments(element, depth)
         self.wrap(tag, begun)
         return end
 
-    def der(self, element: _Element, depth: int) -> int:
+    def der(self, position: int, limit: int, depth: int) -> int:
         """Write an element with definite, shortest lengths; SETs keep their order."""
-        if element.end is not None and _is_der(self.data, element.start, element.end):
-            self.append(self.view[element.start : element.end])
-            return element.end
-        return self.recode(element, depth)
+        end = _end_of_der(self.data, position, limit)
+        if end is not None:
+            return self.append(position, end)
+        return self.recode(self.read(position, limit, depth), depth)
 
-    def recode(self, element: _Element, depth: int) -> int:
+    def recode(self, element: _Header, depth: int) -> int:
         """Do the same with an element that is not DER as it stands."""
-        if element.tag == _CONSTRUCTED_OCTETS:
+        tag, position, limit, _ = element
+        if tag == _CONSTRUCTED_OCTETS:
             return self.octet_string(element, _OCTETS, depth)
         begun = self.begin()
-        if not element.tag & _CONSTRUCTED:
+        if not tag & _CONSTRUCTED:
             end = self.segments(element, depth)
         else:
-            position = element.content
             while not self.is_at_end(position, element):
-                position = self.recode(self.read(position, element.limit, depth + 1), depth + 1)
+                position = self.recode(self.read(position, limit, depth + 1), depth + 1)
             end = self.after(position, element)
-        self.wrap(element.tag, begun)
+        self.wrap(tag, begun)
         return end
 
-    def set_of(self, element: _Element, depth: int) -> int:
+    def set_of(self, element: _Header, depth: int) -> int:
         """Write a SET OF in the order of DER (X.690 section 11.6)."""
-        begun, position = self.begin(), element.content
+        _, position, limit, _ = element
+        begun, size, first = self.begin(), self.size, len(self.out)
         members = []
         while not self.is_at_end(position, element):
-            size, first = self.size, len(self.out)
-            position = self.der(self.read(position, element.limit, depth + 1), depth + 1)
+            position = self.der(position, limit, depth + 1)
             members.append(b"".join(self.out[first:]))
             del self.out[first:]
-            self.size = size
-        for member in sorted(members):
-            self.append(member)
+        self.out.extend(sorted(members))
+        self.size = size + sum(map(len, members))
         self.wrap(_SET, begun)
         return self.after(position, element)
 
 
-def _is_der(data: bytes, position: int, end: int) -> bool:
-    """Say whether an element of definite length is written as DER, to all depths."""
-    ends = [end]
-    elements = 0
-    while True:
-        while position == ends[-1]:
-            ends.pop()
-            if not ends:
-                return True
-        elements += 1
-        if position + 2 > ends[-1] or elements > MAX_ELEMENTS or len(ends) > MAX_DEPTH:
-            return False
-        tag, length = data[position], data[position + 1]
-        position += 2
+def _end_of_der(data: bytes, position: int, limit: int) -> int | None:
+    """Return where an element ends that is written as DER, to all depths; None if it is not."""
+    outer: list[int] = []  # where the elements end that this one lies in
+    for _ in range(MAX_ELEMENTS):
+        content = position + 2
+        if content > limit:
+            return None
+        tag = data[position]
+        length = data[position + 1]
         if length >= 0x80:
             octets = length & 0x7F
-            length = int.from_bytes(data[position : position + octets], "big")
-            position += octets
-            if not 1 <= octets <= 8 or len(header(tag, length)) != 2 + octets:
-                return False
-        if position + length > ends[-1] or tag & 0x1F == 0x1F or tag == _CONSTRUCTED_OCTETS:
-            return False
-        if tag & _CONSTRUCTED:
-            ends.append(position + length)
+            length = int.from_bytes(data[content : content + octets], "big")
+            content += octets
+            if not 1 <= octets <= 8 or length < 0x80 or not length >> 8 * (octets - 1):
+                return None
+        position = content + length
+        if position > limit or tag in _NEVER_DER:
+            return None
+        if tag & _CONSTRUCTED and length:
+            if len(outer) >= MAX_DEPTH:
+                return None
+            outer.append(limit)
+            limit, position = position, content
         else:
-            position += length
+            while outer and position == limit:
+                limit = outer.pop()
+            if not outer:
+                return position
+    return None
 
 
 def element_to_der(data: bytes) -> bytes:
@@ -241,7 +229,7 @@ def element_to_der(data: bytes) -> bytes:
         DecodingError: If it is not one BER element within the limits.
     """
     transcoder = _Transcoder(data)
-    if transcoder.der(transcoder.read(0, len(data), 0), 0) != len(data):
+    if transcoder.der(0, len(data), 0) != len(data):
         raise DecodingError("something follows an element")
     return b"".join(transcoder.out)
 
@@ -254,61 +242,69 @@ def cms_to_der(data: bytes) -> bytes:
     """
     transcoder = _Transcoder(data)
     top = transcoder.read(0, len(data), 0)
-    if top.tag != _SEQUENCE:
+    if top[0] != _SEQUENCE:
         raise DecodingError("not a CMS ContentInfo")
-    whole = transcoder.begin()
     # 1 contentType
-    position = transcoder.der(transcoder.only_child(top, top.content, 1), 1)
+    if data[top[1] : top[1] + 1] != b"\x06":
+        raise DecodingError("the ContentInfo does not say what it holds")
+    position = transcoder.der(top[1], top[2], 1)
     content_type = b"".join(transcoder.out)
     encapsulates = content_type in (_SIGNED_DATA_OID, _COMPRESSED_DATA_OID)
+    transcoder.out.clear()
+    transcoder.size = 0
     # 2 content: [0] around one SEQUENCE
     explicit = transcoder.only_child(top, position, 1)
-    content = transcoder.only_child(explicit, explicit.content, 2)
-    if explicit.tag != 0xA0 or content.tag != _SEQUENCE:
+    content = transcoder.only_child(explicit, explicit[1], 2)
+    if explicit[0] != 0xA0 or content[0] != _SEQUENCE:
         raise DecodingError("the ContentInfo holds no SEQUENCE")
-    outer, inner = transcoder.begin(), transcoder.begin()
-    position = content.content
+    position = content[1]
     while not transcoder.is_at_end(position, content):
-        position = _field(transcoder, transcoder.read(position, content.limit, 3), encapsulates)
-    transcoder.wrap(_SEQUENCE, inner)
-    transcoder.wrap(0xA0, outer)
+        position = _field(transcoder, position, content[2], encapsulates)
     # 3 nothing after it
     position = transcoder.close(transcoder.after(position, content), explicit)
     if transcoder.close(position, top) != len(data):
         raise DecodingError("the message goes on after its end")
-    transcoder.wrap(_SEQUENCE, whole)
-    return b"".join(transcoder.out)
+    inner = header(_SEQUENCE, transcoder.size)
+    outer = content_type + header(0xA0, len(inner) + transcoder.size) + inner
+    return b"".join((header(_SEQUENCE, len(outer) + transcoder.size), outer, *transcoder.out))
 
 
-def _field(transcoder: _Transcoder, field: _Element, encapsulates: bool) -> int:
-    if field.tag == _SET:
+def _field(transcoder: _Transcoder, position: int, limit: int, encapsulates: bool) -> int:
+    tag = transcoder.data[position]
+    if tag not in (_SET, _SEQUENCE, 0xA0, 0xA1):
+        return transcoder.der(position, limit, 3)
+    field = transcoder.read(position, limit, 3)
+    if tag == _SET:
         return transcoder.set_of(field, 3)
-    if field.tag == _SEQUENCE:
+    if tag == _SEQUENCE:
         return _content(transcoder, field, encapsulates)
-    if encapsulates and field.tag in (0xA0, 0xA1):  # certificates and CRLs
+    if encapsulates:  # certificates and CRLs
         return transcoder.verbatim_children(field, 3)
-    if not encapsulates and field.tag == 0xA0:  # originatorInfo: certificates and CRLs one level deeper
-        begun, position = transcoder.begin(), field.content
-        while not transcoder.is_at_end(position, field):
-            position = transcoder.verbatim_children(transcoder.read(position, field.limit, 4), 4)
-        transcoder.wrap(field.tag, begun)
-        return transcoder.after(position, field)
-    return transcoder.der(field, 3)
-
-
-def _content(transcoder: _Transcoder, field: _Element, encapsulates: bool) -> int:
-    """Transcode EncapsulatedContentInfo or EncryptedContentInfo, joining the chunks of the content."""
-    begun, position = transcoder.begin(), field.content
+    if tag == 0xA1:  # attributes
+        return transcoder.der(position, limit, 3)
+    # originatorInfo: certificates and CRLs one level deeper
+    begun, position = transcoder.begin(), field[1]
     while not transcoder.is_at_end(position, field):
-        child = transcoder.read(position, field.limit, 4)
-        if child.tag < 0x40:  # the type, and an algorithm with its parameters
-            position = transcoder.der(child, 4)
-        elif child.tag & ~0x20 != 0x80 or (encapsulates and child.tag != 0xA0):
+        position = transcoder.verbatim_children(transcoder.read(position, field[2], 4), 4)
+    transcoder.wrap(tag, begun)
+    return transcoder.after(position, field)
+
+
+def _content(transcoder: _Transcoder, field: _Header, encapsulates: bool) -> int:
+    """Transcode EncapsulatedContentInfo or EncryptedContentInfo, joining the chunks of the content."""
+    _, position, limit, _ = field
+    begun = transcoder.begin()
+    while not transcoder.is_at_end(position, field):
+        if transcoder.data[position] < 0x40:  # the type, and an algorithm with its parameters
+            position = transcoder.der(position, limit, 4)
+            continue
+        child = transcoder.read(position, limit, 4)
+        if child[0] & ~0x20 != 0x80 or (encapsulates and child[0] != 0xA0):
             raise DecodingError("the content has another tag")
-        elif encapsulates:
+        if encapsulates:
             explicit = transcoder.begin()
-            octets = transcoder.only_child(child, child.content, 5)
-            if octets.tag not in (_OCTETS, _CONSTRUCTED_OCTETS):
+            octets = transcoder.only_child(child, child[1], 5)
+            if octets[0] not in (_OCTETS, _CONSTRUCTED_OCTETS):
                 raise DecodingError("the content is not one OCTET STRING")
             position = transcoder.close(transcoder.octet_string(octets, _OCTETS, 5), child)
             transcoder.wrap(0xA0, explicit)
