@@ -9,6 +9,7 @@ from support import openssl36
 from support.certificates import rsa_key
 from support.decryption import any_key, keys_of
 from support.envelopes import CONTENT, certificate_for
+from support.lasting_keys import seal_with_lasting_key
 
 from sealwright.cms import enveloped
 from sealwright.cms.decryptors import PasswordDecryptor, SymmetricKeyDecryptor
@@ -159,7 +160,10 @@ def test_we_open_what_openssl_encrypts_under_a_password(folder, cipher):
     assert enveloped.decrypt(message, any_key(KEYS["rsa"])).content == CONTENT
 
 
-@pytest.mark.parametrize(("option", "name"), [("-des3", "des-ede3-cbc"), ("-rc2-128", "rc2-cbc")])
+OLD = [("-des3", "des-ede3-cbc"), ("-rc2-128", "rc2-cbc"), ("-rc2-64", "rc2-64-cbc"), ("-rc2-40", "rc2-40-cbc")]
+
+
+@pytest.mark.parametrize(("option", "name"), OLD)
 def test_we_open_old_ciphers_on_demand(folder, option, name):
     message = encrypted("3.0", folder, option, "-provider", "legacy", "-provider", "default", "rsa.pem")
     with pytest.raises(DecryptionError, match=name):
@@ -169,11 +173,30 @@ def test_we_open_old_ciphers_on_demand(folder, option, name):
     assert opened.warnings == ("legacy-cipher",)
 
 
-@pytest.mark.parametrize("option", ["-rc2-40", "-rc2-64"])
-def test_short_rc2_keys_are_named_as_unread(folder, option):
-    message = encrypted("3.0", folder, option, "-provider", "legacy", "-provider", "default", "rsa.pem")
-    with pytest.raises(DecryptionError, match="RC2 of a key length"):
-        enveloped.decrypt(message, any_key(KEYS["rsa"]), allow_legacy=True)
+@pytest.mark.parametrize("name", ["p256", "p384", "p521"])
+def test_we_open_triple_des_wrapped_for_a_curve_on_demand(folder, name):
+    message = encrypted("3.0", folder, "-des3", f"{name}.pem")
+    opened = enveloped.decrypt(message, any_key(KEYS[name]), allow_legacy=True)
+    assert (opened.content, opened.content_cipher, opened.key_management) == (CONTENT, "des-ede3-cbc", "ecdh-sha1-kdf")
+    with pytest.raises(DecryptionError, match="des-ede3-cbc"):
+        enveloped.decrypt(message, any_key(KEYS[name]))
+
+
+@pytest.mark.parametrize("by_key_identifier", [False, True])
+def test_openssl_reads_agreement_with_a_lasting_key_as_we_do(folder, by_key_identifier):
+    """It does not write it; the message is made by hand, so both must read the same."""
+    sender = (certificate_for(KEYS["p256"].public_key(), "sender"), KEYS["p256"])
+    recipient = ec.generate_private_key(ec.SECP256R1())
+    certificate = certificate_for(recipient.public_key(), "recipient")
+    (folder / "sender.pem").write_bytes(sender[0].public_bytes(Encoding.PEM))
+    (folder / "r.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (folder / "r.key").write_bytes(recipient.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    message = seal_with_lasting_key(sender, (certificate, recipient), by_key_identifier=by_key_identifier)
+    (folder / "e").write_bytes(message)
+    command = "cms -decrypt -binary -inform DER -in e -originator sender.pem -inkey r.key -recip r.pem"
+    assert openssl30(*command.split(), folder=folder).stdout == CONTENT
+    opened = enveloped.decrypt(message, any_key(recipient), certificates=[CERTIFICATES["p384"], sender[0]])
+    assert (opened.content, opened.key_management) == (CONTENT, "static-ecdh-sha256-kdf")
 
 
 @pytest.mark.parametrize("size", ["768", "1024"])

@@ -95,10 +95,30 @@ class CbcEncryptor:
         return self._encryptor.update(bytes((missing,)) * missing) + self._encryptor.finalize(), b""
 
 
+class CbcContext(Protocol):
+    """Decrypts whole blocks in CBC mode; `cryptography`'s contexts do."""
+
+    def update(self, data: bytes | memoryview, /) -> bytes:
+        """Return the plaintext of the whole blocks so far."""
+        ...
+
+    def update_into(self, data: memoryview, buffer: memoryview, /) -> int:
+        """Write the plaintext of the whole blocks so far into a buffer; returns how many octets."""
+        ...
+
+    def finalize(self) -> bytes:
+        """Return nothing.
+
+        Raises:
+            ValueError: If the ciphertext was not whole blocks.
+        """
+        ...
+
+
 class CbcDecryptor:
     """A block cipher in CBC mode with PKCS #7 padding; the last block is kept back until the end is known."""
 
-    def __init__(self, decryptor: CipherContext, block_bits: int) -> None:
+    def __init__(self, decryptor: CbcContext, block_bits: int) -> None:
         self._decryptor, self._block_bits = decryptor, block_bits
         self._block_bytes, self._kept = block_bits // 8, b""
 

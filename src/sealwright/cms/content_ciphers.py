@@ -34,6 +34,7 @@ from sealwright.cms.cipher_streams import (
     GcmDecryptor,
     GcmEncryptor,
 )
+from sealwright.cms.rc2 import Rc2CbcDecryptor
 from sealwright.cms.recipient_schema import AEADParameters, RC2CBCParameter
 from sealwright.errors import DecodingError, DecryptionError
 
@@ -44,7 +45,8 @@ _Kind = Literal["cbc", "gcm", "ccm", "chacha20-poly1305", "des-ede3-cbc", "rc2-c
 _SHORT_BYTES = 64 * 1024
 """GCM in one call saves half of the time of a short mail; of a longer one it makes a copy too many."""
 _NONCE_BYTES = {"cbc": 16, "gcm": 12, "chacha20-poly1305": 12}
-_RC2_128_BITS = 58  # RFC 8018 appendix B.2.3: rc2ParameterVersion of the only key length that OpenSSL still has
+_RC2_KEYS = {160: ("rc2-40-cbc", 5), 120: ("rc2-64-cbc", 8), 58: ("rc2-cbc", 16)}
+"""RFC 8018 appendix B.2.3: rc2ParameterVersion, and a key as long as it is strong (RFC 8551 appendix B.2)."""
 _CEK_HKDF_SALT = b"The Cryptographic Message Syntax"  # RFC 9709 section 2
 _CIPHERS: dict[str, tuple[str, _Kind, int]] = {
     **{oid: (f"aes-{size * 8}-cbc", "cbc", size) for oid, size in algorithms.CBC_KEY_BYTES.items()},
@@ -57,7 +59,6 @@ _CIPHERS: dict[str, tuple[str, _Kind, int]] = {
 _BLOCK_CIPHERS: dict[str, Callable[[bytes], BlockCipherAlgorithm]] = {
     "cbc": ciphers.AES,
     "des-ede3-cbc": old_ciphers.TripleDES,
-    "rc2-cbc": old_ciphers.RC2,
 }
 _OIDS = {name: oid for oid, (name, _, _) in _CIPHERS.items()}
 
@@ -119,6 +120,8 @@ class ContentCipher:
                 return CcmDecryptor(key, self.nonce, self.tag_bytes, associated_data)
             if self.kind == "chacha20-poly1305":
                 return ChaCha20Poly1305Decryptor(key, self.nonce, associated_data)
+            if self.kind == "rc2-cbc":
+                return CbcDecryptor(Rc2CbcDecryptor(key, len(key) * 8, self.nonce), 64)
             block_cipher = _BLOCK_CIPHERS[self.kind](key)
             decryptor = Cipher(block_cipher, modes.CBC(self.nonce)).decryptor()
             return CbcDecryptor(decryptor, block_cipher.block_size)
@@ -231,8 +234,9 @@ def _with_parameters(
             return ContentCipher(name, kind, key_bytes, parameters.aes_nonce, parameters.aes_icv_length, info)
         if kind == "rc2-cbc":
             old = identifier[1].parse(RC2CBCParameter)
-            if old.rc2_parameter_version != _RC2_128_BITS:
+            if old.rc2_parameter_version not in _RC2_KEYS:
                 raise DecryptionError("the message is encrypted with RC2 of a key length that is not read here")
+            name, key_bytes = _RC2_KEYS[old.rc2_parameter_version]
             return ContentCipher(name, kind, key_bytes, old.iv, 0, info)
         tag_bytes = MAX_TAG_BYTES if kind == "chacha20-poly1305" else 0
         return ContentCipher(name, kind, key_bytes, identifier[1].parse(bytes), tag_bytes, info)

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa, x448, x25519
 
 from sealwright.cms import kem, key_agreement, key_transport, symmetric_recipients
 from sealwright.cms.identifiers import RecipientIdentifier
+from sealwright.cms.known_certificates import KnownCertificate
 from sealwright.cms.recipient_schema import (
     KEKRecipientInfo,
     KEMRecipientInfo,
@@ -33,11 +34,13 @@ class WrappedKey:
         recipient: Whose key it takes.
         info: The RecipientInfo.
         encrypted_key: The wrapped content-encryption key; one KeyAgreeRecipientInfo may hold several.
+        originator_certificate: The certificate with the sender's key, where a KeyAgreeRecipientInfo names one and it is there.
     """
 
     recipient: RecipientIdentifier
     info: OpenableRecipientInfo
     encrypted_key: bytes
+    originator_certificate: KnownCertificate | None = None
 
 
 class KeyDecryptor(Protocol):
@@ -80,7 +83,7 @@ class PrivateKeyDecryptor:
             if isinstance(key, ec.EllipticCurvePrivateKey | x25519.X25519PrivateKey | x448.X448PrivateKey):
                 if not isinstance(info, KeyAgreeRecipientInfo):
                     return None
-                return key_agreement.unwrap_key(info, wrapped.encrypted_key, key)
+                return key_agreement.unwrap_key(info, wrapped.encrypted_key, key, wrapped.originator_certificate)
             return kem.unwrap_key(info, key) if isinstance(info, KEMRecipientInfo) else None
         except (ValueError, keywrap.InvalidUnwrap, DecodingError, UnsupportedAlgorithm):
             return None
@@ -91,7 +94,7 @@ class SymmetricKeyDecryptor:
     """A key-encryption key that was agreed before (KEKRecipientInfo).
 
     Attributes:
-        key_encryption_key: 16, 24 or 32 octets, for AES key wrap.
+        key_encryption_key: 16, 24 or 32 octets, for AES key wrap; 24 for triple DES.
     """
 
     key_encryption_key: bytes = field(repr=False)

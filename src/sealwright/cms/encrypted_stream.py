@@ -26,6 +26,7 @@ from sealwright.cms.recipients import (
     candidate_keys,
     encode_recipient_infos,
     enveloped_data_version,
+    originators,
     parse_recipient_infos,
     wrap_for_all,
     wrapped_keys,
@@ -191,11 +192,10 @@ def _read_head(reader: PullReader, *, allow_legacy: bool) -> _Message:
     if kind not in (schema.ENVELOPED_DATA, schema.AUTH_ENVELOPED_DATA):
         raise DecodingError("the message is not encrypted")
     # 2 originatorInfo, recipientInfos
-    if reader.next_tag(data) == 0xA0:
-        reader.raw()
+    originator_info = content_of(0xA0, reader.der()) if reader.next_tag(data) == 0xA0 else None
     if reader.next_tag(data) != _SET:
         raise DecodingError("the message has no recipients")
-    wrapped = wrapped_keys(parse_recipient_infos(content_of(_SET, reader.der())))
+    wrapped = wrapped_keys(parse_recipient_infos(content_of(_SET, reader.der())), originators(originator_info, ()))
     # 3 EncryptedContentInfo up to its content
     info = reader.head(_SEQUENCE)
     content_type = dotted(reader.raw(limit=64))

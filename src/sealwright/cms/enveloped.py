@@ -1,7 +1,7 @@
 """EnvelopedData (RFC 5652 section 6) and AuthEnvelopedData (RFC 5083) over whole messages."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -20,6 +20,7 @@ from sealwright.cms.recipients import (
     candidate_keys,
     encode_recipient_infos,
     enveloped_data_version,
+    originators,
     wrap_for_all,
     wrapped_keys,
 )
@@ -137,13 +138,20 @@ def encrypt(
     return schema.content_info(schema.ENVELOPED_DATA, *tlv_parts(0x30, *fields))
 
 
-def decrypt(content_info: bytes, find_keys: FindKeys, *, allow_legacy: bool = False) -> Decrypted:
+def decrypt(
+    content_info: bytes,
+    find_keys: FindKeys,
+    *,
+    allow_legacy: bool = False,
+    certificates: Iterable[x509.Certificate] = (),
+) -> Decrypted:
     """Decrypt with whichever of the reader's keys fits.
 
     Args:
         content_info: DER or BER.
         find_keys: Gives every key that a recipient identifier may mean.
         allow_legacy: Also read triple DES and RC2, for old mail.
+        certificates: Of senders who encrypt with a lasting key (RFC 6278), besides those in the message.
 
     Raises:
         DecodingError: If it is not an encrypted CMS message, or malformed.
@@ -162,7 +170,8 @@ def decrypt(content_info: bytes, find_keys: FindKeys, *, allow_legacy: bool = Fa
     else:
         raise DecodingError("the message is not encrypted")
     is_authenticated = isinstance(message, schema.AuthEnvelopedData)
-    wrapped = wrapped_keys(message.recipient_infos.as_list())
+    originator_info = None if message.originator_info is None else b"".join(map(schema.raw, message.originator_info))
+    wrapped = wrapped_keys(message.recipient_infos.as_list(), originators(originator_info, certificates))
     cipher = read_cipher(info.content_encryption_algorithm, authenticated=is_authenticated, allow_legacy=allow_legacy)
     if info.encrypted_content is None:
         raise DecodingError("the message has lost its content")

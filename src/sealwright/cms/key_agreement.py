@@ -1,7 +1,7 @@
 """KeyAgreeRecipientInfo: the content-encryption key wrapped under an agreed key (RFC 5652 section 6.2.2).
 
 P-256, P-384 and P-521 with the X9.63 KDF (RFC 5753); X25519 and X448 with HKDF or the X9.63 KDF (RFC 8418). The sender's key is
-always ephemeral; static-static agreement is not read.
+always ephemeral; agreement with the key of the sender's certificate (RFC 6278) is read.
 """
 
 from cryptography import x509
@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.x963kdf import X963KDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from sealwright.cms import algorithms, schema
-from sealwright.cms.identifiers import issuer_and_serial
+from sealwright.cms import algorithms, key_wraps, schema
+from sealwright.cms.identifiers import RecipientIdentifier, identifier, issuer_and_serial
+from sealwright.cms.known_certificates import KnownCertificate
 from sealwright.cms.recipient_schema import (
     ECCCMSSharedInfo,
     KeyAgreeRecipientInfo,
@@ -78,26 +79,50 @@ def _ephemeral(public_key: AgreementPublicKey) -> tuple[bytes, OriginatorPublicK
     return shared, originator, algorithms.X25519_HKDF_SHA256
 
 
-def unwrap_key(info: KeyAgreeRecipientInfo, encrypted_key: bytes, private_key: AgreementPrivateKey) -> bytes:
+def unwrap_key(
+    info: KeyAgreeRecipientInfo,
+    encrypted_key: bytes,
+    private_key: AgreementPrivateKey,
+    originator_certificate: KnownCertificate | None = None,
+) -> bytes:
     """Unwrap one recipient's content-encryption key.
+
+    Args:
+        info: As in the message.
+        encrypted_key: The recipient's.
+        private_key: Of the recipient.
+        originator_certificate: That which the message names, if it does not hold the sender's key itself.
 
     Raises:
         ValueError: If the originator's key is not a valid point, or the shared secret is zero.
         InvalidUnwrap: If the key does not fit.
-        DecodingError: If the scheme is not known.
+        DecodingError: If the scheme is not known, or the originator's certificate is not there or of another kind.
     """
     scheme, wrap, size = _scheme(info)
+    shared = _exchange(private_key, _originator_key(info, private_key, originator_certificate))
+    kek = _derive(scheme, shared, wrap, size, info.ukm)
+    return key_wraps.unwrap_key(schema.algorithm_oid(wrap), kek, encrypted_key)
+
+
+def originator_of(info: KeyAgreeRecipientInfo) -> RecipientIdentifier | None:
+    """Return whose certificate holds the sender's key, or None where the message holds it itself (RFC 6278 section 2)."""
     originator = info.originator.value
-    if not isinstance(originator, OriginatorPublicKey):
-        raise DecodingError("static key agreement is not read")
-    if originator.public_key.padding_bits():
-        raise DecodingError("the originator's key is not whole octets")
-    shared = _exchange(private_key, originator.public_key.as_bytes())
-    return keywrap.aes_key_unwrap(_derive(scheme, shared, wrap, size, info.ukm), encrypted_key)
+    return None if isinstance(originator, OriginatorPublicKey) else identifier(originator)
+
+
+def wrap_oid(info: KeyAgreeRecipientInfo) -> str:
+    """Return the dotted OID of the key wrap.
+
+    Raises:
+        DecodingError: If the scheme is not known.
+    """
+    return schema.algorithm_oid(_scheme(info)[1])
 
 
 def describe(info: KeyAgreeRecipientInfo) -> tuple[str, int]:
-    """Name the scheme, such as "ecdh-sha256-kdf" or "x25519-hkdf-sha256", and the length of its key-encryption key.
+    """Name the scheme and the length of its key-encryption key.
+
+    Names are such as "ecdh-sha256-kdf", "static-ecdh-sha256-kdf" where the sender's key is not ephemeral, "x25519-hkdf-sha256".
 
     Raises:
         DecodingError: If it is not known.
@@ -105,7 +130,8 @@ def describe(info: KeyAgreeRecipientInfo) -> tuple[str, int]:
     scheme, _, size = _scheme(info)
     originator = info.originator.value
     oid = schema.algorithm_oid(originator.algorithm) if isinstance(originator, OriginatorPublicKey) else ""
-    agreement = {algorithms.X25519: "x25519", algorithms.X448: "x448"}.get(oid, "ecdh")
+    static = "" if isinstance(originator, OriginatorPublicKey) else "static-"
+    agreement = static + {algorithms.X25519: "x25519", algorithms.X448: "x448"}.get(oid, "ecdh")
     if scheme in algorithms.HKDF_SCHEMES:
         return f"{agreement}-hkdf-{algorithms.HKDF_SCHEMES[scheme].name}", size
     return f"{agreement}-{algorithms.X963_KDFS[scheme].name}-kdf", size
@@ -117,10 +143,25 @@ def _scheme(info: KeyAgreeRecipientInfo) -> tuple[str, schema.AlgorithmIdentifie
     if oid not in algorithms.X963_KDFS and oid not in algorithms.HKDF_SCHEMES:
         raise DecodingError("not a key agreement that is read here")
     wrap = schema.algorithm_parameter(info.key_encryption_algorithm)
-    size = algorithms.WRAP_KEY_BYTES.get(schema.algorithm_oid(wrap))
-    if size is None:
-        raise DecodingError("not an AES key wrap")
-    return oid, wrap, size
+    return oid, wrap, key_wraps.wrap_key_bytes(schema.algorithm_oid(wrap))
+
+
+def _originator_key(
+    info: KeyAgreeRecipientInfo, private_key: AgreementPrivateKey, certificate: KnownCertificate | None
+) -> bytes:
+    """Return the sender's public key as a point or in its raw form."""
+    originator = info.originator.value
+    if isinstance(originator, OriginatorPublicKey):
+        if originator.public_key.padding_bits():
+            raise DecodingError("the originator's key is not whole octets")
+        return originator.public_key.as_bytes()
+    key, own = certificate.public_key if certificate is not None else None, private_key.public_key()
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        if isinstance(own, ec.EllipticCurvePublicKey) and own.curve.name == key.curve.name:
+            return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    elif isinstance(key, x25519.X25519PublicKey | x448.X448PublicKey) and type(key) is type(own):
+        return key.public_bytes_raw()
+    raise DecodingError("the certificate with the originator's key is not there, or its key is of another kind")
 
 
 def _exchange(private_key: AgreementPrivateKey, originator: bytes) -> bytes:

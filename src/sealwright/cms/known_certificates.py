@@ -5,6 +5,7 @@ nothing here says that a certificate is trusted.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,6 +20,8 @@ from sealwright.cms.signature_algorithms import KeyKind, key_kind
 from sealwright.errors import DecodingError
 from sealwright.pkix.extensions import UNDECODABLE
 
+MAX_CERTIFICATES = 64
+"""Three for each of twenty signers."""
 _REMEMBERED = 512
 """With the next limit at most 8 MiB of certificates."""
 _REMEMBERED_BYTES = 16 * 1024
@@ -60,6 +63,21 @@ def known_certificate(der: bytes) -> KnownCertificate | None:
 def from_certificate(certificate: x509.Certificate) -> KnownCertificate | None:
     """Return what is known of a parsed certificate."""
     return known_certificate(certificate.public_bytes(Encoding.DER))
+
+
+def parse_certificates(choices: Sequence[bytes]) -> tuple[KnownCertificate, ...]:
+    """Read CertificateSet; attribute certificates and what cannot be read are left out.
+
+    Args:
+        choices: DER of each CertificateChoices.
+
+    Raises:
+        DecodingError: If there are too many.
+    """
+    if len(choices) > MAX_CERTIFICATES:
+        raise DecodingError("the message brings too many certificates")
+    found = (known_certificate(choice) for choice in choices if choice[:1] == b"\x30")
+    return tuple(known for known in found if known is not None)
 
 
 @lru_cache(maxsize=_REMEMBERED)

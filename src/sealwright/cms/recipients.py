@@ -6,7 +6,7 @@ Each kind of RecipientInfo has a module of its own; this one chooses between the
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from cryptography import x509
@@ -14,13 +14,14 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, rsa, x448, x25519
 
-from sealwright.asn1.der import content_of
+from sealwright.asn1.der import content_of, elements
 from sealwright.asn1.writer import tlv
-from sealwright.cms import kem, key_agreement, key_transport
+from sealwright.cms import algorithms, kem, key_agreement, key_transport, schema
 from sealwright.cms.content_ciphers import ContentCipher
 from sealwright.cms.decryptors import FindKeys, OpenableRecipientInfo, WrappedKey
 from sealwright.cms.identifiers import RecipientIdentifier, identifier
 from sealwright.cms.key_transport import KeyTransport
+from sealwright.cms.known_certificates import KnownCertificate, from_certificate, parse_certificates
 from sealwright.cms.recipient_schema import (
     KEKRecipientInfo,
     KEMRecipientInfo,
@@ -132,8 +133,12 @@ def parse_recipient_infos(encoded: bytes) -> list[RecipientInfo]:
         raise DecodingError("a RecipientInfo is malformed") from error
 
 
-def wrapped_keys(infos: Sequence[RecipientInfo]) -> list[WrappedKey]:
+def wrapped_keys(infos: Sequence[RecipientInfo], originators: Sequence[KnownCertificate] = ()) -> list[WrappedKey]:
     """List the wrapped keys of a message in its order; kinds that are not known are skipped.
+
+    Args:
+        infos: Of the message.
+        originators: Certificates of which one may hold the sender's key, those of originatorInfo among them.
 
     Raises:
         DecodingError: If there are more than `MAX_RECIPIENTS`.
@@ -143,12 +148,16 @@ def wrapped_keys(infos: Sequence[RecipientInfo]) -> list[WrappedKey]:
         if isinstance(info, KeyTransRecipientInfo):
             found.append(WrappedKey(identifier(info.rid), info, info.encrypted_key))
         elif isinstance(info, KeyAgreeRecipientInfo):
+            named, originator = key_agreement.originator_of(info), None
+            if named is not None:
+                originator = next((each for each in originators if named.matches(each.certificate)), None)
             found.extend(
-                WrappedKey(identifier(key.rid), info, key.encrypted_key) for key in info.recipient_encrypted_keys
+                WrappedKey(identifier(key.rid), info, key.encrypted_key, originator)
+                for key in info.recipient_encrypted_keys
             )
         elif isinstance(info, KEKRecipientInfo):
-            named = RecipientIdentifier(key_identifier=info.kekid.key_identifier)
-            found.append(WrappedKey(named, info, info.encrypted_key))
+            agreed = RecipientIdentifier(key_identifier=info.kekid.key_identifier)
+            found.append(WrappedKey(agreed, info, info.encrypted_key))
         elif isinstance(info, PasswordRecipientInfo):
             found.append(WrappedKey(RecipientIdentifier(is_password=True), info, info.encrypted_key))
         elif (kem_info := kem.read_info(info)) is not None:
@@ -156,6 +165,22 @@ def wrapped_keys(infos: Sequence[RecipientInfo]) -> list[WrappedKey]:
         if len(found) > MAX_RECIPIENTS:
             raise DecodingError("the message has too many recipients")
     return found
+
+
+def originators(originator_info: bytes | None, more: Iterable[x509.Certificate]) -> tuple[KnownCertificate, ...]:
+    """Return the certificates that may hold the key of a sender who has a lasting one.
+
+    Args:
+        originator_info: Content of OriginatorInfo (RFC 5652 section 6.1) in DER; None where the message has none.
+        more: That are known otherwise.
+
+    Raises:
+        DecodingError: If it is malformed, or brings too many certificates.
+    """
+    sets = [content for tag, content in elements(originator_info or b"") if tag == 0xA0]
+    brought = (known for each in sets for known in parse_certificates([tlv(*choice) for choice in elements(each)]))
+    others = (from_certificate(certificate) for certificate in more)
+    return (*brought, *(known for known in others if known is not None))
 
 
 def candidate_keys(wrapped: Sequence[WrappedKey], find_keys: FindKeys, cipher: ContentCipher) -> Iterator[KeyCandidate]:
@@ -191,9 +216,11 @@ def _describe(info: OpenableRecipientInfo, cipher: ContentCipher) -> tuple[str, 
     """Name how a key is wrapped, and what is weak about that.
 
     Raises:
-        DecodingError: If an algorithm is not known.
+        DecodingError: If an algorithm is not known, or triple DES wraps a key of another cipher.
         ValueError: If its parameters are malformed.
     """
+    if not cipher.is_legacy and _wrap_oid(info) == algorithms.DES_EDE3_WRAP:
+        raise DecodingError("triple DES wraps the key of a better cipher")
     if isinstance(info, KeyTransRecipientInfo):
         short = len(info.encrypted_key) < key_transport.MIN_RSA_BYTES
         return key_transport.key_management(info), ("rsa-short",) if short else ()
@@ -204,3 +231,9 @@ def _describe(info: OpenableRecipientInfo, cipher: ContentCipher) -> tuple[str, 
         name, wrap_bytes, is_weak = kem.describe(info)
         return name, ("key-wrap-weak",) if is_weak or wrap_bytes < cipher.key_bytes else ()
     return "kek" if isinstance(info, KEKRecipientInfo) else "password", ()
+
+
+def _wrap_oid(info: OpenableRecipientInfo) -> str:
+    if isinstance(info, KeyAgreeRecipientInfo):
+        return key_agreement.wrap_oid(info)
+    return schema.algorithm_oid(info.key_encryption_algorithm) if isinstance(info, KEKRecipientInfo) else ""

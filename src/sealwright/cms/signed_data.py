@@ -10,14 +10,12 @@ from sealwright.asn1.writer import tlv
 from sealwright.cms import schema
 from sealwright.cms.digests import Digest, digest_for
 from sealwright.cms.enveloped import MAX_MESSAGE_BYTES
-from sealwright.cms.known_certificates import KnownCertificate, known_certificate
+from sealwright.cms.known_certificates import KnownCertificate, parse_certificates
 from sealwright.cms.signer_info import SignerInfo, parse_signer_info
 from sealwright.errors import DecodingError
 
 MAX_SIGNERS = 16
 """Documents that circulate for signing have a few; each costs a verification."""
-MAX_CERTIFICATES = 64
-"""Three for each of twenty signers."""
 MAX_CRLS = 64
 """One for each issuer."""
 _OCSP_RESPONSE = object_identifier("1.3.6.1.5.5.7.16.2")
@@ -84,21 +82,6 @@ def announced_digests(digest_algorithms: Iterable[bytes]) -> list[Digest]:
     """
     found = (digest_for(identifier) for identifier in digest_algorithms)
     return list(dict.fromkeys(digest for digest in found if digest is not None))
-
-
-def parse_certificates(choices: Sequence[bytes]) -> tuple[KnownCertificate, ...]:
-    """Read CertificateSet; attribute certificates and what cannot be read are left out.
-
-    Args:
-        choices: DER of each CertificateChoices.
-
-    Raises:
-        DecodingError: If there are too many.
-    """
-    if len(choices) > MAX_CERTIFICATES:
-        raise DecodingError("the message brings too many certificates")
-    found = (known_certificate(choice) for choice in choices if choice[:1] == b"\x30")
-    return tuple(known for known in found if known is not None)
 
 
 def parse_revocation_information(choices: Sequence[bytes]) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:

@@ -16,15 +16,13 @@ from sealwright.cms import schema
 from sealwright.cms.content_stream import Progress, Sink, Source, dotted, open_content_info, pieces_of
 from sealwright.cms.digests import ContentDigests, digest_for
 from sealwright.cms.examining import examine_signers
-from sealwright.cms.known_certificates import from_certificate
+from sealwright.cms.known_certificates import MAX_CERTIFICATES, from_certificate, parse_certificates
 from sealwright.cms.signed_data import (
-    MAX_CERTIFICATES,
     MAX_CRLS,
     MAX_SIGNERS,
     SignedDataParts,
     announced_digests,
     load_signed_data,
-    parse_certificates,
     parse_revocation_information,
 )
 from sealwright.cms.signer_info import parse_signer_info

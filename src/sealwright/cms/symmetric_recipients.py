@@ -2,12 +2,11 @@
 
 import hmac
 
-from cryptography.hazmat.primitives import keywrap
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.ciphers import algorithms as ciphers
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
-from sealwright.cms import algorithms, schema
+from sealwright.cms import algorithms, key_wraps, schema
 from sealwright.cms.recipient_schema import KEKRecipientInfo, PasswordRecipientInfo, PBKDF2Params
 from sealwright.errors import DecodingError
 from sealwright.pkix.pbes2 import PBKDF2_PRFS
@@ -24,12 +23,13 @@ def unwrap_kek(info: KEKRecipientInfo, key_encryption_key: bytes) -> bytes:
 
     Raises:
         InvalidUnwrap: If the key does not fit.
-        DecodingError: If the algorithm is not an AES key wrap of this key's length.
+        DecodingError: If the algorithm is not a key wrap of this key's length.
+        ValueError: If the wrapped key has the wrong length.
     """
-    size = algorithms.WRAP_KEY_BYTES.get(schema.algorithm_oid(info.key_encryption_algorithm))
-    if size != len(key_encryption_key):
-        raise DecodingError("not an AES key wrap for this key")
-    return keywrap.aes_key_unwrap(key_encryption_key, info.encrypted_key)
+    wrap = schema.algorithm_oid(info.key_encryption_algorithm)
+    if key_wraps.wrap_key_bytes(wrap) != len(key_encryption_key):
+        raise DecodingError("not a key wrap for this key")
+    return key_wraps.unwrap_key(wrap, key_encryption_key, info.encrypted_key)
 
 
 def unwrap_password(info: PasswordRecipientInfo, password: bytes) -> bytes:

@@ -147,7 +147,7 @@ def _open_opaque(entity: Entity, envelope: Envelope, find_keys: FindKeys, trust:
     try:
         kind = cms_kind(content_info)
         if kind == "encrypted":
-            opened = _decrypt(entity, content_info, envelope, find_keys)
+            opened = _decrypt(entity, content_info, envelope, find_keys, trust)
         elif kind == "signed":
             opened = _open_signed(entity, content_info, envelope, trust)
         else:
@@ -164,7 +164,9 @@ def _open_opaque(entity: Entity, envelope: Envelope, find_keys: FindKeys, trust:
     return opened
 
 
-def _decrypt(entity: Entity, content_info: bytes, envelope: Envelope, find_keys: FindKeys) -> bytes | None:
+def _decrypt(
+    entity: Entity, content_info: bytes, envelope: Envelope, find_keys: FindKeys, trust: Trust
+) -> bytes | None:
     asked: dict[RecipientIdentifier, None] = {}
 
     def find_and_note(recipient: RecipientIdentifier) -> Sequence[KeyDecryptor]:
@@ -172,7 +174,7 @@ def _decrypt(entity: Entity, content_info: bytes, envelope: Envelope, find_keys:
         return find_keys(recipient)
 
     try:
-        found = enveloped.decrypt(content_info, find_and_note, allow_legacy=True)
+        found = enveloped.decrypt(content_info, find_and_note, allow_legacy=True, certificates=trust.certificates)
     except DecryptionError as error:
         encryption = Encryption(is_decrypted=False, recipients=tuple(asked))
         envelope.layers.append(Layer("encrypted", entity.content_type, encryption=encryption))

@@ -133,15 +133,15 @@ def test_derived_keys_are_those_of_rfc_9709(inner, derived):
     assert cipher.decrypt(unwrapped, ciphertext + rest, tag[: cipher.tag_bytes]) == PLAINTEXT
 
 
+def rc2(version):
+    return lambda iv: schema.algorithm(
+        algorithms.RC2_CBC, asn1.encode_der(RC2CBCParameter(rc2_parameter_version=version, iv=iv))
+    )
+
+
 OLD = {
     "des-ede3-cbc": (TripleDES, 24, lambda iv: schema.algorithm(algorithms.DES_EDE3_CBC, asn1.encode_der(iv))),
-    "rc2-cbc": (
-        RC2,
-        16,
-        lambda iv: schema.algorithm(
-            algorithms.RC2_CBC, asn1.encode_der(RC2CBCParameter(rc2_parameter_version=58, iv=iv))
-        ),
-    ),
+    "rc2-cbc": (RC2, 16, rc2(58)),
 }
 
 
@@ -156,6 +156,18 @@ def test_old_ciphers_are_read_on_demand_only(name):
     cipher = read_cipher(identifier(iv), authenticated=False, allow_legacy=True)
     assert (cipher.name, cipher.is_legacy, cipher.is_authenticated) == (name, True, False)
     assert cipher.decrypt(key, ciphertext) == PLAINTEXT
+    with pytest.raises(DecryptionError):
+        cipher.decrypt(key, ciphertext[:-1])
+    with pytest.raises(DecryptionError):
+        read_cipher(identifier(iv[:7]), authenticated=False, allow_legacy=True).decrypt(key, ciphertext)
+
+
+@pytest.mark.parametrize(("version", "name", "key_bytes"), [(160, "rc2-40-cbc", 5), (120, "rc2-64-cbc", 8)])
+def test_short_rc2_keys_are_read_on_demand_only(version, name, key_bytes):
+    with pytest.raises(DecryptionError, match=name):
+        read_cipher(rc2(version)(bytes(8)), authenticated=False)
+    cipher = read_cipher(rc2(version)(bytes(8)), authenticated=False, allow_legacy=True)
+    assert (cipher.name, cipher.key_bytes, cipher.is_legacy) == (name, key_bytes, True)
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -199,7 +211,7 @@ def test_short_and_absurd_tags_are_refused(mode, tag_bytes):
                 schema.algorithm(algorithms.CEK_HKDF_SHA256, schema.algorithm_der(schema.algorithm("1.2")))
             ),
         ),
-        schema.algorithm(algorithms.RC2_CBC, asn1.encode_der(RC2CBCParameter(rc2_parameter_version=160, iv=bytes(8)))),
+        schema.algorithm(algorithms.RC2_CBC, asn1.encode_der(RC2CBCParameter(rc2_parameter_version=57, iv=bytes(8)))),
     ],
 )
 @pytest.mark.parametrize("authenticated", [True, False])

@@ -16,7 +16,8 @@ from sealwright.asn1.der import content_of
 from sealwright.cms import schema, signed
 from sealwright.cms.digests import SHA256, SHA512, ContentDigests
 from sealwright.cms.examining import examine_signers
-from sealwright.cms.signed_data import announced_digests, parse_certificates
+from sealwright.cms.known_certificates import parse_certificates
+from sealwright.cms.signed_data import announced_digests
 from sealwright.cms.signer_info import make_signer_info, parse_signer_info
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import DecodingError, InputError, InvalidSignatureError, UnsupportedAlgorithmError
