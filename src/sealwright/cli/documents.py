@@ -1,4 +1,4 @@
-"""`sealwright encrypt`, `decrypt`, `sign` and `verify`: files as CMS, with this device or with keys and trust from files."""
+"""Files as CMS, with this device or with keys and trust from files: `sealwright encrypt`, `decrypt`, `sign`, `verify` ...."""
 
 import sys
 from contextlib import ExitStack
@@ -86,6 +86,28 @@ def sign(options: ClientOptions, file: Path, output: Path, detached: bool, files
     _report(options, output)
 
 
+@click.command("countersign")
+@_FILE
+@_OUTPUT
+@file_options("keys")
+@client_options
+def countersign(options: ClientOptions, file: Path, output: Path, files: FileOptions) -> None:
+    """Sign every signature in FILE (- is standard input), to witness it or to agree; what was signed is not needed.
+
+    The signatures are not verified first: `verify` does that.
+    """
+    _check_output(options, output)
+    with ExitStack() as stack:
+        signers: list[Signer]
+        if files.has_keys:
+            signers, now = list(files.signers()), files.moment()
+        else:
+            context = stack.enter_context(options.open("or give --p12, or --key and --cert"))
+            signers, now = [ready_signer(context)], context.clock.now()
+        documents.countersign_document(_from(file), _to(output), signers, signing_time=now)
+    _report(options, output)
+
+
 @click.command("verify")
 @_FILE
 @click.option("--content", type=_INPUT_FILE, help="The document of a detached signature.")
@@ -118,7 +140,8 @@ def verify(options: ClientOptions, file: Path, content: Path | None, output: Pat
     if options.as_json:
         print_json(view)
     else:
-        said = one_line(f"signed by {', '.join(view.signer)} ({view.identity_level}), {view.signing_time}")
+        over = f", countersigned by {', '.join(view.countersigned_by)}" if view.countersigned_by else ""
+        said = one_line(f"signed by {', '.join(view.signer)} ({view.identity_level}), {view.signing_time}{over}")
         click.echo(said, err=output == _STANDARD)
 
 

@@ -131,6 +131,11 @@ def _signer(signer: SignerVerdict) -> list[tuple[str, str]]:
         lines.append((f"claims to be signed at {signer.signing_time.isoformat()}", ""))
     if signer.proven_time is not None:
         lines.append((f"was there at {signer.proven_time.isoformat()}, as a timestamp proves", _GOOD))
+    for each in signer.countersigners:
+        by = ", ".join(each.addresses) or "an unknown signer"
+        reason = f" because {each.reason} [{each.problem}]" if each.reason else ""
+        valid, style = ("valid", _GOOD) if each.is_valid else (f"NOT valid{reason}", _DOUBT)
+        lines.append((f"countersigned by {by}: {valid}", style))
     if signer.digest:
         lines.append((f"digest {signer.digest} {signer.signature_algorithm}".rstrip(), ""))
     return lines

@@ -21,6 +21,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "encrypt": ("sealwright.cli.documents:encrypt", "Encrypt a file."),
     "decrypt": ("sealwright.cli.documents:decrypt", "Decrypt a file."),
     "sign": ("sealwright.cli.documents:sign", "Sign a file."),
+    "countersign": ("sealwright.cli.documents:countersign", "Sign the signatures of a file."),
     "verify": ("sealwright.cli.documents:verify", "Verify the signature of a file."),
     "timestamp": ("sealwright.cli.timestamp:timestamp", "Put a timestamp on the signature of a file."),
     "devices": ("sealwright.cli.devices:devices", "The devices of the mailbox: list, remove."),

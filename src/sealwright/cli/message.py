@@ -1,20 +1,22 @@
-"""`sealwright message`: one RFC 5322 message from standard input to standard output, with this device or with files."""
+"""`sealwright message`: one RFC 5322 message, from standard input to standard output, with this device or with files."""
 
 import sys
+from pathlib import Path
 
 import click
 
-from sealwright.cli.client_options import ClientOptions, client_options
+from sealwright.cli.client_options import EXISTING_FILE, ClientOptions, client_options
 from sealwright.cli.file_options import FileOptions, file_options
 from sealwright.cli.mail import message_document, signature_line
 from sealwright.cli.output import print_json, print_warnings
 from sealwright.client.copies import sign_message
 from sealwright.client.read import ReadMessage, read_message, read_message_with
 from sealwright.client.send import encrypt_message
+from sealwright.client.signing import own_certificates
 from sealwright.cms.signers import Signer
 from sealwright.errors import InputError, InvalidSignatureError
 from sealwright.smime.algorithm_choice import Recipient, choose
-from sealwright.smime.compose import Protection, protect
+from sealwright.smime.compose import Protection, certificates_message, compressed_message, protect
 
 _KEYS = "or give --p12, or --key and --cert"
 
@@ -96,6 +98,30 @@ def verify(options: ClientOptions, files: FileOptions) -> None:
         click.echo(signature_line(opened))
     if opened.signature.state != "valid":
         raise InvalidSignatureError("the message has no valid signature of its sender")
+
+
+@message.command("compress")
+@client_options
+def compress(options: ClientOptions) -> None:
+    """Make the message smaller; its header stays as it is, and nothing is protected. Few programs read it."""
+    _write(options, compressed_message(sys.stdin.buffer.read()))
+
+
+@message.command("certificates")
+@click.argument("certificate_files", metavar="[FILE]...", type=EXISTING_FILE, nargs=-1)
+@click.option("--crl", type=EXISTING_FILE, multiple=True, help="Revocation list to send along, PEM or DER.")
+@client_options
+def certificates(options: ClientOptions, certificate_files: tuple[Path, ...], crl: tuple[Path, ...]) -> None:
+    """Write a message that carries the certificates in FILEs, or this device's own; standard input is its header.
+
+    Mail programs that open it know whom to encrypt to.
+    """
+    files = FileOptions(certificate=certificate_files, crl=crl).trust()
+    carried = list(files.certificates)
+    if not carried and not files.crls:
+        with options.open("or give files with certificates") as context:
+            carried = own_certificates(context)
+    _write(options, certificates_message(sys.stdin.buffer.read(), carried, files.crls))
 
 
 def _judged(options: ClientOptions, files: FileOptions, content: bytes) -> ReadMessage:

@@ -1,5 +1,6 @@
 """Documents as CMS: encrypted to certificates, signed, opened and verified; with keys of this device or from files."""
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -25,9 +26,11 @@ from sealwright.client.document_files import (
 from sealwright.client.key_files import pem_block
 from sealwright.client.read import SignatureView, signer_view
 from sealwright.cms.content_stream import Progress, Sink, Source
+from sealwright.cms.countersigning import countersign
 from sealwright.cms.decryptors import FindKeys
 from sealwright.cms.encrypted_stream import decrypt_stream, encrypt_stream
 from sealwright.cms.enveloped import MAX_MESSAGE_BYTES, Decryption
+from sealwright.cms.signed_data import load_signed_data
 from sealwright.cms.signed_stream import examine_detached_stream, examine_stream, sign_stream
 from sealwright.cms.signers import Signer
 from sealwright.errors import DecodingError, InputError, InvalidSignatureError, MailHeldError
@@ -96,6 +99,27 @@ def sign_document(
     """
     with reading_again(document) as source, writing(output) as sink:
         sign_stream(source, sink, signers, detached=detached, signing_time=signing_time, progress=progress)
+
+
+def countersign_document(
+    document: InputFile, output: OutputFile, signers: Sequence[Signer], *, signing_time: datetime
+) -> None:
+    """Countersign every signature of a file of at most 64 MiB, DER, BER or PEM; writes DER. They are not verified before.
+
+    Raises:
+        DecodingError: If it is not a signature, or too large.
+        InputError: If nobody signed it.
+        OSError: If a file cannot be read or written. Whatever is raised, a file at `output` is as it was.
+    """
+    with _opened(document) as source:
+        content_info = source.read(MAX_MESSAGE_BYTES + 1)
+    signatures = [info.signature for info in load_signed_data(content_info).signer_infos]
+    if not signatures:
+        raise InputError("nobody signed the file, so there is nothing to countersign")
+    for signature, signer in itertools.product(signatures, signers):
+        content_info = countersign(content_info, signature, signer, signing_time=signing_time)
+    with writing(output) as sink:
+        sink.write(content_info)
 
 
 def verify_document(

@@ -129,6 +129,7 @@ def _signer(signer: SignerVerdict) -> dict[str, Any]:
         "weaknesses": list(signer.weaknesses),
         "matches_from": signer.matches_from,
         "matches_sender": signer.matches_sender,
+        "countersigners": [_signer(each) for each in signer.countersigners],
     }
 
 

@@ -30,6 +30,7 @@ class SignatureView:
         signing_time: As the signer claims, ISO 8601, or empty.
         reason: For people, where the state is not "valid".
         warnings: For people.
+        countersigned_by: Addresses of those whose valid countersignature lies over the signature.
     """
 
     state: SignatureState
@@ -38,6 +39,7 @@ class SignatureView:
     signing_time: str = ""
     reason: str = ""
     warnings: tuple[str, ...] = ()
+    countersigned_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,8 @@ def signer_view(signer: SignerVerdict) -> SignatureView:
     if not signer.is_intact:
         return SignatureView("invalid", reason=signer.reason, warnings=warnings)
     state: SignatureState = "valid" if signer.is_trusted else "untrusted"
-    return SignatureView(state, signer.addresses, signer.identity_level, _time(signer), signer.reason, warnings)
+    over = tuple(address for each in signer.countersigners if each.is_valid for address in each.addresses)
+    return SignatureView(state, signer.addresses, signer.identity_level, _time(signer), signer.reason, warnings, over)
 
 
 def _time(signer: SignerVerdict) -> str:

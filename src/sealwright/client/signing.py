@@ -59,6 +59,18 @@ def ready_signer(context: ClientContext) -> PrivateKeySigner:
     return load_signer(context.store.state.signing_key)
 
 
+def own_certificates(context: ClientContext) -> list[x509.Certificate]:
+    """Return what others need to write to the owner of this device and to know his signature, with all intermediates.
+
+    Raises:
+        NotFoundError: If the mailbox has no encryption certificate yet.
+        ConfigurationError: If set-up has not come that far.
+    """
+    signer = load_signer(context.store.state.signing_key)
+    certificate, chain = context.key_ring.active_certificate()
+    return [certificate, *chain, signer.certificate, *signer.chain]
+
+
 def _certify(context: ClientContext, signing: SigningKey) -> None:
     store, private_key = context.store, load_p256_private_key(signing.private_key_pkcs8)
     request = x509.CertificateSigningRequestBuilder(x509.Name([])).sign(private_key, hashes.SHA256())

@@ -1,9 +1,14 @@
 """Unsigned attributes of a SignerInfo (RFC 5652 section 5.3): what others add to a signature after it was made."""
 
+from collections.abc import Iterable, Sequence
+
+from cryptography import x509
+
 from sealwright.asn1.ber import cms_to_der
 from sealwright.asn1.der import content_of, elements, object_identifier
 from sealwright.asn1.writer import tlv
 from sealwright.cms import schema
+from sealwright.cms.known_certificates import encoded_certificate
 from sealwright.cms.signed_attributes import attribute
 from sealwright.errors import DecodingError, InputError
 
@@ -12,6 +17,7 @@ TIMESTAMP_TOKEN = object_identifier("1.2.840.113549.1.9.16.2.14")
 """id-aa-timeStampToken (RFC 3161 appendix A): a token over the signature value."""
 MAX_UNSIGNED_ATTRIBUTES = 64
 """Long-term formats have a dozen."""
+_CERTIFICATES = 0xA0
 
 
 def parse_unsigned_attributes(content: bytes) -> dict[bytes, list[bytes]]:
@@ -35,7 +41,13 @@ def parse_unsigned_attributes(content: bytes) -> dict[bytes, list[bytes]]:
     return found
 
 
-def add_unsigned_attribute(content_info: bytes, signature: bytes, attribute_type: bytes, value: bytes) -> bytes:
+def add_unsigned_attribute(
+    content_info: bytes,
+    signature: bytes,
+    attribute_type: bytes,
+    value: bytes,
+    certificates: Iterable[x509.Certificate] = (),
+) -> bytes:
     """Add an attribute to a signature of a message; the signature itself is not touched.
 
     Args:
@@ -43,6 +55,7 @@ def add_unsigned_attribute(content_info: bytes, signature: bytes, attribute_type
         signature: Which of its signatures, by its value.
         attribute_type: DER OBJECT IDENTIFIER, such as `TIMESTAMP_TOKEN`.
         value: DER.
+        certificates: To send along with it.
 
     Returns:
         DER ContentInfo.
@@ -67,5 +80,20 @@ def add_unsigned_attribute(content_info: bytes, signature: bytes, attribute_type
         added.append(tlv(tag, *(tlv(*field) for field in fields)))
     if not is_found:
         raise InputError("the message does not hold this signature")
-    body = tlv(0x30, *(tlv(*part) for part in parts[:-1]), tlv(0x31, *sorted(added)))
+    before = _with_certificates(parts[:-1], certificates)
+    body = tlv(0x30, *(tlv(*part) for part in before), tlv(0x31, *sorted(added)))
     return schema.content_info(schema.SIGNED_DATA, body)
+
+
+def _with_certificates(
+    parts: Sequence[tuple[int, bytes]], certificates: Iterable[x509.Certificate]
+) -> list[tuple[int, bytes]]:
+    """Return version, digestAlgorithms, encapContentInfo, certificates and CRLs, with more certificates."""
+    wanted = {encoded_certificate(each)[0] for each in certificates}
+    if not wanted:
+        return list(parts)
+    version, digests, content, *sets = parts
+    present = [tlv(*each) for tag, octets in sets if tag == _CERTIFICATES for each in elements(octets)]
+    kept = [each for each in sets if each[0] != _CERTIFICATES]
+    merged = (_CERTIFICATES, b"".join(sorted({*present, *wanted})))
+    return [version, digests, content, merged, *kept]

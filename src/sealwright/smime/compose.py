@@ -5,13 +5,15 @@ header confidentiality policy's choice (`header_protection`), by default "[...]"
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from sealwright.cms import enveloped, signed
+from sealwright.cms.compressed import compress
 from sealwright.cms.signers import Signer
 from sealwright.errors import DecodingError, InputError
 from sealwright.smime.algorithm_choice import Algorithms
@@ -111,6 +113,51 @@ def protect(
     if protection.triple_wrap and signer is not None:
         entity = _signed(entity, signer, signing_time, protection)
     return _header([*trace, *outside]) + entity
+
+
+def compressed_message(message: bytes) -> bytes:
+    """Compress a message (RFC 8551 section 3.6); its header stays outside, and nothing is protected.
+
+    Args:
+        message: RFC 5322; any line ends. Bcc is removed.
+
+    Returns:
+        RFC 5322 with CRLF.
+
+    Raises:
+        InputError: If the message is malformed or too large.
+    """
+    if len(message) > MAX_MESSAGE_BYTES:
+        raise InputError("the message is too large to be compressed")
+    outside, structural, body = _taken_apart(message)
+    structural, body = canonical(structural, body)
+    content = b"".join(each.line for each in structural) + b"\r\n" + body
+    return _header(outside) + opaque_entity("compressed-data", compress(content))
+
+
+def certificates_message(
+    message: bytes, certificates: Iterable[x509.Certificate], crls: Iterable[x509.CertificateRevocationList] = ()
+) -> bytes:
+    """Return a message that carries certificates and nothing else (certs-only, RFC 8551 section 3.8).
+
+    Args:
+        message: RFC 5322 without a text: its header.
+        certificates: At least one, or a list.
+        crls: Revocation lists.
+
+    Returns:
+        RFC 5322 with CRLF.
+
+    Raises:
+        InputError: If the header is malformed, there is a text, or nothing to carry.
+    """
+    outside, _structural, body = _taken_apart(message)
+    if body.strip():
+        raise InputError("a message that carries certificates has no text; give its header alone")
+    carried, lists = list(certificates), [each.public_bytes(Encoding.DER) for each in crls]
+    if not carried and not lists:
+        raise InputError("there is no certificate and no list to carry")
+    return _header(outside) + opaque_entity("certs-only", signed.certificates_only(carried, lists))
 
 
 def _taken_apart(message: bytes) -> tuple[list[Field], list[Field], bytes]:

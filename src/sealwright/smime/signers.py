@@ -55,6 +55,8 @@ class SignerVerdict:
             (RFC 8551 section 2.5.2).
         matches_from: The certificate names the one author.
         matches_sender: The certificate names the Sender.
+        countersigners: Of others over this signature (RFC 5652 section 11.4), each judged by itself; what they are worth does
+            not change what this one is.
         cautions: About this signature.
     """
 
@@ -75,6 +77,7 @@ class SignerVerdict:
     capabilities: bytes = b""
     matches_from: bool = False
     matches_sender: bool = False
+    countersigners: tuple["SignerVerdict", ...] = ()
     cautions: tuple[Caution, ...] = ()
 
     @property
@@ -191,6 +194,7 @@ def _judge(report: SignerReport, examined: SignedContent, trust: Trust) -> Signe
         signature_algorithm=report.signature_algorithm,
         weaknesses=weaknesses,
         capabilities=report.capabilities if path and not is_early else b"",
+        countersigners=tuple(_judge(each, examined, trust) for each in report.countersignatures),
         cautions=tuple(found),
     )
 

@@ -9,6 +9,8 @@ from support import command_line
 from support.certificates import rsa_key
 from support.mail_people import MailRoot
 
+from sealwright.cms import signed
+
 ROOT, OTHER_ROOT = MailRoot(), MailRoot("Other")
 PEOPLE = {
     "alice": ROOT.person("alice"),
@@ -18,6 +20,7 @@ PEOPLE = {
 }
 CONTENT = b"\x00binary\r\ncontent\n" * 1000
 MAIL = b"From: Alice <alice@example.test>\r\nTo: bob@example.test\r\nSubject: Money\r\n\r\nPay 10 to Bob.\r\n"
+HEADER = b"From: Alice <alice@example.test>\r\nTo: bob@example.test\r\nSubject: My certificates\r\n\r\n"
 
 
 @pytest.fixture
@@ -236,3 +239,80 @@ def test_a_file_that_was_encrypted_with_a_password_is_opened_with_it(folder, run
     assert not (folder / "out.bin").exists()
     done = run("decrypt", "file.p7m", "-o", "out.bin", "--password-file", "bad.pwd", "--password-file", "good.pwd")
     assert (done.code, (folder / "out.bin").read_bytes()) == (0, CONTENT)
+
+
+def test_a_signature_is_countersigned_and_verified(folder, run):
+    assert run("sign", "file", "-o", "file.p7s", *keys("alice")).code == 0
+    done = run("countersign", "file.p7s", "-o", "both.p7s", *keys("bob"), *keys("eve"), "--json")
+    assert (done.code, json.loads(done.out)["size_bytes"]) == (0, (folder / "both.p7s").stat().st_size)
+    said = run("verify", "both.p7s", "-o", "out.bin", *TRUST)
+    assert (said.code, said.err) == (0, "")
+    assert b"signed by alice@example.test" in said.out
+    assert said.out.strip().endswith(b"countersigned by bob@example.test")  # eve's root is not trusted
+    assert (folder / "out.bin").read_bytes() == CONTENT
+    openssl(folder, "-verify", "-binary", "-inform", "DER", "-in", "both.p7s", "-CAfile", "root.pem", "-out", "v.bin")
+    assert (folder / "v.bin").read_bytes() == CONTENT
+    explained = run("inspect", "both.p7s", *TRUST)
+    assert b"countersigned by bob@example.test: valid" in explained.out
+    assert b"countersigned by alice@example.test: NOT valid" in explained.out
+    printed = subprocess.run(
+        ["openssl", "cms", "-cmsout", "-print", "-noout", "-inform", "DER", "-in", "both.p7s"],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    ).stdout
+    assert printed.count(b"object: countersignature") == 2
+
+
+@pytest.mark.parametrize(("given", "said"), [("file", "not a CMS"), ("bare.p7c", "nothing to countersign")])
+def test_what_carries_no_signature_is_not_countersigned(folder, run, given, said):
+    certificate = PEOPLE["bob"].certificate
+    (folder / "bare.p7c").write_bytes(signed.certificates_only([certificate]))
+    done = run("countersign", given, "-o", "out.bin", *keys("bob"))
+    assert (done.code, said in done.err) == (2, True)
+    assert not (folder / "out.bin").exists()
+
+
+def test_a_message_carries_certificates(folder, run):
+    sent = run("message", "certificates", "bob.pem", "alice.pem", "--crl", "crl.pem", given=HEADER)
+    assert (sent.code, sent.err) == (0, "")
+    assert sent.out.startswith(HEADER.strip())
+    (folder / "sent.eml").write_bytes(sent.out)
+    explained = json.loads(run("inspect", "sent.eml", "--json").out)
+    assert [each["kind"] for each in explained["layers"]] == ["certificates-only"]
+    assert [each["code"] for each in explained["warnings"]] == ["certificates-only"]
+    command = ["openssl", "smime", "-pk7out", "-in", "sent.eml", "-out", "sent.p7c"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    shown = json.loads(run("certificate", "show", "sent.p7c", "--json").out)
+    assert {each["addresses"] for each in shown} == {"alice@example.test", "bob@example.test"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "code", "said"),
+    [
+        (("bob.pem",), MAIL, 2, "has no text"),
+        (("bob.pem",), b"no header", 2, "malformed header"),
+        (("bob.key",), HEADER, 2, "no certificate"),
+        ((), HEADER, 4, "or give files with certificates"),
+    ],
+)
+def test_a_message_that_cannot_carry_certificates(run, arguments, given, code, said):
+    done = run("message", "certificates", *arguments, given=given)
+    assert (done.code, done.out) == (code, b"")
+    assert said in done.err
+
+
+def test_a_message_is_compressed(folder, run):
+    large = MAIL + b"Again and again.\r\n" * 1000
+    sent = run("message", "compress", given=large.replace(b"\r\n\r\n", b"\r\nBcc: c@example.test\r\n\r\n", 1))
+    assert (sent.code, sent.err) == (0, "")
+    assert len(sent.out) * 10 < len(large)
+    assert b"Subject: Money" in sent.out
+    assert b"Bcc" not in sent.out
+    assert b"smime-type=compressed-data" in sent.out
+    (folder / "sent.eml").write_bytes(sent.out)
+    explained = json.loads(run("inspect", "sent.eml", "--json").out)
+    assert ([each["kind"] for each in explained["layers"]], explained["summary"]["signed"]) == (["compressed"], False)
+    assert explained["body_text"].startswith("Pay 10 to Bob.\nAgain")
+    signed_too = run("message", "sign", *keys("alice"), given=sent.out)
+    assert run("message", "verify", *TRUST, given=signed_too.out).code == 0

@@ -21,8 +21,17 @@ RICH = FROM_ALICE + encrypted(
 
 
 TABLE = PAGE.partition("## The JSON document")[2].partition("## Warnings")[0]
-HAS_ITS_OWN_ROW = ("protected", "certificate", "recipient", "path", "recipients", "attachments", "warnings")
-OBJECTS = ("layers", "signers", "path", "recipients", "attachments", "warnings")
+HAS_ITS_OWN_ROW = (
+    "protected",
+    "certificate",
+    "recipient",
+    "path",
+    "recipients",
+    "attachments",
+    "warnings",
+    "countersigners",
+)
+OBJECTS = ("layers", "signers", "countersigners", "path", "recipients", "attachments", "warnings")
 
 
 def names(value, prefix=""):
