@@ -21,6 +21,7 @@ from sealwright.errors import (
     VerificationError,
 )
 from sealwright.keystore.examination import is_key_of
+from sealwright.keystore.importing import open_imported_key
 from sealwright.keystore.model import (
     POOL,
     BegunProof,
@@ -31,11 +32,13 @@ from sealwright.keystore.model import (
     ReleasePolicy,
     SealedRecord,
     SealedRelease,
+    SignedImportKey,
 )
 from sealwright.wire.destruction import DestructionReceipt
 from sealwright.wire.device import DevicePublicKeys
 from sealwright.wire.encoding import decode_fields, encode_fields
-from sealwright.wire.hpke import hpke_seal
+from sealwright.wire.hpke import expand_hpke_seed, hpke_seal
+from sealwright.wire.key_import import import_key_input
 from sealwright.wire.manifest import ReleasedKey, encode_released_keys
 from sealwright.wire.proof import proof_answer, proof_transcript
 
@@ -62,6 +65,21 @@ class MemoryKeystore:
             raise PermissionDeniedError("only a pooled encryption key can be assigned")
         identity = replace(pooled.identity, owner=mailbox_id, generation=generation)
         return self._seal(identity, pooled.algorithm, self._unseal(pooled), pooled.spki)
+
+    def import_public_key(self, organization_id: str) -> SignedImportKey:
+        """Return the import key, signed by the release key."""
+        public_key = expand_hpke_seed(self._key).public_key
+        signed = import_key_input(organization_id, public_key)
+        return SignedImportKey(public_key, self.sign(self._release_keys[organization_id], "ed25519", signed))
+
+    def import_encryption_key(
+        self, organization_id: str, mailbox_id: str, spki: bytes, sealed_key: bytes
+    ) -> SealedRecord:
+        """Seal a key of another system."""
+        pair = expand_hpke_seed(self._key)
+        algorithm, content = open_imported_key(pair, organization_id, mailbox_id, spki, sealed_key)
+        identity = RecordIdentity("encryption-key", organization_id, secrets.token_hex(16), mailbox_id)
+        return self._seal(identity, algorithm, content, spki)
 
     def generate_service_key(self, organization_id: str, purpose: str, algorithm: str) -> SealedRecord:
         """Make a signing key of the service."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from sealwright.cli.client_options import EXISTING_FILE, OUTPUT_FILE, ClientOptions, client_options
+from sealwright.cli.key_import import import_command
 from sealwright.cli.output import print_json
 from sealwright.client.atomic_file import write_atomically
 from sealwright.client.export import export_key, find_mailbox_key
@@ -14,6 +15,9 @@ from sealwright.client.keys import load_certificates
 @click.group("keys")
 def keys() -> None:
     """The encryption keys of the mailbox."""
+
+
+keys.add_command(import_command)
 
 
 @keys.command("list")

@@ -25,7 +25,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("sealwright.cli.documents:verify", "Verify the signature of a file."),
     "timestamp": ("sealwright.cli.timestamp:timestamp", "Put a timestamp on the signature of a file."),
     "devices": ("sealwright.cli.devices:devices", "The devices of the mailbox: list, remove."),
-    "keys": ("sealwright.cli.keys:keys", "The keys of the mailbox: list, export."),
+    "keys": ("sealwright.cli.keys:keys", "The keys of the mailbox: list, import, export."),
     "inspect": ("sealwright.cli.inspect:inspect", "Explain a message file, without a server or a device."),
     "certificate": ("sealwright.cli.certificate:certificate", "Show certificates; validate their paths."),
     "log": ("sealwright.cli.log:log", "Check the log: who got the keys of the mailbox."),
@@ -39,7 +39,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "restore": ("sealwright.cli.server_commands:restore", "Restore a server from a backup."),
     "lift-quarantine": ("sealwright.cli.server_commands:lift_quarantine", "Put a restored server to work."),
     # the server's operator
-    "people": ("sealwright.cli.operator_commands:people", "The organization's people: import, list, remove, rotate."),
+    "people": (
+        "sealwright.cli.operator_commands:people",
+        "The organization's people: import, list, remove, rotate, old keys.",
+    ),
     "invite": ("sealwright.cli.operator_commands:invite", "Write the invitation file for devices."),
     "tls-certificate": ("sealwright.cli.operator_commands:tls_certificate", "Certify a TLS server."),
     "sign-in-link": ("sealwright.cli.operator_commands:sign_in_link", "Make a link to the console."),

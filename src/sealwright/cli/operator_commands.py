@@ -3,7 +3,6 @@
 import csv
 import os
 from pathlib import Path
-from typing import TypeVar
 
 import click
 import msgspec
@@ -14,10 +13,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from rich.console import Console
 from rich.table import Column, Table
 
+from sealwright.cli.bulk_import import bulk_import
+from sealwright.cli.operator_options import DATA, JSON, ask
 from sealwright.cli.output import print_json
-from sealwright.errors import ConflictError, DecodingError, InputError
-from sealwright.net.unix_http import unix_request
-from sealwright.wire.encoding import decode_json
+from sealwright.errors import ConflictError, InputError
 from sealwright.wire.operator import (
     AddressRequest,
     ExportPolicy,
@@ -31,37 +30,14 @@ from sealwright.wire.operator import (
     TlsCertificate,
     TlsCertificateRequest,
 )
-from sealwright.wire.problems import error_from
-
-T = TypeVar("T")
-
-DATA = click.option(
-    "--data",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="SEALWRIGHT_DATA",
-    required=True,
-    help="Data folder of the running server; or SEALWRIGHT_DATA.",
-)
-JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-
-
-def _ask(data: Path, method: str, path: str, request: msgspec.Struct | None, answer_type: type[T]) -> T:
-    body = None if request is None else msgspec.json.encode(request)
-    answer = unix_request(data / "run" / "operator.sock", method, path, body)
-    if answer.status >= 400:
-        try:
-            problem = decode_json(answer.body, dict)
-        except DecodingError:
-            problem = {"status": answer.status}
-        raise error_from(problem)
-    if answer_type is type(None):
-        return None
-    return decode_json(answer.body, answer_type)
 
 
 @click.group("people")
 def people() -> None:
     """The people whose mail is protected."""
+
+
+people.add_command(bulk_import)
 
 
 @people.command("import")
@@ -70,7 +46,7 @@ def people() -> None:
 @JSON
 def import_people(file: Path, data: Path, as_json: bool) -> None:
     """Import the staff list FILE: CSV with the columns address, given_name, surname, display_name."""
-    answer = _ask(data, "POST", "/local/people", PeopleImport(people=read_staff_list(file)), PeopleImported)
+    answer = ask(data, "POST", "/local/people", PeopleImport(people=read_staff_list(file)), PeopleImported)
     if as_json:
         print_json(answer)
     for row in answer.refused:
@@ -114,7 +90,7 @@ def read_staff_list(file: Path) -> tuple[PersonRow, ...]:
 @JSON
 def list_people(data: Path, as_json: bool) -> None:
     """List everybody with key, certificate and devices."""
-    answer = _ask(data, "GET", "/local/people", None, PeopleList)
+    answer = ask(data, "GET", "/local/people", None, PeopleList)
     if as_json:
         print_json(answer)
         return
@@ -132,7 +108,7 @@ def list_people(data: Path, as_json: bool) -> None:
 @DATA
 def remove_person(address: str, data: Path) -> None:
     """Remove whoever has ADDRESS: certificates are revoked, devices shut out, old keys kept."""
-    _ask(data, "POST", "/local/people/remove", AddressRequest(address=address), type(None))
+    ask(data, "POST", "/local/people/remove", AddressRequest(address=address), type(None))
     click.echo(f"{address} is removed; the certificates are being revoked.")
 
 
@@ -141,7 +117,7 @@ def remove_person(address: str, data: Path) -> None:
 @DATA
 def rotate_key(address: str, data: Path) -> None:
     """Give ADDRESS a new encryption key; the old ones still decrypt."""
-    _ask(data, "POST", "/local/people/rotate", AddressRequest(address=address), type(None))
+    ask(data, "POST", "/local/people/rotate", AddressRequest(address=address), type(None))
     click.echo(f"{address} has a new encryption key.")
 
 
@@ -150,7 +126,7 @@ def rotate_key(address: str, data: Path) -> None:
 @DATA
 def invite(output: Path, data: Path) -> None:
     """Write the invitation file that devices of the organization are set up with."""
-    answer = _ask(data, "POST", "/local/invitations", None, InvitationAnswer)
+    answer = ask(data, "POST", "/local/invitations", None, InvitationAnswer)
     output.write_bytes(msgspec.json.format(msgspec.json.encode(answer.invitation), indent=2) + b"\n")
     click.echo(f"{output} written; hand it to people on a way that nobody can change it.")
 
@@ -170,7 +146,7 @@ def tls_certificate(names: tuple[str, ...], output: Path, data: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     request = x509.CertificateSigningRequestBuilder(x509.Name([])).sign(key, hashes.SHA256())
     asked = TlsCertificateRequest(names=names, certification_request=request.public_bytes(Encoding.DER))
-    answer = _ask(data, "POST", "/local/tls-certificates", asked, TlsCertificate)
+    answer = ask(data, "POST", "/local/tls-certificates", asked, TlsCertificate)
     output.mkdir(parents=True, exist_ok=True)
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     _write_new(output / "server.key", private, 0o600)
@@ -192,7 +168,7 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
 @JSON
 def sign_in_link(data: Path, as_json: bool) -> None:
     """Make a one-time link to the console for the first administrator."""
-    answer = _ask(data, "POST", "/local/sign-in-links", None, SignInLink)
+    answer = ask(data, "POST", "/local/sign-in-links", None, SignInLink)
     if as_json:
         print_json(answer)
         return
@@ -205,7 +181,7 @@ def sign_in_link(data: Path, as_json: bool) -> None:
 @JSON
 def status(data: Path, as_json: bool) -> None:
     """Show the state of the running server."""
-    answer = _ask(data, "GET", "/local/status", None, ServerStatus)
+    answer = ask(data, "GET", "/local/status", None, ServerStatus)
     if as_json:
         print_json(answer)
         return
@@ -223,5 +199,5 @@ def policy() -> None:
 @DATA
 def export_key(choice: str, data: Path) -> None:
     """Allow or deny everybody to export keys to other programs."""
-    _ask(data, "POST", "/local/policy/export-key", ExportPolicy(allowed=choice == "allow"), type(None))
+    ask(data, "POST", "/local/policy/export-key", ExportPolicy(allowed=choice == "allow"), type(None))
     click.echo("Keys may be exported." if choice == "allow" else "Keys may not be exported.")

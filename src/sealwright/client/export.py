@@ -1,6 +1,7 @@
 """Writing keys of the mailbox to a PKCS#12 file, for mail clients that want one; needs the organization's permission."""
 
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     KeySerializationEncryption,
@@ -66,10 +67,16 @@ def pkcs12_file(name: str, key: MailboxKey, passphrase: str, *, legacy: bool = F
         key: Has a certificate.
         passphrase: Protects the file.
         legacy: 3DES and SHA-1 for programs that read nothing else, such as gpgsm 2.2; else AES-256 and SHA-256.
+
+    Raises:
+        InputError: If the key is of a kind that the format is not used with.
     """
+    private_key = load_decryption_key(key)
+    if not isinstance(private_key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise InputError(f"no program reads {key.algorithm} keys from a PKCS#12 file")
     return pkcs12.serialize_key_and_certificates(
         name.encode("utf-8"),
-        load_decryption_key(key),
+        private_key,
         load_certificates(key.certificates)[0],
         load_certificates(key.chain),
         _protection(passphrase.encode("utf-8"), legacy=legacy),

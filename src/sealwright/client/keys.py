@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, mlkem, rsa, x448, x25519
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from sealwright.client.state import MailboxKey, SigningKey
@@ -14,7 +14,15 @@ from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import ConfigurationError, DecodingError, NotFoundError
 from sealwright.pkix.extensions import UNDECODABLE
 
-MailboxPrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+MailboxPrivateKey = (
+    rsa.RSAPrivateKey
+    | ec.EllipticCurvePrivateKey
+    | x25519.X25519PrivateKey
+    | x448.X448PrivateKey
+    | mlkem.MLKEM768PrivateKey
+    | mlkem.MLKEM1024PrivateKey
+)
+"""What can be in a mailbox's history: made by the key management, or imported."""
 
 
 class KeyRing:
@@ -65,7 +73,7 @@ def load_decryption_key(key: MailboxKey) -> MailboxPrivateKey:
         private_key = load_der_private_key(key.private_key_pkcs8, None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError) as error:
         raise DecodingError(f"key {key.key_id} is not PKCS#8") from error
-    if not isinstance(private_key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+    if not isinstance(private_key, MailboxPrivateKey):
         raise DecodingError(f"key {key.key_id} is of a kind that decrypts no mail")
     return private_key
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
 
 from sealwright.client.state import DeviceKeys, Enrolled, MailboxKey
@@ -70,10 +71,12 @@ def accept_release(
     }
     if set(opened) != {key.key_id for key in manifest.keys}:
         raise VerificationError("the release does not hold the keys that it lists")
-    certificates = {certificate.key_id: certificate for certificate in answer.certificates}
+    certificates: dict[str, list[KeyCertificate]] = {}
+    for certificate in answer.certificates:
+        certificates.setdefault(certificate.key_id, []).append(certificate)
     before = {key.key_id: key for key in known}
     return tuple(
-        _accept_key(key, opened[key.key_id], certificates.get(key.key_id), before.get(key.key_id))
+        _accept_key(key, opened[key.key_id], certificates.get(key.key_id, []), before.get(key.key_id))
         for key in manifest.keys
     )
 
@@ -105,21 +108,19 @@ def _check_record(record: LeafRecord, leaf_hash: bytes, manifest: ReleaseManifes
 
 
 def _accept_key(
-    claimed: ManifestKey, pkcs8: bytes, certificate: KeyCertificate | None, known: MailboxKey | None
+    claimed: ManifestKey, pkcs8: bytes, certificates: Sequence[KeyCertificate], known: MailboxKey | None
 ) -> MailboxKey:
     try:
-        public_key = load_der_private_key(pkcs8, None).public_key()
-        spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        certified = x509.load_der_x509_certificate(certificate.certificate).public_key() if certificate else None
-        certified_spki = certified.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) if certified else spki
+        spki = _spki(load_der_private_key(pkcs8, None).public_key())
+        certified = {_spki(x509.load_der_x509_certificate(each.certificate).public_key()) for each in certificates}
     except UNDECODABLE as error:
         raise DecodingError("a released key or its certificate is not well formed") from error
-    if sha256(spki) != claimed.spki_sha256 or certified_spki != spki:
+    if sha256(spki) != claimed.spki_sha256 or not certified <= {spki}:
         raise VerificationError("a released key or its certificate is not the one that the manifest lists")
     if known is not None and known.private_key_pkcs8 != pkcs8:
         raise VerificationError("the release holds another key in the place of one that this device had before")
-    newest = (certificate.certificate,) if certificate else ()
-    older = tuple(der for der in (known.certificates if known else ()) if der not in newest)
+    released = tuple(each.certificate for each in certificates)
+    others = tuple(der for der in (known.certificates if known else ()) if der not in released)
     return MailboxKey(
         key_id=claimed.key_id,
         slot=claimed.slot,
@@ -127,6 +128,10 @@ def _accept_key(
         state=claimed.state,
         algorithm=claimed.algorithm,
         private_key_pkcs8=pkcs8,
-        certificates=newest + older,
-        chain=certificate.chain if certificate else (known.chain if known else ()),
+        certificates=released + others,
+        chain=certificates[0].chain if certificates else (known.chain if known else ()),
     )
+
+
+def _spki(public_key: PublicKeyTypes) -> bytes:
+    return public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

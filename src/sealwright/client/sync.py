@@ -10,7 +10,7 @@ from sealwright.wire.hpke import hpke_open
 from sealwright.wire.sync import sync_item_info
 
 _KEPT_NOTICES = 200
-_NEW_KEYS = frozenset(("key-rotated", "certificate-issued"))
+_NEW_KEYS = frozenset(("key-rotated", "key-imported", "certificate-issued"))
 
 
 def synchronize(context: ClientContext) -> tuple[Notice, ...]:
@@ -54,6 +54,7 @@ def describe(notice: Notice) -> str:
         "device-added": f"a new device can read your mail: {notice.subject}, fingerprint {notice.thumbprint.hex()[:16]}",
         "device-removed": f"a device was removed: {notice.subject}",
         "key-rotated": "your mailbox has a new encryption key",
+        "key-imported": "a key of another program was added to your mailbox's history",
         "certificate-issued": "your mailbox has a new certificate",
         "certificate-revoked": "a certificate of your mailbox was revoked",
     }

@@ -20,6 +20,7 @@ from sealwright.keystore.model import (
     ReleasePolicy,
     SealedRecord,
     SealedRelease,
+    SignedImportKey,
 )
 from sealwright.wire.destruction import DestructionReceipt
 
@@ -35,6 +36,8 @@ METHODS: dict[str, tuple[Any, Any]] = {
     "assign_encryption_key": (tuple[SealedRecord, str, int], SealedRecord),
     "examine": (tuple[SealedRecord, bytes], bool),
     "sign_destruction": (tuple[DestructionReceipt], bytes),
+    "import_public_key": (tuple[str], SignedImportKey),
+    "import_encryption_key": (tuple[str, str, bytes, bytes], SealedRecord),
     "derive_secret": (tuple[str, str], bytes),
     "begin_proof": (tuple[ProofBinding], BegunProof),
     "finish_proof": (tuple[SealedRecord, bytes, str, datetime], DeviceCredential),

@@ -199,6 +199,19 @@ class SealedRelease:
     signature: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class SignedImportKey:
+    """What keys of another system are sealed to.
+
+    Attributes:
+        public_key: HPKE, 1,216 octets.
+        signature: Ed25519 by the organization's release key (`wire.key_import`).
+    """
+
+    public_key: bytes
+    signature: bytes
+
+
 class ServiceKeystore(Protocol):
     """What needs no evidence: service keys that sign, and sealed secrets that are no keys.
 
@@ -279,6 +292,27 @@ class Keystore(ServiceKeystore, Protocol):
 
         Raises:
             UnavailableError: If it cannot be written down.
+        """
+        ...
+
+    def import_public_key(self, organization_id: str) -> SignedImportKey:
+        """Return what keys of another system are sealed to; the same at every start and node."""
+        ...
+
+    def import_encryption_key(
+        self, organization_id: str, mailbox_id: str, spki: bytes, sealed_key: bytes
+    ) -> SealedRecord:
+        """Seal a key of another system into a mailbox's history, without a generation.
+
+        Args:
+            organization_id: 32 hex digits.
+            mailbox_id: 32 hex digits.
+            spki: Of the certificate that came with it, DER.
+            sealed_key: HPKE ciphertext to the import key.
+
+        Raises:
+            InputError: If it was sealed for another mailbox, is no private key, or not that of `spki`.
+            UnsupportedAlgorithmError: If mail is not decrypted with such keys.
         """
         ...
 

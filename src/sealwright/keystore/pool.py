@@ -23,6 +23,7 @@ from sealwright.keystore.model import (
     ReleasePolicy,
     SealedRecord,
     SealedRelease,
+    SignedImportKey,
 )
 from sealwright.wire.destruction import DestructionReceipt
 
@@ -232,6 +233,16 @@ class PooledKeystore:
     def sign_destruction(self, receipt: DestructionReceipt) -> bytes:
         """Remember and sign that a key is destroyed."""
         return self._call(bytes, "sign_destruction", receipt)
+
+    def import_public_key(self, organization_id: str) -> SignedImportKey:
+        """Return what keys of another system are sealed to."""
+        return self._call(SignedImportKey, "import_public_key", organization_id)
+
+    def import_encryption_key(
+        self, organization_id: str, mailbox_id: str, spki: bytes, sealed_key: bytes
+    ) -> SealedRecord:
+        """Seal a key of another system into a mailbox's history."""
+        return self._call(SealedRecord, "import_encryption_key", organization_id, mailbox_id, spki, sealed_key)
 
     def derive_secret(self, organization_id: str, purpose: str) -> bytes:
         """Derive 32 octets for the web process."""

@@ -9,7 +9,6 @@ The file carries a MAC under the root wrapping key, so that nobody without it ca
 The key file is the embedded default and is less than an HSM: whoever reads it and the data folder has every key.
 """
 
-import hashlib
 import hmac
 import secrets
 import threading
@@ -18,7 +17,6 @@ from pathlib import Path
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Struct
@@ -28,7 +26,7 @@ from sealwright.keystore import shamir
 from sealwright.keystore.files import create_private_file, file_stamp, locked, replace_file
 from sealwright.keystore.shares import EmergencyShare, decode_share, encode_share
 from sealwright.wire.encoding import encode_fields, sha256
-from sealwright.wire.hpke import HpkeKeyPair, hpke_open, hpke_seal
+from sealwright.wire.hpke import expand_hpke_seed, hpke_open, hpke_seal
 
 ROOT_KEY_BYTES = 32
 SECRET_BYTES = 32
@@ -176,7 +174,7 @@ def create_seal(seal_key_file: Path, seal_file: Path, shares: int, threshold: in
     if seal_file.exists():
         raise ConflictError(f"{seal_file} exists and is never overwritten")
     create_root_key(seal_key_file)
-    root_key, emergency = read_root_key(seal_key_file), _emergency_pair(seed).public_key
+    root_key, emergency = read_root_key(seal_key_file), expand_hpke_seed(seed).public_key
     made = (VOUCHING_VERSION, 1)
     wrapped = tuple(_wrap(root_key, emergency, version, secrets.token_bytes(SECRET_BYTES)) for version in made)
     seal = SealFile(1, set_id, threshold, emergency, wrapped)
@@ -218,7 +216,7 @@ def recover_storage_keys(shares: list[str], seal_file: Path) -> dict[int, bytes]
         raise VerificationError(
             f"this seal opens with {seal.threshold} different shares; {len(points)} of it were given"
         )
-    pair = _emergency_pair(shamir.combine(list(points.items())[: seal.threshold]))
+    pair = expand_hpke_seed(shamir.combine(list(points.items())[: seal.threshold]))
     if pair.public_key != seal.emergency_public_key:
         raise VerificationError("the shares do not give the emergency key of this seal")
     return {
@@ -244,14 +242,6 @@ def restore_seal(shares: list[str], seal_file: Path, seal_key_file: Path) -> Non
     root_key = read_root_key(seal_key_file)
     wrapped = tuple(_wrap(root_key, seal.emergency_public_key, *item) for item in sorted(recovered.items()))
     replace_file(seal_file, _encode(root_key, msgspec.structs.replace(seal, secrets=wrapped)))
-
-
-def _emergency_pair(seed: bytes) -> HpkeKeyPair:
-    """Expand the shared seed as X-Wing does: SHAKE256(seed, 96) = ML-KEM-768 seed (64) || X25519 private key (32)."""
-    private_key = hashlib.shake_256(seed).digest(96)
-    kem = mlkem.MLKEM768PrivateKey.from_seed_bytes(private_key[:64]).public_key()
-    exchange = x25519.X25519PrivateKey.from_private_bytes(private_key[64:]).public_key()
-    return HpkeKeyPair(kem.public_bytes_raw() + exchange.public_bytes_raw(), private_key)
 
 
 def _wrap(root_key: bytes, emergency_public_key: bytes, version: int, secret: bytes) -> WrappedSecret:

@@ -25,6 +25,7 @@ from sealwright.errors import (
 from sealwright.keystore.destroyed import DESTROYED_NAME, DestroyedKeys
 from sealwright.keystore.evidence import BUILT_LEVELS, UNKNOWN_MAILBOX, check_device_release
 from sealwright.keystore.examination import is_key_of
+from sealwright.keystore.importing import open_imported_key
 from sealwright.keystore.model import (
     POOL,
     BegunProof,
@@ -35,6 +36,7 @@ from sealwright.keystore.model import (
     ReleasePolicy,
     SealedRecord,
     SealedRelease,
+    SignedImportKey,
 )
 from sealwright.keystore.records import (
     ENCRYPTION_ALGORITHMS,
@@ -48,7 +50,8 @@ from sealwright.keystore.vouching import Vouching
 from sealwright.wire.destruction import DestructionReceipt
 from sealwright.wire.device import DevicePublicKeys
 from sealwright.wire.encoding import decode_fields, encode_fields
-from sealwright.wire.hpke import hpke_seal
+from sealwright.wire.hpke import HpkeKeyPair, expand_hpke_seed, hpke_seal
+from sealwright.wire.key_import import import_key_input
 from sealwright.wire.manifest import ReleasedKey, encode_released_keys
 from sealwright.wire.proof import PART_BYTES, proof_answer, proof_transcript
 
@@ -158,6 +161,37 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         release_key = self._registry.release_key(receipt.organization_id)
         self._destroyed.add(receipt.organization_id, receipt.key_id)
         return super().sign(release_key, "ed25519", receipt.encode())
+
+    def import_public_key(self, organization_id: str) -> SignedImportKey:
+        """Return what keys of another system are sealed to, signed by the release key.
+
+        Raises:
+            SealedError: If the organization has no release key.
+        """
+        public_key = self._import_pair(organization_id).public_key
+        release_key = self._registry.release_key(organization_id)
+        signature = super().sign(release_key, "ed25519", import_key_input(organization_id, public_key))
+        return SignedImportKey(public_key, signature)
+
+    def import_encryption_key(
+        self, organization_id: str, mailbox_id: str, spki: bytes, sealed_key: bytes
+    ) -> SealedRecord:
+        """Seal a key of another system into a mailbox's history, without a generation.
+
+        Raises:
+            InputError: If it was sealed for another mailbox, is no private key, or not that of `spki`.
+            UnsupportedAlgorithmError: If mail is not decrypted with such keys.
+        """
+        if mailbox_id in {POOL, UNKNOWN_MAILBOX, ""}:
+            raise InputError("a key is imported for a mailbox")
+        pair = self._import_pair(organization_id)
+        algorithm, content = open_imported_key(pair, organization_id, mailbox_id, spki, sealed_key)
+        identity = RecordIdentity("encryption-key", organization_id, secrets.token_hex(16), mailbox_id)
+        return self._seal(identity, algorithm, content, spki)
+
+    def _import_pair(self, organization_id: str) -> HpkeKeyPair:
+        self._storage_keys()
+        return expand_hpke_seed(self._derive("keystore", "import", organization_id))
 
     def derive_secret(self, organization_id: str, purpose: str) -> bytes:
         """Derive 32 octets for the web process; the same at every start and node."""

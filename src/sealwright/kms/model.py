@@ -9,6 +9,9 @@ from sealwright.wire.encoding import sha256
 from sealwright.wire.manifest import KeyState, ManifestKey
 
 CLASSICAL: Final = "classical"
+KEM: Final = "kem"
+MADE: Final = "kms"
+"""Origin of a key that this key management made; imported ones have "owner" or "administrator"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class MailboxKey:
         state: Key state.
         frozen: Never released again, because the tenure has ended.
         created: Aware UTC.
+        origin: `MADE`, or who imported it: "owner" or "administrator"; an imported key has no generation.
     """
 
     record: SealedRecord = field(repr=False)
@@ -41,6 +45,7 @@ class MailboxKey:
     state: KeyState
     frozen: bool
     created: datetime
+    origin: str = MADE
 
     @property
     def key_id(self) -> str:
@@ -49,7 +54,7 @@ class MailboxKey:
 
     @property
     def generation(self) -> int:
-        """Return its generation, from 1."""
+        """Return its generation, from 1; 0 if it was imported."""
         return self.record.identity.generation
 
     @property

@@ -2,16 +2,20 @@
 
 from typing import Any
 
-from litestar import Request, Response, Router, post
+from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import RawBody
 
 from sealwright.identity.http import answer, authenticate, decode_request, signed_evidence
 from sealwright.identity.tokens import TokenService
+from sealwright.kms.importing import OWNER
 from sealwright.kms.service import KeyService
 from sealwright.wire.api import ExportRequest, ReleaseRequest
+from sealwright.wire.key_import import ImportAnswer, ImportRequest
 
 AnyRequest = Request[Any, Any, Any]
+MAX_IMPORT_BODY = 4 * 1024 * 1024
+"""Keys of the largest kind with twenty certificates each stay below."""
 
 
 @post("/v1/releases", status_code=200, sync_to_thread=True)
@@ -42,5 +46,31 @@ def permit_export(
     return answer(permitted, token_service)
 
 
-kms_router = Router(path="/", route_handlers=[release_keys, permit_export])
+@get("/v1/imports/key", sync_to_thread=True)
+def import_key(
+    request: AnyRequest, key_service: NamedDependency[KeyService], token_service: NamedDependency[TokenService]
+) -> Response[bytes]:
+    """Return what keys of another system are sealed to: 200 ImportKeyAnswer."""
+    device = authenticate(request, token_service, state_changing=False)
+    return answer(key_service.importer.import_key(device.organization_id), token_service)
+
+
+@post("/v1/imports", status_code=200, sync_to_thread=True)
+def import_keys(
+    request: AnyRequest,
+    body: RawBody,
+    key_service: NamedDependency[KeyService],
+    token_service: NamedDependency[TokenService],
+) -> Response[bytes]:
+    """Take keys of another system into the mailbox's history: 200 ImportAnswer."""
+    device = authenticate(request, token_service, state_changing=True, body=body)
+    wanted = decode_request(body, ImportRequest, MAX_IMPORT_BODY)
+    thumbprint = device.credential.device.thumbprint().hex()
+    outcomes = key_service.importer.import_keys(
+        device.organization_id, device.mailbox_id, wanted.keys, OWNER, thumbprint
+    )
+    return answer(ImportAnswer(outcomes=outcomes), token_service)
+
+
+kms_router = Router(path="/", route_handlers=[release_keys, permit_export, import_key, import_keys])
 """Mounted at the root of the public application."""

@@ -14,6 +14,7 @@ from sealwright.keystore.model import (
     SignedRequestEvidence,
 )
 from sealwright.kms import policy as rules
+from sealwright.kms.importing import KeyImporter
 from sealwright.kms.model import KeyRelease, KmsSettings, MailboxKey
 from sealwright.kms.ports import CertificateIssuer, CertificatePublisher, EscrowKeyReader, MailboxReader, PolicyReader
 from sealwright.kms.provisioning import Provisioner
@@ -65,6 +66,7 @@ class KeyService:
     ) -> None:
         self._storage, self._store, self._keystore, self._audit = storage, store, keystore, audit
         self._clock, self._policies, self._devices = clock, policies, devices
+        self.importer = KeyImporter(storage, store, keystore, audit, clock, mailboxes=mailboxes, devices=devices)
         self._provisioner = Provisioner(
             storage,
             store,
@@ -147,7 +149,7 @@ class KeyService:
         # 3 The manifest over exactly the keys that the leaf names.
         with self._storage.read(device.organization_id) as tx:
             history = self._store.keys(tx, device.organization_id, device.mailbox_id)
-            certificates = self._store.certificates(tx, device.organization_id, device.mailbox_id)
+            certificates = self._store.all_certificates(tx, device.organization_id, device.mailbox_id)
         rules.check_history(history)
         keys = [key for key in history if key.key_id in release.key_ids]
         manifest = ReleaseManifest(
@@ -163,13 +165,14 @@ class KeyService:
         sealed = self._keystore.open(
             tuple(key.record for key in keys), self._evidence(device, in_force, evidence, included, manifest)
         )
-        rows = [certificates[key.key_id] for key in keys if key.key_id in certificates]
         return ReleaseAnswer(
             manifest=manifest,
             signature=sealed.signature,
             sealed_keys=sealed.sealed_keys,
             certificates=tuple(
-                KeyCertificate(key_id=row.key_id, certificate=row.certificate, chain=row.chain) for row in rows
+                KeyCertificate(key_id=row.key_id, certificate=row.certificate, chain=row.chain)
+                for row in certificates
+                if row.key_id in release.key_ids
             ),
             leaf=_opening(included),
             checkpoint=included.checkpoint,

@@ -52,7 +52,7 @@ class KeyStore:
         """Add a generation.
 
         Raises:
-            ConflictError: If the generation exists, or another key is ACTIVE.
+            ConflictError: If the generation or the public key exists, or another key is ACTIVE.
         """
         identity = key.record.identity
         tx.execute(
@@ -61,6 +61,8 @@ class KeyStore:
                 mailbox_id=identity.owner,
                 slot=key.slot,
                 generation=identity.generation,
+                origin=key.origin,
+                spki_sha256=key.spki_sha256.hex(),
                 state=key.state,
                 frozen=key.frozen,
                 created=key.created,
@@ -68,10 +70,10 @@ class KeyStore:
         )
 
     def keys(self, tx: Transaction, organization_id: str, mailbox_id: str) -> list[MailboxKey]:
-        """Return the whole history, ordered by slot and generation."""
+        """Return the whole history, ordered by slot and generation, imported keys first."""
         columns = mailbox_key.c
         own = (columns.organization_id == organization_id) & (columns.mailbox_id == mailbox_id)
-        ordered = select(mailbox_key).where(own).order_by(columns.slot, columns.generation)
+        ordered = select(mailbox_key).where(own).order_by(columns.slot, columns.generation, columns.created, columns.id)
         return [_key(row) for row in tx.fetch_all(ordered.limit(MAX_GENERATIONS))]
 
     def deactivate(self, tx: Transaction, key: MailboxKey, now: datetime) -> None:
@@ -119,13 +121,19 @@ class KeyStore:
 
     def certificates(self, tx: Transaction, organization_id: str, mailbox_id: str) -> dict[str, KeyCertificateRow]:
         """Return the newest certificate of each key of a mailbox, by key id."""
+        newest_first = self.all_certificates(tx, organization_id, mailbox_id)
+        return {row.key_id: row for row in reversed(newest_first)}
+
+    def all_certificates(self, tx: Transaction, organization_id: str, mailbox_id: str) -> list[KeyCertificateRow]:
+        """Return every certificate of a mailbox's keys, newest first: old mail names the old ones."""
         columns, keys = key_certificate.c, mailbox_key.c
         joined = key_certificate.join(
             mailbox_key, (columns.organization_id == keys.organization_id) & (columns.key_id == keys.id)
         )
         own = (keys.organization_id == organization_id) & (keys.mailbox_id == mailbox_id)
-        ordered = select(key_certificate).select_from(joined).where(own).order_by(columns.not_after, columns.created)
-        return {row.key_id: _certificate(row) for row in tx.fetch_all(ordered)}
+        ordered = select(key_certificate).select_from(joined).where(own)
+        ordered = ordered.order_by(columns.not_after.desc(), columns.created.desc())
+        return [_certificate(row) for row in tx.fetch_all(ordered)]
 
     def summaries(self, tx: Transaction, organization_id: str) -> dict[str, KeySummary]:
         """Return generation and end of certificate of each ACTIVE key of slot classical, by mailbox id."""
@@ -211,7 +219,7 @@ def _record(row: Row[Any], identity: RecordIdentity) -> SealedRecord:
 
 def _key(row: Row[Any]) -> MailboxKey:
     identity = RecordIdentity("encryption-key", row.organization_id, row.id, row.mailbox_id, row.generation)
-    return MailboxKey(_record(row, identity), row.slot, row.state, bool(row.frozen), row.created)
+    return MailboxKey(_record(row, identity), row.slot, row.state, bool(row.frozen), row.created, row.origin)
 
 
 def _certificate(row: Row[Any]) -> KeyCertificateRow:

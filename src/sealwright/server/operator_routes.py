@@ -8,14 +8,17 @@ from litestar.params import RawBody
 
 from sealwright.errors import NotFoundError
 from sealwright.identity.http import decode_request
+from sealwright.kms.importing import ADMINISTRATOR
 from sealwright.pkix.requests import check_certification_request
 from sealwright.server.init import make_sign_in_link
 from sealwright.server.state import read_status
 from sealwright.server.wiring import Services
+from sealwright.wire.key_import import ImportAnswer, ImportKeyAnswer
 from sealwright.wire.operator import (
     AddressRequest,
     ExportPolicy,
     InvitationAnswer,
+    MailboxKeysImport,
     PeopleImport,
     PeopleImported,
     PeopleList,
@@ -67,6 +70,20 @@ class OperatorController(Controller):
         if mailbox is None:
             raise NotFoundError(f"nobody has the address {address}")
         services.keys.rotate(services.organization_id, mailbox.mailbox_id)
+
+    @get("/import-key", sync_to_thread=True)
+    def import_key(self, services: NamedDependency[Services]) -> ImportKeyAnswer:
+        """Return what keys of another system are sealed to."""
+        return services.keys.importer.import_key(services.organization_id)
+
+    @post("/people/keys", sync_to_thread=True, status_code=200)
+    def import_keys(self, body: RawBody, services: NamedDependency[Services]) -> ImportAnswer:
+        """Take keys of another system into a mailbox's history."""
+        wanted = _decode(body, MailboxKeysImport)
+        outcomes = services.keys.importer.import_keys(
+            services.organization_id, wanted.mailbox_id, wanted.keys, ADMINISTRATOR, "operator"
+        )
+        return ImportAnswer(outcomes=outcomes)
 
     @post("/policy/export-key", sync_to_thread=True, status_code=204)
     def export_key(self, body: RawBody, services: NamedDependency[Services]) -> None:

@@ -108,7 +108,7 @@ class LeafOpening(Answer, frozen=True, kw_only=True):
 
 
 class KeyCertificate(Answer, frozen=True, kw_only=True):
-    """The newest certificate of one key of the history, with its chain up to but without the root; DER."""
+    """A certificate of one key of the history, with its chain up to but without the root; DER."""
 
     key_id: str
     certificate: bytes
@@ -122,7 +122,7 @@ class ReleaseAnswer(Answer, frozen=True, kw_only=True):
         manifest: What the KMS says; its encoding is also the HPKE `info`.
         signature: Ed25519 by the release key.
         sealed_keys: `hpke_seal(device key, manifest.encode(), encode_released_keys(...))`.
-        certificates: For each key that has one.
+        certificates: Every certificate of each key, newest first: old mail names old ones by issuer and serial number.
         leaf: The "key.release" leaf, included in `checkpoint`.
         checkpoint: C2SP signed note, text.
     """
@@ -208,7 +208,7 @@ class SyncNotice(Answer, frozen=True, kw_only=True):
     """What a sync item says.
 
     Attributes:
-        kind: "device-added", "device-removed", "key-rotated", "certificate-issued" or "certificate-revoked".
+        kind: "device-added", "device-removed", "key-rotated", "key-imported", "certificate-issued" or "certificate-revoked".
         time: When.
         subject: The device's name, or the key's identifier.
         thumbprint: The device's thumbprint, or empty.

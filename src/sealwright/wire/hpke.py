@@ -4,6 +4,7 @@ Public keys are 1,216 octets, ML-KEM-768 (1,184) || X25519 (32); private keys 96
 What binds a ciphertext to its purpose is `info`, made with `encode_fields`.
 """
 
+import hashlib
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
@@ -37,6 +38,14 @@ def generate_hpke_key_pair() -> HpkeKeyPair:
         public_key=kem.public_key().public_bytes_raw() + exchange.public_key().public_bytes_raw(),
         private_key=kem.private_bytes_raw() + exchange.private_bytes_raw(),
     )
+
+
+def expand_hpke_seed(seed: bytes) -> HpkeKeyPair:
+    """Return the key pair of a 32-octet seed, as X-Wing expands it: SHAKE256(seed, 96) is the private key."""
+    private_key = hashlib.shake_256(seed).digest(PRIVATE_KEY_BYTES)
+    kem = mlkem.MLKEM768PrivateKey.from_seed_bytes(private_key[:64]).public_key()
+    exchange = x25519.X25519PrivateKey.from_private_bytes(private_key[64:]).public_key()
+    return HpkeKeyPair(kem.public_bytes_raw() + exchange.public_bytes_raw(), private_key)
 
 
 def check_hpke_public_key(public_key: bytes) -> None:

@@ -5,6 +5,7 @@ Whoever may open the socket (mode 0600) is the operator; the command line's admi
 
 from sealwright.wire.api import Answer, Request
 from sealwright.wire.encoding import AwareDatetime
+from sealwright.wire.key_import import KeyToImport
 from sealwright.wire.statement import Invitation
 
 
@@ -69,6 +70,13 @@ class AddressRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=T
     """POST /local/people/remove and /local/people/rotate."""
 
     address: str
+
+
+class MailboxKeysImport(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /local/people/keys: keys of another system for the history of one mailbox; answers `ImportAnswer`."""
+
+    mailbox_id: str
+    keys: tuple[KeyToImport, ...]
 
 
 class ExportPolicy(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -395,12 +395,14 @@ def upgrade() -> None:
         sa.Column("mailbox_id", sa.String(length=32), nullable=False),
         sa.Column("slot", sa.String(length=16), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("origin", sa.String(length=16), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("frozen", sa.Boolean(), nullable=False),
         sa.Column("algorithm", sa.String(length=32), nullable=False),
         sa.Column("storage_version", sa.Integer(), nullable=False),
         sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
         sa.Column("spki", sa.LargeBinary(), nullable=False),
+        sa.Column("spki_sha256", sa.String(length=64), nullable=False),
         sa.Column("created", UtcDateTime(), nullable=False),
         sa.Column("deactivated", UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -412,10 +414,17 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "organization_id",
             "mailbox_id",
-            "slot",
-            "generation",
-            name=op.f("uq_mailbox_key_organization_id_mailbox_id_slot_generation"),
+            "spki_sha256",
+            name=op.f("uq_mailbox_key_organization_id_mailbox_id_spki_sha256"),
         ),
+    )
+    op.create_index(
+        "uq_mailbox_key_generation",
+        "mailbox_key",
+        ["organization_id", "mailbox_id", "slot", "generation"],
+        unique=True,
+        sqlite_where=sa.text("generation > 0"),
+        postgresql_where=sa.text("generation > 0"),
     )
     op.create_index(
         "uq_mailbox_key_active",
