@@ -5,14 +5,19 @@ It checks what a unit test needs to be refused (kinds, owners, MACs, answers); l
 
 import hmac
 import secrets
+import shutil
+import tempfile
+import weakref
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mlkem, padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from sealwright.clock import Clock, SystemClock
 from sealwright.errors import (
     AuthenticationError,
     PermissionDeniedError,
@@ -20,6 +25,7 @@ from sealwright.errors import (
     UnsupportedAlgorithmError,
     VerificationError,
 )
+from sealwright.keystore.access import DeviceAccess
 from sealwright.keystore.examination import is_key_of
 from sealwright.keystore.importing import open_imported_key
 from sealwright.keystore.model import (
@@ -29,11 +35,14 @@ from sealwright.keystore.model import (
     DeviceReleaseEvidence,
     ProofBinding,
     RecordIdentity,
-    ReleasePolicy,
     SealedRecord,
     SealedRelease,
     SignedImportKey,
+    VouchedRow,
 )
+from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
+from sealwright.keystore.versions import Versions
+from sealwright.keystore.vouching import Vouching
 from sealwright.wire.destruction import DestructionReceipt
 from sealwright.wire.device import DevicePublicKeys
 from sealwright.wire.encoding import decode_fields, encode_fields
@@ -46,10 +55,19 @@ UNKNOWN_MAILBOX = "0" * 32
 
 
 class MemoryKeystore:
-    """Implements `keystore.model.Keystore`; every instance has keys of its own."""
+    """Implements `keystore.model.Keystore`; every instance has keys of its own.
 
-    def __init__(self) -> None:
-        self._key = secrets.token_bytes(32)
+    Args:
+        folder: For the versions of rows; one of its own without.
+        clock: Real time without.
+    """
+
+    def __init__(self, folder: Path | None = None, clock: Clock | None = None) -> None:
+        self._key, self._clock = secrets.token_bytes(32), clock or SystemClock()
+        if folder is None:
+            folder = Path(tempfile.mkdtemp())
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.access = DeviceAccess(Vouching(self._key), Versions(folder / "versions"))
         self._release_keys: dict[str, SealedRecord] = {}
         self.rsa_bits: dict[str, int] = {"rsa-2048": 2048, "rsa-3072": 3072, "rsa-4096": 4096}
         self.sealed = False
@@ -164,26 +182,30 @@ class MemoryKeystore:
             raise AuthenticationError("the mailbox proof is not right or came too late: start again")
         identity = sealed_proof.identity
         credential = DeviceCredential(identity.organization_id, identity.owner, device_id, device, "active", 1, b"")
-        return replace(credential, mac=self._credential_mac(credential))
+        return self.access.enrol(credential)
 
-    def remove_device(self, credential: DeviceCredential) -> DeviceCredential:
-        """Vouch for a removal."""
-        self._check_mac(credential.mac, self._credential_mac(credential))
-        removed = replace(credential, state="removed", version=credential.version + 1)
-        return replace(removed, mac=self._credential_mac(removed))
+    def change_device(self, credential: DeviceCredential, state: str) -> DeviceCredential:
+        """Vouch for a device's next state."""
+        return self.access.change_device(credential, state)
 
-    def vouch_policy(self, organization_id: str, level: int, export_key: bool, version: int) -> ReleasePolicy:
-        """Authenticate a policy row."""
-        policy = ReleasePolicy(organization_id, level, export_key, version, b"")
-        return replace(policy, mac=self._policy_mac(policy))
+    def vouch_release_rules(
+        self, organization_id: str, row_id: str, rules: ReleaseRules, from_version: int
+    ) -> VouchedRow:
+        """Vouch for rules."""
+        return self.access.vouch_release_rules(organization_id, row_id, rules, from_version)
+
+    def vouch_mailbox_release(
+        self, organization_id: str, mailbox_id: str, content: MailboxRelease, from_version: int
+    ) -> VouchedRow:
+        """Vouch for what holds for a mailbox."""
+        return self.access.vouch_mailbox_release(organization_id, mailbox_id, content, from_version)
 
     def open(self, records: tuple[SealedRecord, ...], evidence: DeviceReleaseEvidence) -> SealedRelease:
         """Open a mailbox's keys for the device of the evidence."""
         credential, manifest = evidence.credential, evidence.manifest
-        self._check_mac(credential.mac, self._credential_mac(credential))
-        self._check_mac(evidence.policy.mac, self._policy_mac(evidence.policy))
-        if credential.state != "active" or credential.mailbox_id != manifest.mailbox_id:
-            raise PermissionDeniedError("the device is not an active one of this mailbox")
+        self.access.check_access(credential, evidence.policy, self._clock.now(), evidence.source)
+        if credential.mailbox_id != manifest.mailbox_id:
+            raise PermissionDeniedError("the device is not one of this mailbox")
         if credential.device.thumbprint() != manifest.device_thumbprint:
             raise PermissionDeniedError("the manifest names another device")
         if any(r.identity.kind != "encryption-key" or r.identity.owner != manifest.mailbox_id for r in records):
@@ -241,19 +263,6 @@ class MemoryKeystore:
 
     def _mac(self, purpose: str, *fields: bytes) -> bytes:
         return hmac.digest(self._key, encode_fields("memory " + purpose, 1, *fields), "sha256")
-
-    def _credential_mac(self, credential: DeviceCredential) -> bytes:
-        texts = (credential.organization_id, credential.mailbox_id, credential.device_id, credential.state)
-        version = credential.version.to_bytes(8, "big")
-        return self._mac("device", credential.device.thumbprint(), version, *(text.encode() for text in texts))
-
-    def _policy_mac(self, policy: ReleasePolicy) -> bytes:
-        numbers = f"{policy.level} {policy.export_key} {policy.version}"
-        return self._mac("policy", policy.organization_id.encode(), numbers.encode())
-
-    def _check_mac(self, given: bytes, right: bytes) -> None:
-        if not hmac.compare_digest(given, right):
-            raise PermissionDeniedError("a row was changed behind the keystore's back")
 
 
 def _associated_data(identity: RecordIdentity, algorithm: str, spki: bytes) -> bytes:

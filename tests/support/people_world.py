@@ -98,7 +98,8 @@ class World:
     def __init__(self, folder):
         self.storage = open_storage(f"sqlite:///{folder / 'test.db'}")
         metadata.create_all(self.storage.engine)
-        self.clock, self.keystore, self.outbox = MovableClock(), MemoryKeystore(), []
+        self.clock, self.outbox = MovableClock(), []
+        self.keystore = MemoryKeystore(folder, self.clock)
         self.audit = AuditLog(self.storage, self.keystore, self.clock)
         self.people_store, self.device_store = PeopleStore(), DeviceStore()
         requests = RequestVerifier(NonceIssuer(self.keystore, self.clock, ORGANIZATION), [ORIGIN])
@@ -106,6 +107,7 @@ class World:
         self.devices = DeviceService(
             self.storage, self.device_store, self.keystore, self.audit, self.clock, put_outbox=self.put
         )
+        self.policies = PolicyService(self.storage, self.keystore, self.audit)
         self.enrolments = EnrolmentService(
             self.storage,
             self.device_store,
@@ -116,9 +118,9 @@ class World:
             requests=requests,
             tokens=self.tokens,
             devices=self.devices,
+            policies=self.policies,
             put_outbox=self.put,
         )
-        self.policies = PolicyService(self.storage, self.people_store, self.keystore, self.audit)
         self.mailboxes = Mailboxes(self.storage, self.people_store)
         escrow = self.keystore.generate_service_key(ORGANIZATION, "escrow", "ed25519")
         self.release_key = self.keystore.generate_service_key(ORGANIZATION, "release", "ed25519").spki[-32:]
@@ -145,6 +147,7 @@ class World:
             self.clock,
             devices=self.devices,
             keys=self.keys,
+            policies=self.policies,
             put_outbox=self.put,
         )
         log_key = self.keystore.generate_service_key(ORGANIZATION, "log", "ed25519")

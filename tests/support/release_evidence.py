@@ -7,7 +7,14 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from sealwright.keystore.model import DeviceReleaseEvidence, LogEvidence, ProofBinding, SignedRequestEvidence
+from sealwright.keystore.model import (
+    DeviceReleaseEvidence,
+    LogEvidence,
+    ProofBinding,
+    ReleasePolicy,
+    SignedRequestEvidence,
+)
+from sealwright.keystore.release_rules import ReleaseRules
 from sealwright.tlog.checkpoint import Checkpoint, sign_note
 from sealwright.tlog.leaf import LeafRecord, commit
 from sealwright.tlog.tree import leaf_hash, node_hash
@@ -62,7 +69,7 @@ class World:
         begun = keystore.begin_proof(binding(self.device))
         answer = answer_for(self.device, begun)
         self.credential = keystore.finish_proof(begun.sealed_proof, answer, DEVICE, NOW)
-        self.policy = keystore.vouch_policy(ORGANIZATION, 1, export_key=False, version=1)
+        self.policy = ReleasePolicy(keystore.vouch_release_rules(ORGANIZATION, ORGANIZATION, ReleaseRules(), 0))
         pooled = [keystore.generate_encryption_key(ORGANIZATION, "p256") for _ in range(2)]
         self.records = tuple(keystore.assign_encryption_key(key, MAILBOX, n) for n, key in enumerate(pooled, 1))
 

@@ -47,7 +47,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "tls-certificate": ("sealwright.cli.operator_commands:tls_certificate", "Certify a TLS server."),
     "sign-in-link": ("sealwright.cli.operator_commands:sign_in_link", "Make a link to the console."),
     "status": ("sealwright.cli.operator_commands:status", "Show how the server is."),
-    "policy": ("sealwright.cli.operator_commands:policy", "Change what is permitted."),
+    "policy": ("sealwright.cli.policy:policy", "What a device has to show before it gets keys."),
 }
 
 

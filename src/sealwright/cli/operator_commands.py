@@ -19,7 +19,6 @@ from sealwright.cli.output import print_json
 from sealwright.errors import ConflictError, InputError
 from sealwright.wire.operator import (
     AddressRequest,
-    ExportPolicy,
     InvitationAnswer,
     PeopleImport,
     PeopleImported,
@@ -187,17 +186,3 @@ def status(data: Path, as_json: bool) -> None:
         return
     for name in ServerStatus.__struct_fields__:
         click.echo(f"{name.replace('_', ' '):18} {getattr(answer, name)}")
-
-
-@click.group("policy")
-def policy() -> None:
-    """What the organization permits."""
-
-
-@policy.command("export-key")
-@click.argument("choice", type=click.Choice(["allow", "deny"]))
-@DATA
-def export_key(choice: str, data: Path) -> None:
-    """Allow or deny everybody to export keys to other programs."""
-    ask(data, "POST", "/local/policy/export-key", ExportPolicy(allowed=choice == "allow"), type(None))
-    click.echo("Keys may be exported." if choice == "allow" else "Keys may not be exported.")

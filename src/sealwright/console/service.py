@@ -36,6 +36,7 @@ TITLES: Final = {
     "person.create": "Person added",
     "person.remove": "Person removed",
     "policy.change": "Release policy set",
+    "policy.mailbox": "Release policy of a mailbox set",
     "sign-in-link.use": "Sign-in link used",
 }
 """Kind of a leaf -> words; a kind that is not here is shown as it is."""

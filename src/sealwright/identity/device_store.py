@@ -96,16 +96,21 @@ class DeviceStore:
         own = enrolment.c.organization_id == organization_id
         return tx.execute(delete(enrolment).where(own, enrolment.c.expires < expired_before))
 
-    def add_device(self, tx: Transaction, added: Device) -> None:
+    def add_device(self, tx: Transaction, added: Device, max_devices: int = 0) -> None:
         """Add a device.
+
+        Args:
+            tx: The transaction, which holds the mailbox's row.
+            added: The device.
+            max_devices: What the release policy permits; 0 for `MAX_DEVICES`.
 
         Raises:
             ConflictError: If its authentication key is enrolled already, or the mailbox has too many devices.
         """
         credential = added.credential
         own = _of_mailbox(credential.organization_id, credential.mailbox_id)
-        counted = select(func.count()).select_from(device).where(*own, device.c.state == "active")
-        if int(tx.fetch_value(counted)) >= MAX_DEVICES:
+        counted = select(func.count()).select_from(device).where(*own, device.c.state != "removed")
+        if int(tx.fetch_value(counted)) >= (max_devices or MAX_DEVICES):
             raise ConflictError("the mailbox has too many devices: remove one first")
         tx.execute(
             insert(device).values(
@@ -118,6 +123,7 @@ class DeviceStore:
                 authentication_key_sha256=sha256(credential.device.authentication_key_spki).hex(),
                 hpke_public_key=credential.device.hpke_public_key,
                 state=credential.state,
+                level=credential.level,
                 version=credential.version,
                 mac=credential.mac,
                 enrolled=added.enrolled,
@@ -171,7 +177,7 @@ class DeviceStore:
                 device.c.state == old.state,
                 device.c.version == old.version,
             )
-            .values(state=new.state, version=new.version, mac=new.mac),
+            .values(state=new.state, level=new.level, version=new.version, mac=new.mac),
             "the device was changed meanwhile",
         )
 
@@ -247,6 +253,6 @@ def _enrolment(row: Row[Any]) -> Enrolment:
 def _device(row: Row[Any]) -> Device:
     keys = DevicePublicKeys(bytes(row.authentication_key_spki), bytes(row.hpke_public_key))
     credential = DeviceCredential(
-        row.organization_id, row.mailbox_id, row.id, keys, row.state, row.version, bytes(row.mac)
+        row.organization_id, row.mailbox_id, row.id, keys, row.state, row.version, bytes(row.mac), row.level
     )
     return Device(credential, row.name, row.platform, row.enrolled)

@@ -75,23 +75,23 @@ class DeviceService:
             device = self._store.device(tx, asking.organization_id, device_id)
             if device.credential.mailbox_id != asking.mailbox_id:
                 raise NotFoundError("there is no such device")
-            if device.credential.state == "active":
+            if device.credential.state != "removed":
                 by = asking.credential.device.thumbprint().hex()
                 self.remove_in(tx, device, by)
 
     def remove_all(self, tx: Transaction, organization_id: str, mailbox_id: str) -> int:
-        """Remove every active device of a mailbox, within the act that ends the tenure; return how many."""
+        """Remove every device of a mailbox, locked ones too, within the act that ends the tenure; return how many."""
         found = self._store.devices(tx, organization_id, mailbox_id)
-        active = [device for device in found if device.credential.state == "active"]
-        for device in active:
+        here = [device for device in found if device.credential.state != "removed"]
+        for device in here:
             self.remove_in(tx, device, "administrator", tell=False)
-        return len(active)
+        return len(here)
 
     def remove_in(self, tx: Transaction, device: Device, by: str, *, tell: bool = True) -> PendingLeaf:
-        """Remove an active device: credential, tokens, leaf, notices; its certificates through the outbox."""
+        """Remove a device: credential, tokens, leaf, notices; its certificates through the outbox."""
         old = device.credential
         thumbprint = old.device.thumbprint()
-        self._store.replace_credential(tx, old, self._keystore.remove_device(old))
+        self._store.replace_credential(tx, old, self._keystore.change_device(old, "removed"))
         self._store.delete_tokens(tx, old)
         fields = {"device": thumbprint.hex(), "device_id": old.device_id, "by": by}
         leaf = self._audit.append(tx, Act(old.organization_id, old.mailbox_id, "device.remove", fields))

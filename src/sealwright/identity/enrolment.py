@@ -21,10 +21,12 @@ from sealwright.identity.model import (
     Enrolment,
 )
 from sealwright.identity.network import network_of
+from sealwright.identity.policy import PolicyService
 from sealwright.identity.ports import PutOutbox
 from sealwright.identity.requests import RequestVerifier, required_idempotency_key
 from sealwright.identity.store import PeopleStore
 from sealwright.identity.tokens import TokenService
+from sealwright.keystore.access import read_rules
 from sealwright.keystore.model import (
     DeviceCredential,
     Keystore,
@@ -59,6 +61,7 @@ class EnrolmentService:
         requests: Checks signed requests.
         tokens: Issues the first token.
         devices: Tells the other devices.
+        policies: What a release needs.
         put_outbox: Queues the challenge mail.
     """
 
@@ -74,11 +77,12 @@ class EnrolmentService:
         requests: RequestVerifier,
         tokens: TokenService,
         devices: DeviceService,
+        policies: PolicyService,
         put_outbox: PutOutbox,
     ) -> None:
         self._storage, self._store, self._people, self._keystore = storage, store, people, keystore
         self._audit, self._clock, self._requests = audit, clock, requests
-        self._tokens, self._devices, self._put_outbox = tokens, devices, put_outbox
+        self._tokens, self._devices, self._policies, self._put_outbox = tokens, devices, policies, put_outbox
 
     def begin(self, request: EnrolmentRequest, signed: SignedRequestEvidence, source_ip: str) -> EnrolmentAnswer:
         """Make a challenge and queue its mail; the same answer whether or not the address is known.
@@ -193,7 +197,9 @@ class EnrolmentService:
             raise RateLimitedError("too many devices were set up in the last hour: try again later", 3600)
 
     def _add_device(self, tx: Transaction, enrolment: Enrolment, credential: DeviceCredential, now: datetime) -> None:
-        self._store.add_device(tx, Device(credential, enrolment.device_name, enrolment.platform, now))
+        in_force = self._policies.policy_in(tx, credential.organization_id, credential.mailbox_id)
+        added = Device(credential, enrolment.device_name, enrolment.platform, now)
+        self._store.add_device(tx, added, read_rules(in_force).max_devices)
         thumbprint = credential.device.thumbprint()
         fields = {"device": thumbprint.hex(), "device_id": credential.device_id, "enrolment": enrolment.enrolment_id}
         act = Act(credential.organization_id, credential.mailbox_id, "device.add", fields)
@@ -210,13 +216,14 @@ class EnrolmentService:
         try:
             with self._storage.transaction(enrolment.organization_id) as tx:
                 credential = self._store.device(tx, enrolment.organization_id, device_id).credential
-                if credential.state != "active":
+                if credential.state != "active":  # locked or removed meanwhile
                     raise AuthenticationError(_REFUSED)
                 return self._enrolled(tx, credential)
         except NotFoundError as error:
             raise AuthenticationError(_REFUSED) from error
 
     def _enrolled(self, tx: Transaction, credential: DeviceCredential) -> EnrolledAnswer:
+        in_force = self._policies.policy_in(tx, credential.organization_id, credential.mailbox_id)
         mailbox = self._people.mailbox(tx, credential.organization_id, credential.mailbox_id)
         return EnrolledAnswer(
             organization_id=credential.organization_id,
@@ -224,7 +231,7 @@ class EnrolmentService:
             device_id=credential.device_id,
             address=mailbox.address,
             display_name=mailbox.display_name,
-            release_level=self._people.policy(tx, credential.organization_id).level,
+            release_level=read_rules(in_force).level,
             token=self._tokens.issue(tx, credential),
         )
 

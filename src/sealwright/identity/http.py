@@ -1,5 +1,6 @@
 """What all route handlers for devices share: who asks, the request as it was signed, JSON in and out."""
 
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -36,7 +37,8 @@ def authenticate(
         RateLimitedError: If the device makes too many requests.
     """
     headers = request_headers(request)
-    return token_service.authenticate(headers, request.method, str(request.url), body, state_changing=state_changing)
+    asking = token_service.authenticate(headers, request.method, str(request.url), body, state_changing=state_changing)
+    return replace(asking, source=request.client.host if request.client else "")
 
 
 def signed_evidence(request: Request[Any, Any, Any], body: bytes) -> SignedRequestEvidence:

@@ -91,6 +91,7 @@ class AuthenticatedDevice:
         credential: What the keystore vouches for.
         address: The mailbox's primary address.
         idempotency_key: Of a state-changing request, as signed; empty for others.
+        source: IP address that the request came from; empty where it came through no network.
     """
 
     organization_id: str
@@ -99,6 +100,7 @@ class AuthenticatedDevice:
     credential: DeviceCredential
     address: str
     idempotency_key: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

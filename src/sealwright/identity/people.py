@@ -7,6 +7,7 @@ from sealwright.clock import Clock
 from sealwright.errors import InputError, NotFoundError
 from sealwright.identity.devices import DeviceService
 from sealwright.identity.model import Mailbox, Organization
+from sealwright.identity.policy import PolicyService
 from sealwright.identity.ports import KeySummaryReader, PutOutbox
 from sealwright.identity.store import PeopleStore
 from sealwright.pkix.names import canonical_address
@@ -72,6 +73,7 @@ class PeopleService:
         clock: The time.
         devices: Removes the devices of who leaves.
         keys: What key management knows, for lists.
+        policies: Freezes the mailbox of who leaves.
         put_outbox: Queues "mailbox.provision" and "mailbox.withdraw", payload {mailbox_id}.
     """
 
@@ -84,10 +86,11 @@ class PeopleService:
         *,
         devices: DeviceService,
         keys: KeySummaryReader,
+        policies: PolicyService,
         put_outbox: PutOutbox,
     ) -> None:
         self._storage, self._store, self._audit, self._clock = storage, store, audit, clock
-        self._devices, self._keys, self._put_outbox = devices, keys, put_outbox
+        self._devices, self._keys, self._policies, self._put_outbox = devices, keys, policies, put_outbox
 
     def organization(self, organization_id: str) -> Organization:
         """Return an organization.
@@ -183,6 +186,7 @@ class PeopleService:
                 raise NotFoundError("nobody has this address")
             self._store.withdraw_mailbox(tx, mailbox, self._clock.now())
             count = self._devices.remove_all(tx, organization_id, mailbox.mailbox_id)
+            self._policies.freeze_in(tx, organization_id, mailbox.mailbox_id)
             fields = {"person": mailbox.person_id, "devices": str(count)}
             self._audit.append(tx, Act(organization_id, mailbox.mailbox_id, "person.remove", fields))
             payload = {"mailbox_id": mailbox.mailbox_id}

@@ -1,14 +1,21 @@
-"""An organization's release policy: vouched for by the keystore, every change a leaf."""
+"""Release policies of an organization, its groups and mailboxes: vouched for by the keystore, every change a leaf."""
 
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 
 from sealwright.audit.log import Act, AuditLog
-from sealwright.identity.store import PeopleStore
-from sealwright.keystore.model import Keystore, ReleasePolicy
+from sealwright.errors import InputError, NotFoundError
+from sealwright.identity.policy_store import GroupStore, VouchedRowStore
+from sealwright.keystore.access import MAILBOX, POLICY, read_rules
+from sealwright.keystore.model import Keystore, ReleasePolicy, VouchedRow
+from sealwright.keystore.release_rules import MailboxRelease, MailboxRules, ReleaseRules
 from sealwright.storage.engine import Storage, Transaction
+from sealwright.storage.schema import new_id
 from sealwright.tlog.leaf import ORGANIZATION_CHAIN
+from sealwright.wire.operator import MailboxPolicy, PolicyChange, PolicyRules
 
-FIRST_LEVEL = 1
+_CHANGEABLE = tuple(field.name for field in fields(ReleaseRules))
+_GROUP_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 class PolicyService:
@@ -16,57 +23,148 @@ class PolicyService:
 
     Args:
         storage: The database.
-        store: Its SQL.
-        keystore: Vouches for the policy.
+        keystore: Vouches for them, and refuses weaker ones.
         audit: The owner-visible log.
     """
 
-    def __init__(self, storage: Storage, store: PeopleStore, keystore: Keystore, audit: AuditLog) -> None:
-        self._storage, self._store, self._keystore, self._audit = storage, store, keystore, audit
+    def __init__(self, storage: Storage, keystore: Keystore, audit: AuditLog) -> None:
+        self._storage, self._keystore, self._audit = storage, keystore, audit
+        self._rows, self._groups = VouchedRowStore(), GroupStore()
 
-    def create(self, tx: Transaction, organization_id: str) -> ReleasePolicy:
-        """Give a new organization, whose log exists, the first policy: level 1, no export.
+    def create(self, tx: Transaction, organization_id: str) -> VouchedRow:
+        """Give a new organization, whose log exists, the first policy: level 1, no export, no deny rules.
 
         Raises:
             ConflictError: If it has one.
         """
-        policy = self._keystore.vouch_policy(organization_id, FIRST_LEVEL, export_key=False, version=1)
-        self._store.add_policy(tx, policy)
-        self._log(tx, policy)
-        return policy
+        return self._put_rules(tx, organization_id, organization_id, ReleaseRules(), "")
 
-    def policy(self, organization_id: str) -> ReleasePolicy:
-        """Return the policy in force.
-
-        Raises:
-            NotFoundError: If the organization has none.
-        """
-        with self._storage.read(organization_id) as tx:
-            return self._store.policy(tx, organization_id)
-
-    def set_export_key(self, organization_id: str, allowed: bool) -> ReleasePolicy:
-        """Allow or forbid owners to export keys; what is so already is no change and no leaf.
+    def policy(self, organization_id: str, mailbox_id: str) -> ReleasePolicy:
+        """Return what holds for a mailbox.
 
         Raises:
             NotFoundError: If the organization has no policy.
+        """
+        with self._storage.read(organization_id) as tx:
+            return self.policy_in(tx, organization_id, mailbox_id)
+
+    def policy_in(self, tx: Transaction, organization_id: str, mailbox_id: str) -> ReleasePolicy:
+        """Return what holds for a mailbox, within a transaction; raises as `policy`."""
+        organization = self._rows.row(tx, organization_id, POLICY, organization_id)
+        if organization is None:
+            raise NotFoundError("the organization has no release policy")
+        mailbox, group = self._rows.row(tx, organization_id, MAILBOX, mailbox_id), None
+        if mailbox is not None and (group_id := MailboxRelease.decode(mailbox.content).group_id):
+            group = self._rows.row(tx, organization_id, POLICY, group_id)
+        return ReleasePolicy(organization, mailbox, group)
+
+    def mailbox_rules(self, organization_id: str, mailbox_id: str) -> MailboxRules:
+        """Return the rules that hold for a mailbox together."""
+        return read_rules(self.policy(organization_id, mailbox_id))
+
+    def listed(self, organization_id: str) -> tuple[PolicyRules, ...]:
+        """Return the organization's rules, then what each group adds, by name.
+
+        Raises:
+            NotFoundError: If the organization has no policy.
+        """
+        with self._storage.read(organization_id) as tx:
+            rows = {row.row_id: row for row in self._rows.rows(tx, organization_id, POLICY)}
+            names = {organization_id: "", **self._groups.names(tx, organization_id)}
+        if organization_id not in rows:
+            raise NotFoundError("the organization has no release policy")
+        return tuple(_view(name, ReleaseRules.decode(rows[row_id].content)) for row_id, name in names.items())
+
+    def change(self, organization_id: str, wanted: PolicyChange) -> VouchedRow:
+        """Put rules in force; what is so already is no change and no leaf. A group that is not there yet is made.
+
+        Raises:
+            InputError: If the rules or the group's name are none.
+            ApprovalsMissingError: If they let anything through that the old ones did not.
+            ConflictError: If they were changed meanwhile.
+        """
+        group = wanted.group
+        with self._storage.transaction(organization_id) as tx:
+            if group and self._groups.find(tx, organization_id, group) is None:
+                if not _GROUP_NAME.fullmatch(group):
+                    raise InputError("a group's name is made of a-z, 0-9, dot, underscore and hyphen, at most 64")
+                self._groups.add(tx, organization_id, new_id(), group)
+            row_id = self._row_id(tx, organization_id, group)
+            row = self._rows.row(tx, organization_id, POLICY, row_id)
+            rules = ReleaseRules() if row is None else ReleaseRules.decode(row.content)
+            changes = {name: getattr(wanted, name) for name in _CHANGEABLE if getattr(wanted, name) is not None}
+            return self._put_rules(tx, organization_id, row_id, replace(rules, **changes), group)
+
+    def change_mailbox(self, organization_id: str, mailbox_id: str, wanted: MailboxPolicy) -> None:
+        """Put a mailbox into a group or take it out, and stop all its releases or permit them again.
+
+        Raises:
+            NotFoundError: If there is no such group.
+            ApprovalsMissingError: If the mailbox leaves a group, or is not to be frozen any more.
             ConflictError: If it was changed meanwhile.
         """
         with self._storage.transaction(organization_id) as tx:
-            old = self._store.policy(tx, organization_id)
-            if old.export_key == allowed:
-                return old
-            wanted = replace(old, export_key=allowed, version=old.version + 1)
-            policy = self._keystore.vouch_policy(
-                organization_id, wanted.level, export_key=wanted.export_key, version=wanted.version
-            )
-            self._store.replace_policy(tx, policy)
-            self._log(tx, policy)
-            return policy
+            _row, said = self._said(tx, organization_id, mailbox_id)
+            if wanted.group is not None:
+                group_id = self._row_id(tx, organization_id, wanted.group) if wanted.group else ""
+                said = replace(said, group_id=group_id)
+            if wanted.frozen is not None:
+                said = replace(said, frozen=wanted.frozen)
+            self._put_mailbox(tx, organization_id, mailbox_id, said)
 
-    def _log(self, tx: Transaction, policy: ReleasePolicy) -> None:
-        fields = {
-            "level": str(policy.level),
-            "export_key": "yes" if policy.export_key else "no",
-            "version": str(policy.version),
+    def freeze_in(self, tx: Transaction, organization_id: str, mailbox_id: str) -> None:
+        """Stop all releases of a mailbox, within the act that ends a tenure."""
+        _row, said = self._said(tx, organization_id, mailbox_id)
+        self._put_mailbox(tx, organization_id, mailbox_id, replace(said, frozen=True))
+
+    def _said(self, tx: Transaction, organization_id: str, mailbox_id: str) -> tuple[VouchedRow | None, MailboxRelease]:
+        row = self._rows.row(tx, organization_id, MAILBOX, mailbox_id)
+        return row, MailboxRelease() if row is None else MailboxRelease.decode(row.content)
+
+    def _row_id(self, tx: Transaction, organization_id: str, group: str) -> str:
+        if not group:
+            return organization_id
+        found = self._groups.find(tx, organization_id, group)
+        if found is None:
+            raise NotFoundError(f"there is no group {group}")
+        return found
+
+    def _put_rules(
+        self, tx: Transaction, organization_id: str, row_id: str, rules: ReleaseRules, group: str
+    ) -> VouchedRow:
+        old = self._rows.row(tx, organization_id, POLICY, row_id)
+        if old is not None and old.content == rules.encode():
+            return old
+        from_version = 0 if old is None else old.version
+        row = self._keystore.vouch_release_rules(organization_id, row_id, rules, from_version)
+        self._rows.put(tx, row, from_version)
+        said = {
+            "level": str(rules.level),
+            "export_key": "yes" if rules.export_key else "no",
+            "delivery": rules.delivery,
+            "networks": ",".join(rules.networks),
+            "max_devices": str(rules.max_devices),
+            "hours": ",".join(rules.hours),
+            "group": group,
+            "version": str(row.version),
         }
-        self._audit.append(tx, Act(policy.organization_id, ORGANIZATION_CHAIN, "policy.change", fields))
+        self._audit.append(tx, Act(organization_id, ORGANIZATION_CHAIN, "policy.change", said))
+        return row
+
+    def _put_mailbox(self, tx: Transaction, organization_id: str, mailbox_id: str, wanted: MailboxRelease) -> None:
+        old, said = self._said(tx, organization_id, mailbox_id)
+        if wanted == said:
+            return
+        from_version = 0 if old is None else old.version
+        row = self._keystore.vouch_mailbox_release(organization_id, mailbox_id, wanted, from_version)
+        self._rows.put(tx, row, from_version)
+        told = {
+            "group": self._groups.names(tx, organization_id).get(wanted.group_id, ""),
+            "frozen": "yes" if wanted.frozen else "no",
+            "version": str(row.version),
+        }
+        self._audit.append(tx, Act(organization_id, mailbox_id, "policy.mailbox", told))
+
+
+def _view(group: str, rules: ReleaseRules) -> PolicyRules:
+    return PolicyRules(group=group, **{name: getattr(rules, name) for name in _CHANGEABLE})

@@ -1,4 +1,4 @@
-"""SQL of organizations, people, mailboxes and release policies; rows stop here, frozen dataclasses go up."""
+"""SQL of organizations, people and mailboxes; rows stop here, frozen dataclasses go up."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -8,8 +8,7 @@ from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
 from sealwright.errors import ConflictError, NotFoundError
 from sealwright.identity.model import Mailbox, Organization
-from sealwright.identity.tables import address, device, mailbox, organization, person, release_policy
-from sealwright.keystore.model import ReleasePolicy
+from sealwright.identity.tables import address, device, mailbox, organization, person
 from sealwright.storage.engine import Transaction
 from sealwright.storage.schema import new_id
 
@@ -131,47 +130,6 @@ class PeopleStore:
         own = (device.c.organization_id == organization_id) & (device.c.state == "active")
         counted = select(device.c.mailbox_id, func.count().label("devices")).where(own).group_by(device.c.mailbox_id)
         return {row.mailbox_id: row.devices for row in tx.fetch_all(counted.limit(MAX_PEOPLE))}
-
-    def add_policy(self, tx: Transaction, policy: ReleasePolicy) -> None:
-        """Add an organization's release policy.
-
-        Raises:
-            ConflictError: If it has one.
-        """
-        tx.execute(
-            insert(release_policy).values(
-                organization_id=policy.organization_id,
-                level=policy.level,
-                export_key=policy.export_key,
-                version=policy.version,
-                mac=policy.mac,
-            )
-        )
-
-    def policy(self, tx: Transaction, organization_id: str) -> ReleasePolicy:
-        """Return an organization's release policy.
-
-        Raises:
-            NotFoundError: If it has none.
-        """
-        row = tx.fetch_one(select(release_policy).where(release_policy.c.organization_id == organization_id))
-        if row is None:
-            raise NotFoundError("the organization has no release policy")
-        return ReleasePolicy(row.organization_id, row.level, bool(row.export_key), row.version, bytes(row.mac))
-
-    def replace_policy(self, tx: Transaction, policy: ReleasePolicy) -> None:
-        """Store the version after the one before.
-
-        Raises:
-            ConflictError: If another version was stored meanwhile.
-        """
-        columns = release_policy.c
-        tx.change_one(
-            update(release_policy)
-            .where(columns.organization_id == policy.organization_id, columns.version == policy.version - 1)
-            .values(level=policy.level, export_key=policy.export_key, version=policy.version, mac=policy.mac),
-            "the release policy was changed meanwhile",
-        )
 
     def _mailboxes(self, tx: Transaction, *conditions: ColumnElement[bool]) -> list[Mailbox]:
         joined = mailbox.join(

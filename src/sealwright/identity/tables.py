@@ -1,4 +1,4 @@
-"""The tables of people, mailboxes, devices, enrolments, tokens, release policies and administrators."""
+"""The tables of people, mailboxes, devices, enrolments, tokens, vouched rows and administrators."""
 
 from sqlalchemy import (
     BigInteger,
@@ -88,6 +88,7 @@ device = Table(
     Column("authentication_key_sha256", String(64), nullable=False, unique=True),
     Column("hpke_public_key", LargeBinary, nullable=False),
     Column("state", String(16), nullable=False),
+    Column("level", Integer, nullable=False),
     Column("version", Integer, nullable=False),
     Column("mac", LargeBinary, nullable=False),
     Column("enrolled", UtcDateTime, nullable=False),
@@ -152,14 +153,28 @@ sync_item = Table(
     ForeignKeyConstraint(["organization_id", "device_id"], ["device.organization_id", "device.id"]),
 )
 
-release_policy = Table(
-    "release_policy",
+vouched_row = Table(
+    "vouched_row",
     metadata,
-    id_column("organization_id", primary_key=True),
-    Column("level", Integer, nullable=False),
-    Column("export_key", Boolean, nullable=False),
+    id_column("organization_id"),
+    Column("kind", String(32), nullable=False),
+    id_column("row_id"),
     Column("version", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
     Column("mac", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("organization_id", "kind", "row_id"),
+    ForeignKeyConstraint(["organization_id"], ["organization.organization_id"]),
+)
+"""What the keystore vouches for, of any kind (`keystore.model.VouchedRow`)."""
+
+release_group = Table(
+    "release_group",
+    metadata,
+    id_column("organization_id"),
+    id_column("id"),
+    Column("name", String(64), nullable=False),
+    PrimaryKeyConstraint("organization_id", "id"),
+    UniqueConstraint("organization_id", "name"),
     ForeignKeyConstraint(["organization_id"], ["organization.organization_id"]),
 )
 

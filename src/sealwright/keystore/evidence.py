@@ -1,12 +1,13 @@
 """The check of a device release's evidence: every reason for which the keystore does not open a mailbox's keys."""
 
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import msgspec
 
 from sealwright.errors import PermissionDeniedError, SealwrightError
+from sealwright.keystore.access import DeviceAccess
 from sealwright.keystore.model import DeviceReleaseEvidence, LogEvidence, SealedRecord
-from sealwright.keystore.vouching import Vouching
 from sealwright.wire.api import LeafOpening, ReleaseRequest
 from sealwright.wire.encoding import sha256
 from sealwright.wire.leaf_check import check_leaf
@@ -14,8 +15,6 @@ from sealwright.wire.manifest import ReleaseManifest
 from sealwright.wire.signed_request import verify_request
 
 RELEASE_PATH = "/v1/releases"
-BUILT_LEVELS = frozenset({1})
-"""Release levels whose evidence is checked here; no policy of another is vouched for, and none is met."""
 RELEASE_LEAF = "key.release"
 UNKNOWN_MAILBOX = "0" * 32
 NONCE_BYTES = 32
@@ -24,7 +23,8 @@ NONCE_BYTES = 32
 def check_device_release(
     records: tuple[SealedRecord, ...],
     evidence: DeviceReleaseEvidence,
-    vouching: Vouching,
+    access: DeviceAccess,
+    now: datetime,
     log_origin: str,
     log_key: bytes,
 ) -> None:
@@ -33,30 +33,27 @@ def check_device_release(
     Args:
         records: What is to be opened, the manifest's released keys in its order.
         evidence: As handed in.
-        vouching: Of this keystore.
+        access: Of this keystore.
+        now: By the keystore's own clock.
         log_origin: Of the organization's log, from the registry.
         log_key: Raw Ed25519 public key of that log, 32 octets.
 
     Raises:
-        PermissionDeniedError: If any part does not hold.
+        ApprovalsMissingError: If the policy's level is higher than the device's.
+        PermissionDeniedError: If any other part does not hold.
     """
     credential, policy, manifest = evidence.credential, evidence.policy, evidence.manifest
-    # 1 Device and policy are as this keystore vouched for them, and of the manifest's organization.
-    vouching.check_device(credential)
-    vouching.check_policy(policy)
-    _require(credential.organization_id == policy.organization_id, "the policy is of another organization")
+    # 1 The device is active, as this keystore vouched for it, and meets the policy of its mailbox.
+    access.check_access(credential, policy, now, evidence.source)
+    # 2 It is of the manifest's mailbox, and the one that the manifest names.
     _require(credential.organization_id == manifest.organization_id, "the manifest is of another organization")
-    # 2 The device is active, of the manifest's mailbox, and the one that the manifest names.
-    _require(credential.state == "active", "the device was removed")
     _require(credential.mailbox_id == manifest.mailbox_id != UNKNOWN_MAILBOX, "the device is of another mailbox")
     _require(credential.device.thumbprint() == manifest.device_thumbprint, "the manifest names another device")
-    # 3 The policy's level is met: the credential is the mailbox proof of level 1; the evidence holds nothing for more.
-    _require(policy.level in BUILT_LEVELS, "the release policy asks for more than the mailbox proof")
-    # 4 The device itself asked for this release.
+    # 3 The device itself asked for this release.
     _check_request(evidence)
-    # 5 The records are exactly the mailbox's keys that the manifest lists as released.
+    # 4 The records are exactly the mailbox's keys that the manifest lists as released.
     _check_records(records, manifest)
-    # 6 The leaf names this release and is in the log.
+    # 5 The leaf names this release and is in the log.
     _check_log(evidence.log, manifest, log_origin, log_key)
 
 

@@ -17,11 +17,12 @@ from sealwright.keystore.model import (
     DeviceCredential,
     DeviceReleaseEvidence,
     ProofBinding,
-    ReleasePolicy,
     SealedRecord,
     SealedRelease,
     SignedImportKey,
+    VouchedRow,
 )
+from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
 from sealwright.wire.destruction import DestructionReceipt
 
 LENGTH_BYTES = 4
@@ -41,8 +42,9 @@ METHODS: dict[str, tuple[Any, Any]] = {
     "derive_secret": (tuple[str, str], bytes),
     "begin_proof": (tuple[ProofBinding], BegunProof),
     "finish_proof": (tuple[SealedRecord, bytes, str, datetime], DeviceCredential),
-    "remove_device": (tuple[DeviceCredential], DeviceCredential),
-    "vouch_policy": (tuple[str, int, bool, int], ReleasePolicy),
+    "change_device": (tuple[DeviceCredential, str], DeviceCredential),
+    "vouch_release_rules": (tuple[str, str, ReleaseRules, int], VouchedRow),
+    "vouch_mailbox_release": (tuple[str, str, MailboxRelease, int], VouchedRow),
     "open": (tuple[tuple[SealedRecord, ...], DeviceReleaseEvidence], SealedRelease),
 }
 """Name -> (types of the arguments, type of the result)."""

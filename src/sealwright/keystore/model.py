@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
 from sealwright.wire.destruction import DestructionReceipt
 from sealwright.wire.device import DevicePublicKeys
 from sealwright.wire.manifest import ReleaseManifest
@@ -104,9 +105,10 @@ class DeviceCredential:
         mailbox_id: 32 hex digits.
         device_id: 32 hex digits.
         device: Its keys.
-        state: "active" or "removed".
-        version: Grows by one with each change of state.
-        mac: HMAC-SHA256 by the keystore over all of the above.
+        state: "active", "locked" or "removed".
+        version: Grows with each change of state or level.
+        mac: HMAC-SHA256 by the keystore over all of the above and the level.
+        level: 1 to 4, the highest release level whose factor it has proved.
     """
 
     organization_id: str
@@ -116,25 +118,43 @@ class DeviceCredential:
     state: str
     version: int
     mac: bytes = field(repr=False)
+    level: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class VouchedRow:
+    """A row that the keystore must be able to trust.
+
+    Attributes:
+        kind: "release-policy", "release-mailbox", "role" ...
+        organization_id: 32 hex digits.
+        row_id: 32 hex digits.
+        version: Grows with each change; an older row put back is refused (`keystore.versions`).
+        content: What it says, made with `encode_fields`.
+        mac: HMAC-SHA256 by the keystore over all of the above.
+    """
+
+    kind: str
+    organization_id: str
+    row_id: str
+    version: int
+    content: bytes
+    mac: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ReleasePolicy:
-    """A release policy row as evidence.
+    """The release policy of a mailbox as evidence: the rows that say what holds for it.
 
     Attributes:
-        organization_id: 32 hex digits.
-        level: 1 to 4 (docs/architecture.md, rule 2).
-        export_key: Whether owners may export keys to other programs.
-        version: Grows by one with each change.
-        mac: HMAC-SHA256 by the keystore over all of the above.
+        organization: Kind "release-policy" with the organization's id as row id.
+        mailbox: Kind "release-mailbox" with the mailbox's id; None while nothing special was ever said of it.
+        group: Kind "release-policy" with the id of the group that `mailbox` names, or None.
     """
 
-    organization_id: str
-    level: int
-    export_key: bool
-    version: int
-    mac: bytes = field(repr=False)
+    organization: VouchedRow
+    mailbox: VouchedRow | None = None
+    group: VouchedRow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +192,19 @@ class LogEvidence:
 class DeviceReleaseEvidence:
     """Why a device may have a mailbox's keys.
 
-    The keystore checks: both MACs; the device is active and of this mailbox; the policy's level is met (level 1: the
-    credential itself, which exists only after a right proof); the request is signed by the device's authentication key,
+    The keystore checks: all MACs and versions; the device is active and of this mailbox; the policy's rules hold for its
+    level, the time and the source (`keystore.access`); the request is signed by the device's authentication key,
     is a POST to a path ending in /v1/releases and carries the manifest's nonce; every record belongs to the manifest's
     mailbox with the state's generation; the leaf is "key.release", names device, nonce and every SPKI hash, and is
     included in a checkpoint under the organization's log key.
+
+    Attributes:
+        credential: The device.
+        policy: Of its mailbox.
+        request: As signed.
+        log: The leaf.
+        manifest: What is released.
+        source: IP address that the request came from; only the caller knows it.
     """
 
     credential: DeviceCredential
@@ -184,6 +212,7 @@ class DeviceReleaseEvidence:
     request: SignedRequestEvidence
     log: LogEvidence
     manifest: ReleaseManifest
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,12 +365,38 @@ class Keystore(ServiceKeystore, Protocol):
         """
         ...
 
-    def remove_device(self, credential: DeviceCredential) -> DeviceCredential:
-        """Vouch for the device's removal: state "removed", version + 1."""
+    def change_device(self, credential: DeviceCredential, state: str) -> DeviceCredential:
+        """Vouch for a device's next state: "locked", "active" again, or "removed", which is final.
+
+        Raises:
+            PermissionDeniedError: If the credential was changed or is an old one.
+            ConflictError: If it has this state already, was removed, or has another state by now.
+            UnavailableError: If the change cannot be written down.
+        """
         ...
 
-    def vouch_policy(self, organization_id: str, level: int, export_key: bool, version: int) -> ReleasePolicy:
-        """Authenticate a policy row."""
+    def vouch_release_rules(
+        self, organization_id: str, row_id: str, rules: ReleaseRules, from_version: int
+    ) -> VouchedRow:
+        """Vouch for an organization's or a group's rules.
+
+        Args:
+            organization_id: 32 hex digits.
+            row_id: The organization's id, or the group's.
+            rules: Compared with the newest that this keystore vouched for.
+            from_version: Of the row that they follow; 0 for the first.
+
+        Raises:
+            InputError: If the rules are none.
+            ApprovalsMissingError: If they let anything through that the newest did not.
+            ConflictError: If there is a newer row.
+        """
+        ...
+
+    def vouch_mailbox_release(
+        self, organization_id: str, mailbox_id: str, content: MailboxRelease, from_version: int
+    ) -> VouchedRow:
+        """Vouch for a mailbox's group and whether it is frozen; as `vouch_release_rules`."""
         ...
 
     def open(self, records: tuple[SealedRecord, ...], evidence: DeviceReleaseEvidence) -> SealedRelease:

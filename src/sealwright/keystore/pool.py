@@ -20,11 +20,12 @@ from sealwright.keystore.model import (
     DeviceReleaseEvidence,
     Keystore,
     ProofBinding,
-    ReleasePolicy,
     SealedRecord,
     SealedRelease,
     SignedImportKey,
+    VouchedRow,
 )
+from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
 from sealwright.wire.destruction import DestructionReceipt
 
 START_SECONDS = 30.0
@@ -258,13 +259,21 @@ class PooledKeystore:
         """Check the answer of a challenge and vouch for the device."""
         return self._call(DeviceCredential, "finish_proof", sealed_proof, answer, device_id, now)
 
-    def remove_device(self, credential: DeviceCredential) -> DeviceCredential:
-        """Vouch for the device's removal."""
-        return self._call(DeviceCredential, "remove_device", credential)
+    def change_device(self, credential: DeviceCredential, state: str) -> DeviceCredential:
+        """Vouch for a device's next state."""
+        return self._call(DeviceCredential, "change_device", credential, state)
 
-    def vouch_policy(self, organization_id: str, level: int, export_key: bool, version: int) -> ReleasePolicy:
-        """Authenticate a policy row."""
-        return self._call(ReleasePolicy, "vouch_policy", organization_id, level, export_key, version)
+    def vouch_release_rules(
+        self, organization_id: str, row_id: str, rules: ReleaseRules, from_version: int
+    ) -> VouchedRow:
+        """Vouch for an organization's or a group's rules."""
+        return self._call(VouchedRow, "vouch_release_rules", organization_id, row_id, rules, from_version)
+
+    def vouch_mailbox_release(
+        self, organization_id: str, mailbox_id: str, content: MailboxRelease, from_version: int
+    ) -> VouchedRow:
+        """Vouch for a mailbox's group and whether it is frozen."""
+        return self._call(VouchedRow, "vouch_mailbox_release", organization_id, mailbox_id, content, from_version)
 
     def open(self, records: tuple[SealedRecord, ...], evidence: DeviceReleaseEvidence) -> SealedRelease:
         """Open a mailbox's keys and seal them to the device of the evidence."""

@@ -13,17 +13,18 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from sealwright.clock import Clock, SystemClock
 from sealwright.errors import (
     AuthenticationError,
-    ConflictError,
     InputError,
     PermissionDeniedError,
     SealedError,
     UnsupportedAlgorithmError,
     VerificationError,
 )
+from sealwright.keystore.access import DeviceAccess
 from sealwright.keystore.destroyed import DESTROYED_NAME, DestroyedKeys
-from sealwright.keystore.evidence import BUILT_LEVELS, UNKNOWN_MAILBOX, check_device_release
+from sealwright.keystore.evidence import UNKNOWN_MAILBOX, check_device_release
 from sealwright.keystore.examination import is_key_of
 from sealwright.keystore.importing import open_imported_key
 from sealwright.keystore.model import (
@@ -33,19 +34,20 @@ from sealwright.keystore.model import (
     DeviceReleaseEvidence,
     ProofBinding,
     RecordIdentity,
-    ReleasePolicy,
     SealedRecord,
     SealedRelease,
     SignedImportKey,
+    VouchedRow,
 )
 from sealwright.keystore.records import (
     ENCRYPTION_ALGORITHMS,
     generate_key,
 )
 from sealwright.keystore.registry import LOG_PREFIX, REGISTRY_NAME, RELEASE_PURPOSE, Registry, is_registered_purpose
-from sealwright.keystore.removed import REMOVED_NAME, RemovedDevices
+from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
 from sealwright.keystore.seal import Seal, create_root_key
 from sealwright.keystore.service_keys import SoftwareServiceKeystore
+from sealwright.keystore.versions import VERSIONS_NAME, Versions
 from sealwright.keystore.vouching import Vouching
 from sealwright.wire.destruction import DestructionReceipt
 from sealwright.wire.device import DevicePublicKeys
@@ -66,18 +68,21 @@ class SoftwareKeystore(SoftwareServiceKeystore):
     Args:
         seal_key_file: The root wrapping key.
         seal_file: What `keystore.seal.create_seal` made; the registry lies next to it.
+        clock: The time; the system's without.
 
     Raises:
         SealedError: If the seal does not open, or the registry was changed.
     """
 
-    def __init__(self, seal_key_file: Path, seal_file: Path) -> None:
+    def __init__(self, seal_key_file: Path, seal_file: Path, clock: Clock | None = None) -> None:
         seal = Seal(seal_key_file, seal_file)
         self._keys = seal
         self._derive = seal.derive
+        self._clock = clock or SystemClock()
         self._vouching = Vouching(seal.derive("keystore", "vouching"))
-        self._removed = RemovedDevices(seal_file.with_name(REMOVED_NAME))
         self._destroyed = DestroyedKeys(seal_file.with_name(DESTROYED_NAME))
+        self._versions = Versions(seal_file.with_name(VERSIONS_NAME))
+        self._access = DeviceAccess(self._vouching, self._versions)
         self._registry = Registry(seal_file.with_name(REGISTRY_NAME), seal.derive("keystore", "registry"))
 
     def generate_service_key(self, organization_id: str, purpose: str, algorithm: str) -> SealedRecord:
@@ -237,35 +242,45 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         in_time = now <= datetime.fromisoformat(expires.decode("ascii"))
         if not (right and known and in_time):
             raise AuthenticationError("the mailbox proof is not right or came too late: start the set-up again")
-        return self._vouching.vouch_device(
+        return self._access.enrol(
             DeviceCredential(identity.organization_id, identity.owner, device_id, device, "active", 1, b"")
         )
 
-    def remove_device(self, credential: DeviceCredential) -> DeviceCredential:
-        """Vouch for the device's removal; from now on nothing is released to it, also if the caller keeps the old row.
+    def change_device(self, credential: DeviceCredential, state: str) -> DeviceCredential:
+        """Vouch for a device's next state: "locked", "active" again, or "removed".
 
         Raises:
             PermissionDeniedError: If the credential was changed.
-            ConflictError: If the row says that the device is removed already.
-            UnavailableError: If the removal cannot be written down.
+            ConflictError: If it cannot follow the state that the device has now.
+            UnavailableError: If the change cannot be written down.
         """
         self._storage_keys()
-        self._vouching.check_device(credential)
-        if credential.state != "active":
-            raise ConflictError("the device is removed already")
-        self._removed.add(credential)
-        return self._vouching.vouch_device(replace(credential, state="removed", version=credential.version + 1))
+        return self._access.change_device(credential, state)
 
-    def vouch_policy(self, organization_id: str, level: int, export_key: bool, version: int) -> ReleasePolicy:
-        """Authenticate a policy row.
+    def vouch_release_rules(
+        self, organization_id: str, row_id: str, rules: ReleaseRules, from_version: int
+    ) -> VouchedRow:
+        """Vouch for an organization's or a group's rules.
 
         Raises:
-            InputError: If the level is not one whose evidence this keystore checks.
+            InputError: If the rules are none.
+            ApprovalsMissingError: If they let anything through that the newest did not.
+            ConflictError: If there is a newer row.
         """
         self._storage_keys()
-        if level not in BUILT_LEVELS:
-            raise InputError(f"release level {level} is not built: this program releases at level 1 only")
-        return self._vouching.vouch_policy(ReleasePolicy(organization_id, level, export_key, version, b""))
+        return self._access.vouch_release_rules(organization_id, row_id, rules, from_version)
+
+    def vouch_mailbox_release(
+        self, organization_id: str, mailbox_id: str, content: MailboxRelease, from_version: int
+    ) -> VouchedRow:
+        """Vouch for a mailbox's group and whether it is frozen.
+
+        Raises:
+            ApprovalsMissingError: If it leaves its group or is not frozen any more.
+            ConflictError: If there is a newer row.
+        """
+        self._storage_keys()
+        return self._access.vouch_mailbox_release(organization_id, mailbox_id, content, from_version)
 
     def open(self, records: tuple[SealedRecord, ...], evidence: DeviceReleaseEvidence) -> SealedRelease:
         """Open a mailbox's keys and seal them to the device of the evidence.
@@ -283,8 +298,8 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         if not isinstance(log_key, ed25519.Ed25519PublicKey):
             raise SealedError("the organization's log key is of another kind")
         # 2 All evidence holds.
-        check_device_release(records, evidence, self._vouching, origin, log_key.public_bytes_raw())
-        self._removed.check(evidence.credential)
+        now = self._clock.now()
+        check_device_release(records, evidence, self._access, now, origin, log_key.public_bytes_raw())
         for record in records:
             self._destroyed.check(record.identity)
         # 3 Open, seal to the device, sign.

@@ -1,10 +1,10 @@
-"""What the keystore vouches for: MACs over device and policy rows, so that a changed row is not evidence."""
+"""What the keystore vouches for: MACs over devices and other rows, so that a changed row is not evidence."""
 
 import hmac
 from dataclasses import replace
 
 from sealwright.errors import PermissionDeniedError
-from sealwright.keystore.model import DeviceCredential, ReleasePolicy
+from sealwright.keystore.model import DeviceCredential, VouchedRow
 from sealwright.wire.encoding import encode_fields
 
 
@@ -22,9 +22,9 @@ class Vouching:
         """Return the credential with its MAC."""
         return replace(credential, mac=self._device_mac(credential))
 
-    def vouch_policy(self, policy: ReleasePolicy) -> ReleasePolicy:
-        """Return the policy with its MAC."""
-        return replace(policy, mac=self._policy_mac(policy))
+    def vouch_row(self, row: VouchedRow) -> VouchedRow:
+        """Return the row with its MAC."""
+        return replace(row, mac=self._row_mac(row))
 
     def check_device(self, credential: DeviceCredential) -> None:
         """Check a device row.
@@ -35,14 +35,14 @@ class Vouching:
         if not hmac.compare_digest(credential.mac, self._device_mac(credential)):
             raise PermissionDeniedError("the device's row was changed by somebody else")
 
-    def check_policy(self, policy: ReleasePolicy) -> None:
-        """Check a policy row.
+    def check_row(self, row: VouchedRow) -> None:
+        """Check a row.
 
         Raises:
             PermissionDeniedError: If it is not as it was vouched for.
         """
-        if not hmac.compare_digest(policy.mac, self._policy_mac(policy)):
-            raise PermissionDeniedError("the release policy's row was changed by somebody else")
+        if not hmac.compare_digest(row.mac, self._row_mac(row)):
+            raise PermissionDeniedError(f"the {row.kind} row was changed by somebody else")
 
     def _device_mac(self, credential: DeviceCredential) -> bytes:
         content = encode_fields(
@@ -55,16 +55,11 @@ class Vouching:
             credential.device.hpke_public_key,
             credential.state.encode("utf-8"),
             str(credential.version).encode("ascii"),
+            str(credential.level).encode("ascii"),
         )
         return hmac.digest(self._mac_key, content, "sha256")
 
-    def _policy_mac(self, policy: ReleasePolicy) -> bytes:
-        content = encode_fields(
-            "sealwright release policy",
-            1,
-            policy.organization_id.encode("utf-8"),
-            str(policy.level).encode("ascii"),
-            b"\x01" if policy.export_key else b"\x00",
-            str(policy.version).encode("ascii"),
-        )
+    def _row_mac(self, row: VouchedRow) -> bytes:
+        names = (row.kind, row.organization_id, row.row_id, str(row.version))
+        content = encode_fields("sealwright vouched row", 1, *(name.encode("utf-8") for name in names), row.content)
         return hmac.digest(self._mac_key, content, "sha256")

@@ -2,42 +2,40 @@
 
 from datetime import datetime, timedelta
 
-from sealwright.errors import ApprovalsMissingError, PermissionDeniedError
-from sealwright.keystore.model import ReleasePolicy
+from sealwright.errors import ApprovalsMissingError, DecodingError, PermissionDeniedError
+from sealwright.keystore.access import read_rules
+from sealwright.keystore.model import DeviceCredential, ReleasePolicy
+from sealwright.keystore.release_rules import MailboxRules
 from sealwright.kms.model import KeyCertificateRow, MailboxKey
 
 RENEW_BEFORE = timedelta(days=90)
 """A certificate with less left is renewed on the same key."""
 STATEMENT_LIFE = timedelta(hours=1)
-IMPLEMENTED_LEVELS = frozenset({1})
-NEEDED = {
-    1: "the mailbox proof",
-    2: "the mailbox proof and the protection password",
-    3: "the mailbox proof and an approval",
-    4: "the mailbox proof and the organization's sign-on",
-}
 
 
-def check_release(policy: ReleasePolicy) -> None:
-    """Check that a device which proved its mailbox may have the keys.
+def check_release(credential: DeviceCredential, policy: ReleasePolicy, now: datetime, source: str) -> MailboxRules:
+    """Say early what the keystore will say of a release: before there is a leaf of what will not be done.
 
     Raises:
-        ApprovalsMissingError: If the level needs more, or is no level.
+        ApprovalsMissingError: If the device has not proved what the policy's level needs.
+        PermissionDeniedError: If a deny rule holds.
     """
-    if policy.level not in IMPLEMENTED_LEVELS:
-        needed = NEEDED.get(policy.level, "a level that this server knows")
-        raise ApprovalsMissingError(f"the organization's release policy needs {needed}")
+    try:
+        rules = read_rules(policy)
+    except DecodingError as error:
+        raise ApprovalsMissingError("the release policy cannot be read; nothing is released") from error
+    rules.check(credential.level, now, source)
+    return rules
 
 
-def check_export(policy: ReleasePolicy) -> None:
+def check_export(credential: DeviceCredential, policy: ReleasePolicy, now: datetime, source: str) -> None:
     """Check that owners may export keys.
 
     Raises:
         PermissionDeniedError: If not.
         ApprovalsMissingError: If the level of release is not met.
     """
-    check_release(policy)
-    if not policy.export_key:
+    if not check_release(credential, policy, now, source).export_key:
         raise PermissionDeniedError("the organization does not permit the export of keys")
 
 

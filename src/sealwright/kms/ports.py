@@ -74,8 +74,8 @@ class EscrowKeyReader(Protocol):
 
 
 class PolicyReader(Protocol):
-    """The release policy (`identity.policy.PolicyService`)."""
+    """Release policies (`identity.policy.PolicyService`)."""
 
-    def policy(self, organization_id: str) -> ReleasePolicy:
-        """Return the policy in force."""
+    def policy(self, organization_id: str, mailbox_id: str) -> ReleasePolicy:
+        """Return what holds for a mailbox."""
         ...

@@ -141,8 +141,8 @@ class KeyService:
         # 1 The policy, and the device as it is now.
         if len(request.request_nonce) != NONCE_BYTES:
             raise InputError("a release request's nonce has 32 octets")
-        in_force = self._policies.policy(device.organization_id)
-        rules.check_release(in_force)
+        in_force = self._policies.policy(device.organization_id, device.mailbox_id)
+        rules.check_release(device.credential, in_force, self._clock.now(), device.source)
         # 2 The act and its leaf, once.
         release = self._record(device, "release", evidence.body, idempotency_key, request.request_nonce, key_id=None)
         included = self._audit.wait_included(device.organization_id, release.leaf_id)
@@ -193,7 +193,8 @@ class KeyService:
             UnavailableError: If the leaf is not signed in time.
             ConflictError: If the idempotency key was used for another request.
         """
-        rules.check_export(self._policies.policy(device.organization_id))
+        in_force = self._policies.policy(device.organization_id, device.mailbox_id)
+        rules.check_export(device.credential, in_force, self._clock.now(), device.source)
         release = self._record(device, "export", evidence.body, idempotency_key, b"", key_id=request.key_id)
         included = self._audit.wait_included(device.organization_id, release.leaf_id)
         return ExportAnswer(leaf=_opening(included), checkpoint=included.checkpoint)
@@ -265,7 +266,7 @@ class KeyService:
     ) -> DeviceReleaseEvidence:
         credential = self._devices.credential(device.organization_id, device.device_id)
         if credential.state != "active":
-            raise PermissionDeniedError("the device was removed")
+            raise PermissionDeniedError("the device was locked or removed")
         log = LogEvidence(
             record=included.record,
             salt=included.salt,
@@ -274,7 +275,7 @@ class KeyService:
             inclusion_proof=included.inclusion_proof,
             checkpoint=included.checkpoint,
         )
-        return DeviceReleaseEvidence(credential, in_force, request, log, manifest)
+        return DeviceReleaseEvidence(credential, in_force, request, log, manifest, device.source)
 
 
 def _opening(included: IncludedLeaf) -> LeafOpening:

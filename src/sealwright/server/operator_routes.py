@@ -16,12 +16,14 @@ from sealwright.server.wiring import Services
 from sealwright.wire.key_import import ImportAnswer, ImportKeyAnswer
 from sealwright.wire.operator import (
     AddressRequest,
-    ExportPolicy,
     InvitationAnswer,
     MailboxKeysImport,
+    MailboxPolicy,
     PeopleImport,
     PeopleImported,
     PeopleList,
+    PolicyAnswer,
+    PolicyChange,
     ServerStatus,
     SignInLink,
     TlsCertificate,
@@ -85,10 +87,24 @@ class OperatorController(Controller):
         )
         return ImportAnswer(outcomes=outcomes)
 
-    @post("/policy/export-key", sync_to_thread=True, status_code=204)
-    def export_key(self, body: RawBody, services: NamedDependency[Services]) -> None:
-        """Allow or deny the export of keys."""
-        services.policies.set_export_key(services.organization_id, _decode(body, ExportPolicy).allowed)
+    @get("/policy", sync_to_thread=True)
+    def show_policy(self, services: NamedDependency[Services]) -> PolicyAnswer:
+        """Return the release rules of the organization and its groups."""
+        return PolicyAnswer(rules=services.policies.listed(services.organization_id))
+
+    @post("/policy", sync_to_thread=True, status_code=204)
+    def change_policy(self, body: RawBody, services: NamedDependency[Services]) -> None:
+        """Change release rules."""
+        services.policies.change(services.organization_id, _decode(body, PolicyChange))
+
+    @post("/policy/mailbox", sync_to_thread=True, status_code=204)
+    def change_mailbox_policy(self, body: RawBody, services: NamedDependency[Services]) -> None:
+        """Put a mailbox into a group, or freeze it."""
+        wanted = _decode(body, MailboxPolicy)
+        mailbox = services.people.find_mailbox(services.organization_id, wanted.address)
+        if mailbox is None:
+            raise NotFoundError(f"nobody has the address {wanted.address}")
+        services.policies.change_mailbox(services.organization_id, mailbox.mailbox_id, wanted)
 
     @post("/invitations", sync_to_thread=True, status_code=200)
     def invite(self, services: NamedDependency[Services]) -> InvitationAnswer:

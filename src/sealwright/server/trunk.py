@@ -75,7 +75,7 @@ class Trunk:
         self.device_store = DeviceStore()
         self.kms_store = KeyStore()
         self.audit = AuditLog(storage, keystore, clock, settings.data_folder / "node")
-        self.policies = PolicyService(storage, self.people_store, keystore, self.audit)
+        self.policies = PolicyService(storage, keystore, self.audit)
         self.mailboxes = Mailboxes(storage, self.people_store)
         self.subjects = Subjects(self.mailboxes)
         self.authority = CertificateAuthority(

@@ -150,6 +150,7 @@ def _services(trunk: Trunk) -> Services:
         requests=requests,
         tokens=tokens,
         devices=trunk.devices,
+        policies=trunk.policies,
         put_outbox=put,
     )
     administrator_store = AdministratorStore()
@@ -157,7 +158,14 @@ def _services(trunk: Trunk) -> Services:
     passkeys = PasskeyService(storage, administrator_store, administrators, clock, settings.server.endpoints)
     # 3 Roles.
     people = PeopleService(
-        storage, trunk.people_store, audit, clock, devices=trunk.devices, keys=trunk.keys, put_outbox=put
+        storage,
+        trunk.people_store,
+        audit,
+        clock,
+        devices=trunk.devices,
+        keys=trunk.keys,
+        policies=trunk.policies,
+        put_outbox=put,
     )
     # 4 What runs by itself.
     handlers = Handlers(trunk, enrolments, Mailer(settings.mail, (root,)))

@@ -79,10 +79,42 @@ class MailboxKeysImport(Request, frozen=True, kw_only=True, forbid_unknown_field
     keys: tuple[KeyToImport, ...]
 
 
-class ExportPolicy(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """POST /local/policy/export-key: allow or forbid `export_key` for everybody (off by default)."""
+class PolicyRules(Answer, frozen=True, kw_only=True):
+    """The release rules of the organization or of a group (`keystore.release_rules.ReleaseRules`)."""
 
-    allowed: bool
+    group: str
+    level: int
+    export_key: bool
+    delivery: str
+    networks: tuple[str, ...]
+    max_devices: int
+    hours: tuple[str, ...]
+
+
+class PolicyAnswer(Answer, frozen=True, kw_only=True):
+    """GET /local/policy: the organization's rules, whose group is empty, then what each group adds."""
+
+    rules: tuple[PolicyRules, ...]
+
+
+class PolicyChange(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /local/policy: 204. What is None stays; an empty group is the organization."""
+
+    group: str = ""
+    level: int | None = None
+    export_key: bool | None = None
+    delivery: str | None = None
+    networks: tuple[str, ...] | None = None
+    max_devices: int | None = None
+    hours: tuple[str, ...] | None = None
+
+
+class MailboxPolicy(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /local/policy/mailbox: 204. A mailbox's group (empty: none), and whether it is frozen; None stays."""
+
+    address: str
+    group: str | None = None
+    frozen: bool | None = None
 
 
 class InvitationAnswer(Answer, frozen=True, kw_only=True):

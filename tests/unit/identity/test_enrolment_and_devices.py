@@ -23,7 +23,7 @@ from sealwright.identity.tables import access_token, enrolment
 from sealwright.tlog.leaf import decode_leaf_record
 from sealwright.wire.api import SyncNotice
 from sealwright.wire.hpke import hpke_open
-from sealwright.wire.operator import PersonRow
+from sealwright.wire.operator import PersonRow, PolicyChange
 from sealwright.wire.proof import CHALLENGE_HEADER
 from sealwright.wire.sync import sync_item_info
 
@@ -268,7 +268,7 @@ def test_who_leaves_is_out_and_the_next_holder_gets_a_new_mailbox(world):
     with pytest.raises(NotFoundError):
         world.people.remove_person(ORGANIZATION, "alice@example.test")
     assert ("mailbox.withdraw", {"mailbox_id": world.alice.mailbox_id}) in world.outbox
-    assert kinds(world)[-2:] == ["device.remove", "person.remove"]
+    assert kinds(world)[-3:] == ["device.remove", "policy.mailbox", "person.remove"]
     assert world.people.import_people(ORGANIZATION, (PersonRow(address="alice@example.test"),)).created == 1
     assert world.people.find_mailbox(ORGANIZATION, "alice@example.test").mailbox_id != world.alice.mailbox_id
     late = make_device()
@@ -286,8 +286,7 @@ def test_a_challenge_of_a_tenure_that_ended_enrols_nobody(world):
 
 
 def test_every_change_of_policy_is_a_leaf(world):
-    assert world.policies.policy(ORGANIZATION).export_key is False
-    changed = world.policies.set_export_key(ORGANIZATION, allowed=True)
-    assert (changed.version, world.policies.set_export_key(ORGANIZATION, allowed=True)) == (2, changed)
+    changed = world.policies.change(ORGANIZATION, PolicyChange(export_key=True))
+    assert (changed.version, world.policies.change(ORGANIZATION, PolicyChange(export_key=True))) == (2, changed)
     chain = world.audit.chain(ORGANIZATION, "organization")
     assert [decode_leaf_record(leaf.record).fields["export_key"] for leaf in chain.leaves] == ["no", "yes"]

@@ -23,6 +23,7 @@ from sealwright.errors import (
 from sealwright.keystore.frames import METHODS, decode_reply, encode_call
 from sealwright.keystore.pool import open_keystore
 from sealwright.keystore.process import answer
+from sealwright.keystore.release_rules import ReleaseRules
 from sealwright.keystore.seal import create_seal
 from sealwright.keystore.software import SoftwareKeystore
 
@@ -60,7 +61,7 @@ def test_errors_come_back_as_themselves(keystore):
     with pytest.raises(UnsupportedAlgorithmError):
         keystore.generate_service_key(ORGANIZATION, "x", "dsa")
     with pytest.raises(InputError):
-        keystore.vouch_policy(ORGANIZATION, "one", False, 1)
+        keystore.vouch_release_rules(ORGANIZATION, ORGANIZATION, ReleaseRules(), "one")
     with pytest.raises(InputError, match="too large"):
         keystore.seal_secret(ORGANIZATION, "p", "d" * 32, bytes(33 << 20))
     assert keystore.derive_secret(ORGANIZATION, "a") != keystore.derive_secret(ORGANIZATION, "b")

@@ -274,18 +274,32 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_pooled_key")),
     )
     op.create_table(
-        "release_policy",
+        "release_group",
         sa.Column("organization_id", sa.String(length=32), nullable=False),
-        sa.Column("level", sa.Integer(), nullable=False),
-        sa.Column("export_key", sa.Boolean(), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organization.organization_id"],
+            name=op.f("fk_release_group_organization_id_organization"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_release_group")),
+        sa.UniqueConstraint("organization_id", "name", name=op.f("uq_release_group_organization_id")),
+    )
+    op.create_table(
+        "vouched_row",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("row_id", sa.String(length=32), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.Column("mac", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["organization_id"],
             ["organization.organization_id"],
-            name=op.f("fk_release_policy_organization_id_organization"),
+            name=op.f("fk_vouched_row_organization_id_organization"),
         ),
-        sa.PrimaryKeyConstraint("organization_id", name=op.f("pk_release_policy")),
+        sa.PrimaryKeyConstraint("organization_id", "kind", "row_id", name=op.f("pk_vouched_row")),
     )
     op.create_table(
         "ca_certificate",
@@ -375,6 +389,7 @@ def upgrade() -> None:
         sa.Column("authentication_key_sha256", sa.String(length=64), nullable=False),
         sa.Column("hpke_public_key", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("level", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("mac", sa.LargeBinary(), nullable=False),
         sa.Column("enrolled", UtcDateTime(), nullable=False),

@@ -38,11 +38,12 @@ TABLES = (
     "pending_leaf",
     "person",
     "pooled_key",
-    "release_policy",
+    "release_group",
     "service_key",
     "sign_in_link",
     "statement_delegation",
     "sync_item",
+    "vouched_row",
 )
 VISIBLE = "current_setting('sealwright.organization_id', true) IN ('*', organization_id)"
 
