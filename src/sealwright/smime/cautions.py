@@ -16,6 +16,7 @@ CAUTIONS: dict[str, str] = {
     "unknown-transfer-encoding": "a part is encoded in a way that is not known or not permitted",
     "message-partial": "the message is a piece of another one; pieces are not put together",
     "message-external-body": "a part lies somewhere else; it was not fetched",
+    "beyond-limits": "the message has more layers, levels or parts than are looked at; what lies deeper was not opened",
     # encryption
     "encryption-without-integrity": "the encryption does not show changes, and no valid signature does",
     "weak-encryption": "the message was encrypted with an algorithm that is no longer safe",
@@ -47,6 +48,9 @@ CAUTIONS: dict[str, str] = {
     "from-not-ascii": "the From address has letters outside ASCII, which can look like others",
     "address-in-display-name": "the name in the From field looks like a mail address, and it is not the author's",
     "outer-from-differs": "outside its protection the message says that it is from somebody else",
+    # what else the header says
+    "outer-recipients-differ": "outside its protection the message names other recipients",
+    "subject-not-protected": "the signature does not cover the subject, which can have been changed on the way",
 }
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sealwright.cms import schema
-from sealwright.errors import DecodingError
 from sealwright.smime import fields
 
 MAX_PARTS = 1000
@@ -73,8 +72,7 @@ def parse_entity(octets: bytes) -> Entity:
 def split_multipart(body: bytes, boundary: str) -> list[bytes]:
     """Split a multipart body into its parts, octet for octet; a missing last delimiter is forgiven.
 
-    Raises:
-        DecodingError: If there are too many parts.
+    Of more than `MAX_PARTS` one more is returned, so that the reader sees that they are too many.
     """
     if not boundary:
         return []
@@ -89,7 +87,7 @@ def split_multipart(body: bytes, boundary: str) -> list[bytes]:
         end = match.end()
         start = end + (2 if body[end : end + 2] == b"\r\n" else 1)
         if len(parts) > MAX_PARTS:
-            raise DecodingError("the message has too many parts")
+            return parts
     if start is not None and start < len(body):
         parts.append(body[start:])
     return parts

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sealwright.smime.entities import Entity, parse_entity
-from sealwright.smime.fields import Field, decode_field, first
-from sealwright.smime.header_protection import is_structural
+from sealwright.smime.fields import Field, addresses, decode_field, first, parameters
+from sealwright.smime.header_protection import is_structural, seen_fields
 from sealwright.smime.originators import Originators, compared, originators
 
 
@@ -21,6 +21,7 @@ class Headers:
         sender: What Sender says, of the same header.
         outer_from: What From says outside.
         outer: Fields outside the protection; the same as `shown` where there is none.
+        recipients_differ: Outside are other addresses in To and Cc than the sender put there.
     """
 
     protected: tuple[Field, ...]
@@ -29,6 +30,7 @@ class Headers:
     sender: Originators
     outer_from: Originators
     outer: tuple[Field, ...] = ()
+    recipients_differ: bool = False
 
     @property
     def subject(self) -> str:
@@ -78,7 +80,24 @@ def headers_of(outer: Sequence[Field], inner: Sequence[Field], *, is_protected: 
         sender=originators(speaks, "sender"),
         outer_from=outer_from,
         outer=visible,
+        recipients_differ=bool(protected) and _recipients_differ(inner, visible),
     )
+
+
+def _recipients_differ(inner: Sequence[Field], outer: Sequence[Field]) -> bool:
+    """Compare To and Cc outside with what HP-Outer says of them, or, without any HP-Outer, with the protected ones.
+
+    A sender who encrypts may hide recipients, and then others see none.
+    """
+    is_cipher = parameters(first(inner, "content-type"))[1].get("hp", "").lower() == "cipher"
+    put_there = (seen_fields(inner) if is_cipher else []) or inner
+    seen, expected = _recipients(outer), _recipients(put_there)
+    return bool(seen) and seen != expected
+
+
+def _recipients(header: Sequence[Field]) -> set[str]:
+    found = (*addresses(header, "to"), *addresses(header, "cc"))
+    return {compared(address) or address for address in found}
 
 
 def _comparable(found: Originators) -> tuple[str, ...]:

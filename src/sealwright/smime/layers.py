@@ -102,19 +102,19 @@ class Envelope:
 def open_envelope(message: Entity, find_keys: FindKeys, trust: Trust) -> Envelope:
     """Open all layers of a message.
 
-    Raises:
-        DecodingError: If there are too many, or what they hold is beyond the limits of size or depth.
+    What lies below `MAX_LAYERS`, or cannot be taken apart within its limits, stays closed.
     """
     envelope = Envelope()
     entity = message
     while True:
         if entity.content_type in tnef.CONTENT_TYPES and (wrapped := _from_exchange(entity)) is not None:
-            entity = parse_entity(wrapped)
+            entity = wrapped
         _check_content_fields(entity, envelope)
         kind, inside = smime_kind(entity), None
         if kind in ("multipart", "opaque") and len(envelope.layers) >= MAX_LAYERS:
-            raise DecodingError("the message has too many layers of protection")
-        if kind == "multipart":
+            envelope.closed = entity
+            envelope.cautions.append(caution("beyond-limits", f"more than {MAX_LAYERS} layers of protection"))
+        elif kind == "multipart":
             inside = _open_detached(entity, envelope, trust)
         elif kind == "opaque":
             inside = _open_opaque(entity, envelope, find_keys, trust)
@@ -122,13 +122,19 @@ def open_envelope(message: Entity, find_keys: FindKeys, trust: Trust) -> Envelop
             envelope.payload = entity
         if inside is None:
             return envelope
-        entity = parse_entity(inside)
+        try:
+            entity = parse_entity(inside)
+        except DecodingError as error:
+            envelope.closed = Entity([], inside, 0, "application/octet-stream", {})
+            envelope.cautions.append(caution("beyond-limits", error.message))
+            return envelope
 
 
-def _from_exchange(entity: Entity) -> bytes | None:
+def _from_exchange(entity: Entity) -> Entity | None:
     """Return the S/MIME message that Exchange wrapped into winmail.dat, or None."""
     try:
-        return tnef.smime_entity(tnef.parse_tnef(entity.decoded()))
+        wrapped = tnef.smime_entity(tnef.parse_tnef(entity.decoded()))
+        return parse_entity(wrapped) if wrapped is not None else None
     except DecodingError:
         return None
 

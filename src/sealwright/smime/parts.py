@@ -76,6 +76,7 @@ class Contents:
         errant: Parts that are S/MIME by themselves.
         cautions: About parts.
         parts: How many there are.
+        is_beyond_limits: There is more than is looked at; nothing is shown then, and all of it is one attachment.
     """
 
     texts: list[str] = field(default_factory=list, repr=False)
@@ -83,6 +84,7 @@ class Contents:
     errant: list[ErrantPart] = field(default_factory=list)
     cautions: list[Caution] = field(default_factory=list)
     parts: int = 0
+    is_beyond_limits: bool = False
 
     @property
     def text(self) -> str:
@@ -96,15 +98,17 @@ def contents_of(entity: Entity, *, strip_legacy_display: bool) -> Contents:
     Args:
         entity: The root of the message.
         strip_legacy_display: The header is protected: leave out copies of it in the body (RFC 9788 section 4.5.3).
-
-    Raises:
-        DecodingError: If the message nests too deep or has too many parts.
+    A message that nests too deep or has too many parts is not shown in part: who wrote it chose what would be left out.
     """
     found = Contents()
     if not entity.fields and b"\0" in entity.body:  # a signed or encrypted file that is no MIME entity
         found.attachments.append(Attachment("content", "application/octet-stream", entity.body))
         return found
-    _walk(entity, found, "", strip_legacy_display)
+    try:
+        _walk(entity, found, "", strip_legacy_display)
+    except DecodingError as error:
+        whole = Attachment("message.eml", "message/rfc822", entity.octets)
+        return Contents(attachments=[whole], cautions=[caution("beyond-limits", error.message)], is_beyond_limits=True)
     return found
 
 

@@ -51,7 +51,7 @@ class Verdict:
         layers: Around the whole message, outermost first; then errant ones.
         signature: The layer whose signers the summary speaks of, if there is one.
         headers: The header that counts.
-        body_text: To show; HTML reduced to its text. None if the message stays closed.
+        body_text: To show; HTML reduced to its text. None if the message stays closed, or is beyond the limits.
         attachments: Everything else.
         cautions: No doubles.
         entity: The innermost entity, octet for octet; None if the message stays closed.
@@ -82,7 +82,7 @@ def judge_message(message: bytes, find_keys: FindKeys, trust: Trust) -> Verdict:
         trust: What signers are judged by.
 
     Raises:
-        DecodingError: If it is no message, or beyond the limits of size, depth or parts.
+        DecodingError: If it is no message, or too large.
     """
     if len(message) > MAX_MESSAGE_BYTES:
         raise DecodingError("the message is too large")
@@ -106,7 +106,6 @@ def judge_message(message: bytes, find_keys: FindKeys, trust: Trust) -> Verdict:
     )
     # 3 Whom the signature speaks for.
     signers = tuple(_matched(signer, headers) for signer in signers)
-    author = _author(signers, headers, envelope) if is_valid else None
     layers = list(envelope.layers)
     if place is not None:
         layers[place] = replace(layers[place], signers=signers)
@@ -115,7 +114,8 @@ def judge_message(message: bytes, find_keys: FindKeys, trust: Trust) -> Verdict:
         contents = contents_of(shown, strip_legacy_display=is_protected)
     else:
         contents = Contents(attachments=[attachment(envelope.closed)] if envelope.closed is not None else [])
-    is_closed = shown is None
+    author = _author(signers, headers, envelope, contents) if is_valid else None
+    is_closed = shown is None or contents.is_beyond_limits
     encrypted = any(layer.kind == "encrypted" for layer in layers)
     return Verdict(
         summary=Summary(
@@ -130,7 +130,7 @@ def judge_message(message: bytes, find_keys: FindKeys, trust: Trust) -> Verdict:
         headers=headers,
         body_text=None if is_closed else contents.text,
         attachments=tuple(contents.attachments),
-        cautions=_all_cautions(envelope, contents, headers, signers, is_valid=is_valid),
+        cautions=_all_cautions(envelope, contents, headers, signers, is_valid=is_valid, author=author),
         entity=None if shown is None else _octets(envelope, shown is not envelope.payload),
     )
 
@@ -157,8 +157,9 @@ def _matched(signer: SignerVerdict, headers: Headers) -> SignerVerdict:
     )
 
 
-def _author(signers: Sequence[SignerVerdict], headers: Headers, envelope: Envelope) -> str | None:
-    if envelope.is_ambiguous or envelope.payload is None or not any(signer.matches_from for signer in signers):
+def _author(signers: Sequence[SignerVerdict], headers: Headers, envelope: Envelope, contents: Contents) -> str | None:
+    is_doubtful = envelope.is_ambiguous or envelope.payload is None or contents.is_beyond_limits
+    if is_doubtful or not any(signer.matches_from for signer in signers):
         return None
     return headers.author.author
 
@@ -173,7 +174,13 @@ def _octets(envelope: Envelope, is_wrapped: bool) -> bytes:
 
 
 def _all_cautions(
-    envelope: Envelope, contents: Contents, headers: Headers, signers: Sequence[SignerVerdict], *, is_valid: bool
+    envelope: Envelope,
+    contents: Contents,
+    headers: Headers,
+    signers: Sequence[SignerVerdict],
+    *,
+    is_valid: bool,
+    author: str | None,
 ) -> tuple[Caution, ...]:
     found = [*envelope.cautions, *contents.cautions]
     kinds = [layer.kind for layer in envelope.layers]
@@ -185,6 +192,10 @@ def _all_cautions(
     ):
         found.append(caution("encryption-without-integrity"))
     found += _cautions_about_author(headers, headers.author, signers)
+    if headers.recipients_differ:
+        found.append(caution("outer-recipients-differ"))
+    if author is not None and not headers.protected and headers.subject:
+        found.append(caution("subject-not-protected"))
     return tuple(dict.fromkeys(found))
 
 

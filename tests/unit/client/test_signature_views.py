@@ -8,6 +8,7 @@ from support.smime_layers import FROM_ALICE, TEXT, encrypted, mixed, signature_o
 from sealwright.client.documents import verify_document
 from sealwright.client.read import read_message_with
 from sealwright.errors import DecodingError, DecryptionError, InvalidSignatureError
+from sealwright.smime.cautions import CAUTIONS
 from sealwright.smime.trust import Trust
 
 ROOT, OTHER = MailRoot(), MailRoot("Other")
@@ -41,7 +42,7 @@ def test_one_word_for_a_signature(message, state, reason):
 def test_what_the_list_shows_of_a_valid_one():
     view = read_message_with(SIGNED, MALLORY.find_keys, ROOT.trust()).signature
     assert (view.signer, view.signing_time, view.reason) == (("alice@example.test",), NOW.isoformat(), "")
-    assert view.warnings == ()
+    assert view.warnings == (CAUTIONS["subject-not-protected"],)
 
 
 def test_a_message_that_stays_closed_is_an_error():

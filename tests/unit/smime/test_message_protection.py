@@ -12,8 +12,11 @@ from support.opened import open_message
 
 from sealwright.cms import enveloped, signed
 from sealwright.cms.signers import PrivateKeySigner
-from sealwright.errors import DecodingError, DecryptionError, InputError
+from sealwright.errors import DecryptionError, InputError
 from sealwright.smime.compose import Protection, protect
+from sealwright.smime.layers import MAX_LAYERS
+from sealwright.smime.trust import Trust
+from sealwright.smime.verdict import judge_message
 
 ALICE, BOB, MALLORY = ec_key(), rsa_key(), ec_key()
 ALICE_CERTIFICATE, BOB_CERTIFICATE = self_signed(ALICE, "alice"), self_signed(BOB, "bob")
@@ -207,9 +210,11 @@ def test_protecting_needs_a_way():
         protect(MESSAGE, None, [], signing_time=NOW)
 
 
-def test_too_many_layers_are_refused():
+def test_too_many_layers_stay_closed():
     content = b"\r\nhello"
     for _ in range(12):
         content = opaque(signed.sign(content, [SIGNER], detached=False, signing_time=NOW))
-    with pytest.raises(DecodingError):
-        open_message(content, no_keys)
+    verdict = judge_message(b"From: alice@example.test\r\n" + content, no_keys, Trust(now=NOW))
+    assert "beyond-limits" in {each.code for each in verdict.cautions}
+    assert (verdict.body_text, verdict.entity, len(verdict.layers)) == (None, None, MAX_LAYERS)
+    assert len(verdict.attachments) == 1  # what lies deeper
