@@ -16,6 +16,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "send": ("sealwright.cli.mail:send", "Sign, encrypt and send a mail."),
     "read": ("sealwright.cli.mail:read", "List the inbox, or read one mail."),
     "reply": ("sealwright.cli.reply:reply", "Answer a mail, encrypted."),
+    "forward": ("sealwright.cli.reply:forward", "Pass a mail on, encrypted."),
     "held": ("sealwright.cli.mail:held", "Mails that were kept back: list, retry, drop."),
     "message": ("sealwright.cli.message:message", "Encrypt, decrypt, sign, verify a mail on standard input."),
     "encrypt": ("sealwright.cli.documents:encrypt", "Encrypt a file."),

@@ -33,7 +33,8 @@ from sealwright.smime.wrapping import opaque_entity, signed_entity
 
 MAX_MESSAGE_BYTES = 40 * 1024 * 1024
 """Base64, twice where signed inside, makes 1.8 times this."""
-_TRACE = ("received", "return-path", "delivered-to", "dkim-signature", "authentication-results")
+TRACE_FIELDS = ("received", "return-path", "delivered-to", "dkim-signature", "authentication-results")
+"""What servers on the way wrote."""
 _NEVER_SENT = ("bcc", "resent-bcc")
 _END_OF_HEADER = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
 
@@ -93,8 +94,8 @@ def protect(
         raise InputError("the message is too large to be protected")
     # 1 Take it apart, and bring what is signed into canonical form (RFC 8551 section 3.1).
     inside, structural, body = _taken_apart(message)
-    trace = [each for each in inside if each.is_called(*_TRACE)]
-    inside = [ascii_field(each) for each in inside if not each.is_called(*_TRACE)]
+    trace = [each for each in inside if each.is_called(*TRACE_FIELDS)]
+    inside = [ascii_field(each) for each in inside if not each.is_called(*TRACE_FIELDS)]
     structural, body = canonical(structural, body)
     # 2 Protect the header, 3 sign, 4 encrypt, 5 sign again.
     if not recipients:

@@ -80,9 +80,14 @@ def payload_header(
 
 def with_parameter(content_type: bytes, name: str, value: str) -> bytes:
     """Return a Content-Type value with a parameter, in place of any it had of that name."""
+    return without_parameter(content_type, name) + f'; {name}="{value}"'.encode()
+
+
+def without_parameter(content_type: bytes, name: str) -> bytes:
+    """Return a Content-Type value without a parameter."""
     pieces = split_parameters(content_type.decode("utf-8", "surrogateescape"))
     kept = [piece for piece in pieces if piece.strip() and piece.partition("=")[0].strip().lower() != name]
-    return ";".join(kept).rstrip().encode("utf-8", "surrogateescape") + f'; {name}="{value}"'.encode()
+    return ";".join(kept).rstrip().encode("utf-8", "surrogateescape")
 
 
 def hidden_fields(payload: Sequence[Field]) -> list[Field]:

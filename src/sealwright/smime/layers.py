@@ -87,6 +87,7 @@ class Envelope:
     Attributes:
         layers: Outermost first.
         payload: What the innermost layer holds; None if it stays closed.
+        decrypted: What the innermost encryption held, its signatures included; None if nothing was decrypted.
         closed: The entity that could not be opened, if there is one.
         cautions: So far.
         is_ambiguous: A header on the way in can be read in more than one way.
@@ -94,6 +95,7 @@ class Envelope:
 
     layers: list[Layer] = field(default_factory=list)
     payload: Entity | None = None
+    decrypted: bytes | None = None
     closed: Entity | None = None
     cautions: list[Caution] = field(default_factory=list)
     is_ambiguous: bool = False
@@ -122,6 +124,8 @@ def open_envelope(message: Entity, find_keys: FindKeys, trust: Trust) -> Envelop
             envelope.payload = entity
         if inside is None:
             return envelope
+        if envelope.layers[-1].kind == "encrypted":
+            envelope.decrypted = inside
         try:
             entity = parse_entity(inside)
         except DecodingError as error:

@@ -35,7 +35,7 @@ _RE = re.compile(r"(?:re|aw|sv|antw)\s*:", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply, ready to be protected and sent.
+    """A reply, or a mail that passes another one on, ready to be protected and sent.
 
     Attributes:
         message: RFC 5322 with CRLF.
@@ -65,8 +65,7 @@ def write_reply(verdict: Verdict, text: str, sender: str, *, to_all: bool = Fals
     encrypted, author = verdict.summary.encrypted, verdict.summary.authentic_author
     is_vouched = not encrypted or author is not None
     # 1 What the author hid, and which of the inner fields may be used.
-    inner = split_entity(verdict.entity)[0] if verdict.entity is not None and verdict.headers.protected else []
-    hidden = hidden_fields(inner) if encrypted else []
+    hidden = fields_hidden_by_author(verdict)
     # 2 Recipients.
     to, cc = _recipients(verdict, sender, hidden, to_all=to_all)
     # 3 The text.
@@ -82,15 +81,26 @@ def write_reply(verdict: Verdict, text: str, sender: str, *, to_all: bool = Fals
         b"From: " + sender.encode(),
         b"To: " + b",\r\n ".join(address.encode() for address in to),
         *([b"Cc: " + b",\r\n ".join(address.encode() for address in cc)] if cc else []),
-        b"Subject: " + _text(subject if _RE.match(subject) else f"Re: {subject}"),
+        b"Subject: " + subject_text(subject if _RE.match(subject) else f"Re: {subject}"),
         *_thread(usable, hidden),
         b"MIME-Version: 1.0",
         b"Content-Type: text/plain; charset=utf-8",
         b"Content-Transfer-Encoding: 8bit",
     ]
     message = b"\r\n".join(header) + b"\r\n\r\n" + body.encode("utf-8", "replace").replace(b"\n", b"\r\n")
-    hides_names = any(each.is_called("from", "to", "cc", "date") for each in hidden)
-    return Reply(message, encrypted, "shy" if hides_names else "baseline")
+    return Reply(message, encrypted, least_policy(hidden))
+
+
+def least_policy(hidden: Sequence[Field]) -> Literal["baseline", "shy"]:
+    """Return the least policy that hides what fields hid, as far as they are written again."""
+    return "shy" if any(each.is_called("from", "to", "cc", "date") for each in hidden) else "baseline"
+
+
+def fields_hidden_by_author(verdict: Verdict) -> list[Field]:
+    """Return the fields of an encrypted message that others did not see as they are."""
+    if not verdict.summary.encrypted or verdict.entity is None or not verdict.headers.protected:
+        return []
+    return hidden_fields(split_entity(verdict.entity)[0])
 
 
 def _quoted(verdict: Verdict) -> str:
@@ -159,5 +169,6 @@ def _message_ids(header: Sequence[Field], name: str) -> list[bytes]:
     return [found for found in _MESSAGE_ID.findall(value) if len(found) <= MAX_MESSAGE_ID]
 
 
-def _text(text: str) -> bytes:
+def subject_text(text: str) -> bytes:
+    """Return the value of a subject."""
     return text.encode("ascii") if text.isascii() and len(text) <= 900 else encoded_words(text)

@@ -55,6 +55,7 @@ class Verdict:
         attachments: Everything else.
         cautions: No doubles.
         entity: The innermost entity, octet for octet; None if the message stays closed.
+        decrypted: What the innermost encryption held, octet for octet, with the signatures in it; None without one.
     """
 
     summary: Summary
@@ -65,6 +66,7 @@ class Verdict:
     attachments: tuple[Attachment, ...]
     cautions: tuple[Caution, ...]
     entity: bytes | None = field(repr=False)
+    decrypted: bytes | None = field(default=None, repr=False)
 
     @property
     def is_authenticated_encryption(self) -> bool:
@@ -132,6 +134,7 @@ def judge_message(message: bytes, find_keys: FindKeys, trust: Trust) -> Verdict:
         attachments=tuple(contents.attachments),
         cautions=_all_cautions(envelope, contents, headers, signers, is_valid=is_valid, author=author),
         entity=None if shown is None else _octets(envelope, shown is not envelope.payload),
+        decrypted=envelope.decrypted,
     )
 
 
