@@ -2,6 +2,9 @@
 
 from functools import lru_cache
 
+Layer = tuple[int, bytes, bytes]
+"""An element around something: its tag (one octet), what it holds before that, and after."""
+
 
 @lru_cache(maxsize=4096)
 def header(tag: int, size: int) -> bytes:
@@ -14,9 +17,19 @@ def header(tag: int, size: int) -> bytes:
 
 def tlv(tag: int, *parts: bytes) -> bytes:
     """Return a DER element of one-octet tag over the joined parts."""
-    return b"".join((header(tag, sum(map(len, parts))), *parts))
+    content = b"".join(parts)
+    return header(tag, len(content)) + content
 
 
-def tlv_parts(tag: int, *parts: bytes) -> tuple[bytes, ...]:
-    """Return the same unjoined, so that a large content inside several elements is copied once."""
-    return (header(tag, sum(map(len, parts))), *parts)
+def enclosed(content: bytes, *layers: Layer) -> bytes:
+    """Return a content inside elements, copied once and not once for each that it lies in.
+
+    Args:
+        content: Octets, perhaps many.
+        layers: From the innermost element to the outermost.
+    """
+    head = tail = b""
+    for tag, before, after in layers:
+        head, tail = before + head, tail + after
+        head = header(tag, len(head) + len(content) + len(tail)) + head
+    return b"".join((head, content, tail))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cryptography import x509
-from cryptography.hazmat import asn1
 
 from sealwright.asn1.der import content_of, elements, object_identifier
 from sealwright.asn1.pull_reader import PIECE_BYTES, Head, PullReader, SeekableSource
@@ -23,6 +22,7 @@ from sealwright.cms.decryptors import FindKeys, WrappedKey
 from sealwright.cms.enveloped import Decryption, associated_data, check_authenticated_attributes
 from sealwright.cms.key_transport import KeyTransport
 from sealwright.cms.recipients import (
+    VERSION_0,
     candidate_keys,
     encode_recipient_infos,
     enveloped_data_version,
@@ -82,8 +82,8 @@ def encrypt_stream(
         raise InputError("the file is too large to be encrypted under one key")
     key = secrets.token_bytes(content_cipher.key_bytes)
     infos = wrap_for_all(key, recipients, key_transport)
-    version = 0 if content_cipher.is_authenticated else enveloped_data_version(infos)
-    before = asn1.encode_der(version) + encode_recipient_infos(infos)
+    version = VERSION_0 if content_cipher.is_authenticated else enveloped_data_version(infos)
+    before = version + encode_recipient_infos(infos)
     described = object_identifier(schema.DATA) + content_cipher.algorithm_der()
     kind = schema.AUTH_ENVELOPED_DATA if content_cipher.is_authenticated else schema.ENVELOPED_DATA
     encryptor = content_cipher.encryptor(key)

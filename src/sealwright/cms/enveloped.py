@@ -9,13 +9,14 @@ from cryptography import x509
 from cryptography.hazmat import asn1
 
 from sealwright.asn1.der import object_identifier
-from sealwright.asn1.writer import tlv, tlv_parts
+from sealwright.asn1.writer import enclosed, tlv
 from sealwright.cms import algorithms, schema
 from sealwright.cms.content_ciphers import ContentCipher, WrittenCipher, new_cipher, read_cipher
 from sealwright.cms.decryptors import FindKeys, WrappedKey
 from sealwright.cms.identifiers import RecipientIdentifier
 from sealwright.cms.key_transport import KeyTransport
 from sealwright.cms.recipients import (
+    VERSION_0,
     KeyCandidate,
     candidate_keys,
     encode_recipient_infos,
@@ -30,7 +31,6 @@ MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Whole-message functions hold a few copies in memory; no mail server takes more."""
 MAX_ATTRIBUTES = 64
 """Authenticated attributes are few, and each is looked at."""
-_VERSION_0 = b"\x02\x01\x00"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,20 +122,19 @@ def encrypt(
     infos = wrap_for_all(key, recipients, key_transport)
     attributes = _authenticated_attributes(content_type) if content_cipher.is_authenticated else None
     ciphertext, tag = content_cipher.encrypt(key, content, associated_data(attributes))
-    # written element by element, so that a large content is copied once and not once for each that it lies in
-    info = tlv_parts(
-        0x30,
-        object_identifier(content_type),
-        content_cipher.algorithm_der(),
-        *tlv_parts(0x80, ciphertext),
-    )
-    set_of_infos = encode_recipient_infos(infos)
     if content_cipher.is_authenticated:
-        authenticated = () if attributes is None else tlv_parts(0xA1, *map(schema.raw, attributes))
-        fields = (_VERSION_0, set_of_infos, *info, *authenticated, tlv(0x04, tag))
-        return schema.content_info(schema.AUTH_ENVELOPED_DATA, *tlv_parts(0x30, *fields))
-    fields = (asn1.encode_der(enveloped_data_version(infos)), set_of_infos, *info)
-    return schema.content_info(schema.ENVELOPED_DATA, *tlv_parts(0x30, *fields))
+        kind, version, after = schema.AUTH_ENVELOPED_DATA, VERSION_0, tlv(0x04, tag)
+        if attributes is not None:
+            after = tlv(0xA1, *map(schema.raw, attributes)) + after
+    else:
+        kind, version, after = schema.ENVELOPED_DATA, enveloped_data_version(infos), b""
+    return enclosed(
+        ciphertext,
+        (0x80, b"", b""),
+        (0x30, object_identifier(content_type) + content_cipher.algorithm_der(), b""),
+        (0x30, version + encode_recipient_infos(infos), after),
+        *schema.content_info_around(kind),
+    )
 
 
 def decrypt(

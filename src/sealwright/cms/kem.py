@@ -8,6 +8,8 @@ from cryptography.hazmat.primitives import hashes, keywrap
 from cryptography.hazmat.primitives.asymmetric import mlkem
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from sealwright.asn1.der import object_identifier
+from sealwright.asn1.writer import tlv
 from sealwright.cms import algorithms, schema
 from sealwright.cms.identifiers import issuer_and_serial
 from sealwright.cms.recipient_schema import CMSORIforKEMOtherInfo, KEMRecipientInfo, OtherRecipientInfo
@@ -37,10 +39,12 @@ class KEMPrivateKey(Protocol):
         ...
 
 
-def wrap_key(
-    content_encryption_key: bytes, certificate: x509.Certificate, public_key: KEMPublicKey
-) -> OtherRecipientInfo:
-    """Wrap the content-encryption key under a fresh encapsulated key, with AES-256 whatever the content's cipher."""
+def wrap_key(content_encryption_key: bytes, certificate: x509.Certificate, public_key: KEMPublicKey) -> bytes:
+    """Wrap the content-encryption key under a fresh encapsulated key, with AES-256 whatever the content's cipher.
+
+    Returns:
+        DER RecipientInfo.
+    """
     shared, ciphertext = public_key.encapsulate()
     kek = _derive(shared, _AES256_WRAP, _KEK_BYTES)
     info = KEMRecipientInfo(
@@ -54,7 +58,7 @@ def wrap_key(
         wrap=_AES256_WRAP,
         encrypted_key=keywrap.aes_key_wrap(kek, content_encryption_key),
     )
-    return OtherRecipientInfo(ori_type=_KEM_RECIPIENT, ori_value=schema.any_element(asn1.encode_der(info)))
+    return tlv(0xA4, object_identifier(algorithms.KEM_RECIPIENT), asn1.encode_der(info))
 
 
 def read_info(info: OtherRecipientInfo) -> KEMRecipientInfo | None:

@@ -30,12 +30,13 @@ _EC_ALGORITHM = schema.algorithm(algorithms.EC_PUBLIC_KEY)
 _WRAPS = {size: schema.algorithm(oid) for oid, size in algorithms.WRAP_KEY_BYTES.items()}
 
 
-def wrap_key(
-    content_encryption_key: bytes, certificate: x509.Certificate, public_key: AgreementPublicKey
-) -> KeyAgreeRecipientInfo:
+def wrap_key(content_encryption_key: bytes, certificate: x509.Certificate, public_key: AgreementPublicKey) -> bytes:
     """Wrap the content-encryption key under a key agreed with a fresh ephemeral key.
 
     The wrap's key is as long as the content's (RFC 8551 section 2.7: MUST); its derivation is SHA-256.
+
+    Returns:
+        DER RecipientInfo.
 
     Raises:
         UnsupportedAlgorithmError: If the curve is another.
@@ -43,7 +44,7 @@ def wrap_key(
     wrap = _WRAPS[len(content_encryption_key)]
     shared, originator, kdf = _ephemeral(public_key)
     kek = _derive(kdf, shared, wrap, len(content_encryption_key), None)
-    return KeyAgreeRecipientInfo(
+    info = KeyAgreeRecipientInfo(
         version=3,
         originator=asn1.Variant(originator, "originatorKey"),
         ukm=None,
@@ -55,6 +56,7 @@ def wrap_key(
             )
         ],
     )
+    return b"\xa1" + asn1.encode_der(info)[1:]
 
 
 def _ephemeral(public_key: AgreementPublicKey) -> tuple[bytes, OriginatorPublicKey, str]:

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from sealwright.asn1.writer import tlv
 from sealwright.cms import algorithms, schema
-from sealwright.cms.identifiers import issuer_and_serial
+from sealwright.cms.known_certificates import encoded_certificate
 from sealwright.cms.recipient_schema import KeyTransRecipientInfo, RSAESOAEPParams
 from sealwright.errors import DecodingError
 
@@ -24,13 +24,17 @@ def _oaep_sha256() -> bytes:
     return tlv(0x30, tlv(0xA0, digest), tlv(0xA1, mask))
 
 
-_WRITTEN: dict[KeyTransport, tuple[schema.AlgorithmIdentifier, padding.AsymmetricPadding]] = {
-    "rsa-pkcs1-v1.5": (schema.algorithm(algorithms.RSA_ENCRYPTION, algorithms.NULL), padding.PKCS1v15()),
+_WRITTEN: dict[KeyTransport, tuple[bytes, padding.AsymmetricPadding]] = {
+    "rsa-pkcs1-v1.5": (
+        schema.algorithm_der(schema.algorithm(algorithms.RSA_ENCRYPTION, algorithms.NULL)),
+        padding.PKCS1v15(),
+    ),
     "rsa-oaep-sha256": (
-        schema.algorithm(algorithms.RSAES_OAEP, _oaep_sha256()),
+        schema.algorithm_der(schema.algorithm(algorithms.RSAES_OAEP, _oaep_sha256())),
         padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None),
     ),
 }
+"""By scheme: DER AlgorithmIdentifier, and what `cryptography` calls it."""
 
 
 def wrap_key(
@@ -38,15 +42,12 @@ def wrap_key(
     certificate: x509.Certificate,
     public_key: rsa.RSAPublicKey,
     key_transport: KeyTransport,
-) -> KeyTransRecipientInfo:
-    """Encrypt the content-encryption key to an RSA key."""
-    algorithm, rsa_padding = _WRITTEN[key_transport]
-    return KeyTransRecipientInfo(
-        version=0,  # with issuerAndSerialNumber
-        rid=issuer_and_serial(certificate),
-        key_encryption_algorithm=algorithm,
-        encrypted_key=public_key.encrypt(content_encryption_key, rsa_padding),
-    )
+) -> bytes:
+    """Encrypt the content-encryption key to an RSA key; returns the DER RecipientInfo, of version 0."""
+    algorithm_der, rsa_padding = _WRITTEN[key_transport]
+    _, issuer_and_serial = encoded_certificate(certificate)
+    encrypted_key = public_key.encrypt(content_encryption_key, rsa_padding)
+    return tlv(0x30, b"\x02\x01\x00", issuer_and_serial, algorithm_der, tlv(0x04, encrypted_key))
 
 
 def unwrap_key(info: KeyTransRecipientInfo, private_key: rsa.RSAPrivateKey) -> bytes:

@@ -14,7 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, rsa, x448, x25519
 
-from sealwright.asn1.der import content_of, elements
+from sealwright.asn1.der import elements
 from sealwright.asn1.writer import tlv
 from sealwright.cms import algorithms, kem, key_agreement, key_transport, schema
 from sealwright.cms.content_ciphers import ContentCipher
@@ -27,7 +27,6 @@ from sealwright.cms.recipient_schema import (
     KEMRecipientInfo,
     KeyAgreeRecipientInfo,
     KeyTransRecipientInfo,
-    OtherRecipientInfo,
     PasswordRecipientInfo,
     RecipientInfo,
 )
@@ -37,6 +36,8 @@ MAX_RECIPIENTS = 1000
 """A mail to more people goes to a list; more RecipientInfos than this are an attack on the reader."""
 MAX_TRIED_KEYS = 16
 """Each costs a private-key operation and a pass over the content; more matching keys than this no honest message has."""
+VERSION_0 = b"\x02\x01\x00"
+_KEY_TRANSPORT, _OTHER_RECIPIENT = 0x30, 0xA4  # tags of RecipientInfo
 _SUBSTITUTE_SECRET = secrets.token_bytes(32)
 
 
@@ -61,8 +62,8 @@ class KeyCandidate:
 
 def wrap_key(
     content_encryption_key: bytes, certificate: x509.Certificate, key_transport_scheme: KeyTransport = "rsa-pkcs1-v1.5"
-) -> RecipientInfo:
-    """Wrap the content-encryption key for the holder of a certificate.
+) -> bytes:
+    """Wrap the content-encryption key for the holder of a certificate; returns the DER RecipientInfo.
 
     Raises:
         UnsupportedAlgorithmError: If the certificate's key is of a kind that is not encrypted to.
@@ -84,8 +85,8 @@ def wrap_for_all(
     content_encryption_key: bytes,
     certificates: Sequence[x509.Certificate],
     key_transport_scheme: KeyTransport = "rsa-pkcs1-v1.5",
-) -> list[RecipientInfo]:
-    """Wrap the content-encryption key for every recipient.
+) -> list[bytes]:
+    """Wrap the content-encryption key for every recipient; returns DER RecipientInfos.
 
     Raises:
         InputError: If there is no recipient, or too many.
@@ -96,21 +97,21 @@ def wrap_for_all(
     return [wrap_key(content_encryption_key, certificate, key_transport_scheme) for certificate in certificates]
 
 
-def enveloped_data_version(infos: Sequence[RecipientInfo]) -> int:
-    """Return the version of an EnvelopedData that has neither originatorInfo nor attributes (RFC 5652 section 6.1)."""
-    if any(isinstance(info, PasswordRecipientInfo | OtherRecipientInfo) for info in infos):
-        return 3
-    return 0 if all(isinstance(info, KeyTransRecipientInfo) and info.version == 0 for info in infos) else 2
+def enveloped_data_version(infos: Sequence[bytes]) -> bytes:
+    """Return the DER version of an EnvelopedData that has neither originatorInfo nor attributes (RFC 5652 section 6.1).
+
+    Args:
+        infos: As `wrap_for_all` gives them: KeyTransRecipientInfos are of version 0.
+    """
+    kinds = {info[0] for info in infos}
+    if _OTHER_RECIPIENT in kinds:
+        return b"\x02\x01\x03"
+    return VERSION_0 if kinds == {_KEY_TRANSPORT} else b"\x02\x01\x02"
 
 
-@asn1.sequence
-class _SortedRecipientInfos:
-    infos: asn1.SetOf[RecipientInfo]
-
-
-def encode_recipient_infos(infos: Sequence[RecipientInfo]) -> bytes:
+def encode_recipient_infos(infos: Sequence[bytes]) -> bytes:
     """Return the DER SET OF RecipientInfo."""
-    return content_of(0x30, asn1.encode_der(_SortedRecipientInfos(infos=asn1.SetOf(list(infos)))))
+    return tlv(0x31, *sorted(infos))
 
 
 @asn1.sequence

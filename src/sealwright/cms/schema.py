@@ -15,7 +15,7 @@ from cryptography.hazmat.asn1 import TLV, Default, Explicit, Implicit, SetOf
 
 from sealwright.asn1.ber import cms_to_der
 from sealwright.asn1.der import object_identifier
-from sealwright.asn1.writer import tlv, tlv_parts
+from sealwright.asn1.writer import Layer, enclosed, tlv
 from sealwright.cms.recipient_schema import RecipientInfo
 from sealwright.errors import DecodingError
 
@@ -185,9 +185,14 @@ def algorithm_parameter(identifier: AlgorithmIdentifier) -> AlgorithmIdentifier:
     return parse_algorithm(raw(identifier[1]))
 
 
-def content_info(oid: str, *content: bytes) -> bytes:
-    """Return the DER ContentInfo over the parts of an encoded content."""
-    return tlv(0x30, object_identifier(oid), *tlv_parts(0xA0, *content))
+def content_info_around(oid: str) -> tuple[Layer, Layer]:
+    """Return the elements of a ContentInfo around its content."""
+    return (0xA0, b"", b""), (0x30, object_identifier(oid), b"")
+
+
+def content_info(oid: str, content: bytes) -> bytes:
+    """Return the DER ContentInfo over an encoded content."""
+    return enclosed(content, *content_info_around(oid))
 
 
 Content = EnvelopedData | AuthEnvelopedData | SignedData | CompressedData

@@ -10,7 +10,7 @@ from datetime import datetime
 from cryptography import x509
 
 from sealwright.asn1.der import object_identifier
-from sealwright.asn1.writer import tlv, tlv_parts
+from sealwright.asn1.writer import Layer, enclosed, tlv
 from sealwright.cms import schema
 from sealwright.cms.examining import examine_signers
 from sealwright.cms.known_certificates import from_certificate
@@ -51,13 +51,9 @@ def sign(
     """
     if not signers:
         raise InputError("nobody signs the content")
-    # written element by element, so that a large content is copied once and not once for each that it lies in
-    e_content = () if detached else tlv_parts(0xA0, *tlv_parts(0x04, content))
-    signed_data = tlv_parts(
-        0x30,
-        *before_content(signers, content_type),
-        *tlv_parts(0x30, object_identifier(content_type), *e_content),
-        *after_content(
+    before, after = (
+        before_content(signers, content_type),
+        after_content(
             signers,
             content,
             content_type=content_type,
@@ -66,7 +62,12 @@ def sign(
             crls=crls,
         ),
     )
-    return schema.content_info(schema.SIGNED_DATA, *signed_data)
+    around: tuple[Layer, ...] = (
+        (0x30, object_identifier(content_type), b""),
+        (0x30, b"".join(before), b"".join(after)),
+        *schema.content_info_around(schema.SIGNED_DATA),
+    )
+    return enclosed(b"", *around) if detached else enclosed(content, (0x04, b"", b""), (0xA0, b"", b""), *around)
 
 
 def certificates_only(certificates: Iterable[x509.Certificate], crls: Iterable[bytes] = ()) -> bytes:

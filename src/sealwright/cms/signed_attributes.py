@@ -199,8 +199,9 @@ def parse_time(tag: int, content: bytes) -> datetime:
 
 def encode_time(moment: datetime) -> bytes:
     """Return Time: UTCTime through 2049, GeneralizedTime after (RFC 8551 section 2.5.1)."""
-    text = moment.astimezone(UTC).strftime("%Y%m%d%H%M%SZ")
-    return tlv(0x17, text[2:].encode()) if text < "2050" else tlv(0x18, text.encode())
+    year, *others = moment.astimezone(UTC).timetuple()[:6]
+    rest = b"%02d%02d%02d%02d%02dZ" % tuple(others)
+    return tlv(0x17, b"%02d" % (year % 100) + rest) if year < 2050 else tlv(0x18, b"%04d" % year + rest)
 
 
 def attribute(attribute_type: bytes, value: bytes) -> bytes:

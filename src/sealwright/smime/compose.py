@@ -6,7 +6,7 @@ header confidentiality policy's choice (`header_protection`), by default "[...]"
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
@@ -29,7 +29,7 @@ from sealwright.smime.header_protection import (
 )
 from sealwright.smime.legacy_display import add_legacy_display
 from sealwright.smime.transfer import canonical, crlf, is_7bit
-from sealwright.smime.wrapping import opaque_entity, signed_entity
+from sealwright.smime.wrapping import SmimeType, opaque_entity, signed_entity
 
 MAX_MESSAGE_BYTES = 40 * 1024 * 1024
 """Base64, twice where signed inside, makes 1.8 times this."""
@@ -61,6 +61,9 @@ class Protection:
     capabilities: bytes = encode(announced())
 
 
+_COMMON = Protection()
+
+
 def protect(
     message: bytes,
     signer: Signer | None,
@@ -87,7 +90,7 @@ def protect(
         UnsupportedAlgorithmError: If a key is of a kind that mail does not use.
         UnavailableError: If the signer's key cannot be reached now.
     """
-    protection = protection or Protection()
+    protection = protection or _COMMON
     if signer is None and not recipients:
         raise InputError("a message is protected by a signature or by encryption")
     if len(message) > MAX_MESSAGE_BYTES:
@@ -101,19 +104,20 @@ def protect(
     if not recipients:
         assert signer is not None
         payload = payload_header(inside, [], structural, "clear") + body
-        entity = _signed(payload, signer, signing_time, protection)
-        return _header([*trace, *inside]) + entity
+        outer = _header([*trace, *inside])
+        return _signed(payload, signer, signing_time, protection, opaque=protection.opaque, before=outer)
     outside = visible_fields(inside, protection.header_policy)
     if protection.legacy_display:
         hidden = [each for each in inside if each not in outside]
         structural, body = add_legacy_display(structural, body, hidden)
     content = payload_header(inside, outside, structural, "cipher") + body
     if signer is not None:
-        content = _signed(content, signer, signing_time, replace(protection, opaque=True))
+        content = _signed(content, signer, signing_time, protection, opaque=True)
+    outer = _header([*trace, *outside])
+    if not protection.triple_wrap or signer is None:
+        return _encrypted(content, recipients, protection.algorithms, before=outer)
     entity = _encrypted(content, recipients, protection.algorithms)
-    if protection.triple_wrap and signer is not None:
-        entity = _signed(entity, signer, signing_time, protection)
-    return _header([*trace, *outside]) + entity
+    return _signed(entity, signer, signing_time, protection, opaque=protection.opaque, before=outer)
 
 
 def compressed_message(message: bytes) -> bytes:
@@ -173,10 +177,11 @@ def _taken_apart(message: bytes) -> tuple[list[Field], list[Field], bytes]:
     if not header or leftover:
         raise DecodingError("the message has a malformed header")
     structural = [each for each in header if each.name.lower().startswith("content-")]
+    names = [each.name.lower() for each in structural]
     for name in ("content-type", "content-transfer-encoding"):
-        if sum(each.is_called(name) for each in structural) > 1:
+        if names.count(name) > 1:
             raise DecodingError(f"the message has two {name} fields")
-    if not any(each.is_called("content-type") for each in structural) and not body.isascii():
+    if "content-type" not in names and not body.isascii():
         structural.append(_type_of_text(body))
     kept = [each for each in header if not is_structural(each) and not each.is_called(*_NEVER_SENT)]
     return kept, structural, body
@@ -191,18 +196,28 @@ def _type_of_text(body: bytes) -> Field:
     return Field("Content-Type", b" text/plain; charset=utf-8")
 
 
-def _signed(payload: bytes, signer: Signer, signing_time: datetime, protection: Protection) -> bytes:
-    """Return an entity with its signature."""
-    opaque = protection.opaque or not is_7bit(payload)
+def _signed(
+    payload: bytes,
+    signer: Signer,
+    signing_time: datetime,
+    protection: Protection,
+    *,
+    opaque: bool,
+    before: bytes = b"",
+) -> bytes:
+    """Return an entity with its signature, after the fields of a message."""
+    opaque = opaque or not is_7bit(payload)
     signature = signed.sign(
         payload, [signer], detached=not opaque, signing_time=signing_time, capabilities=protection.capabilities
     )
     if opaque:
-        return opaque_entity("signed-data", signature)
-    return signed_entity(payload, signature, signer.algorithm.micalg)
+        return opaque_entity("signed-data", signature, before=before)
+    return before + signed_entity(payload, signature, signer.algorithm.micalg)
 
 
-def _encrypted(content: bytes, recipients: Sequence[x509.Certificate], algorithms: Algorithms) -> bytes:
+def _encrypted(
+    content: bytes, recipients: Sequence[x509.Certificate], algorithms: Algorithms, *, before: bytes = b""
+) -> bytes:
     content_info = enveloped.encrypt(
         content,
         recipients,
@@ -211,7 +226,8 @@ def _encrypted(content: bytes, recipients: Sequence[x509.Certificate], algorithm
         derive_key=algorithms.derive_key,
     )
     is_authenticated = algorithms.cipher == "aes-256-gcm"
-    return opaque_entity("authEnveloped-data" if is_authenticated else "enveloped-data", content_info)
+    kind: SmimeType = "authEnveloped-data" if is_authenticated else "enveloped-data"
+    return opaque_entity(kind, content_info, before=before)
 
 
 def _header(outside: Sequence[Field]) -> bytes:

@@ -20,7 +20,9 @@ MAX_FIELDS = 2000
 """Each is looked at several times; more of them are an attack."""
 MAX_DECODED_BYTES = 16 * 1024
 """A longer address or subject field is not decoded: `email` takes more than linear time."""
-_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
+_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:([^\n]*)\n?")
+_FOLDED = re.compile(rb"(?:[ \t][^\n]*\n?)+")
+_EMPTY_LINE = re.compile(rb"\r*\n|\r+\Z")
 _MEDIA_TYPE = re.compile(r"[!-.0-~]+/[!-.0-~]+")
 _TOKEN = re.compile(r'((?:[^;"]|"(?:[^"\\]|\\.)*"?)*)(?:;|\Z)', re.DOTALL)
 _NOT_BASE64 = bytes(
@@ -77,28 +79,16 @@ def parse_header(entity: bytes) -> tuple[list[Field], int]:
     """
     fields: list[Field] = []
     position = 0
-    while position < len(entity):
-        after = entity.find(b"\n", position) + 1 or len(entity)
-        text = entity[position:after].rstrip(b"\r\n")
-        if not text:
-            return fields, after
-        if text[:1] in b" \t" and fields:
-            end = position
-            while end < len(entity) and entity[end : end + 1] in (b" ", b"\t"):
-                following = entity.find(b"\n", end)
-                end = len(entity) if following < 0 else following + 1
-            folded = entity[position:end].rstrip(b"\r\n")
-            fields[-1] = Field(fields[-1].name, fields[-1].value + b"\r\n" + folded)
-            position = end
-            continue
-        found = _FIELD.fullmatch(text)
-        if found is None:
-            break
+    while found := _FIELD.match(entity, position):
         if len(fields) >= MAX_FIELDS:
             raise DecodingError("the message has too many header fields")
-        fields.append(Field(found[1].decode("ascii"), found[2]))
-        position = after
-    return fields, position
+        name, value = found.groups()
+        value, position = value.rstrip(b"\r"), found.end()
+        if folded := _FOLDED.match(entity, position):
+            value, position = value + b"\r\n" + folded.group().rstrip(b"\r\n"), folded.end()
+        fields.append(Field(name.decode("ascii"), value))
+    empty_line = _EMPTY_LINE.match(entity, position)
+    return fields, empty_line.end() if empty_line else position
 
 
 def first(fields: Sequence[Field], name: str) -> bytes:

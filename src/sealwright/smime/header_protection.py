@@ -70,12 +70,12 @@ def payload_header(
         structural: Content fields, without an hp parameter or with an old one, which is replaced.
         protection: "clear" for a signature alone, "cipher" where the payload is encrypted.
     """
-    outer = [Field("HP-Outer", b" " + field.name.encode() + b":" + field.value) for field in outside]
+    outer = [b"HP-Outer: " + field.line for field in outside]
     types = [field for field in structural if field.is_called("content-type")]
     others = [field for field in structural if not field.is_called("content-type")]
     content_type = Field("Content-Type", with_parameter(types[0].value if types else b" text/plain", "hp", protection))
-    lines = [field.line for field in (*inside, *outer, *others, content_type)]
-    return b"MIME-Version: 1.0\r\n" + b"".join(lines) + b"\r\n"
+    before, after = (b"".join([field.line for field in each]) for each in (inside, (*others, content_type)))
+    return b"".join((b"MIME-Version: 1.0\r\n", before, *outer, after, b"\r\n"))
 
 
 def with_parameter(content_type: bytes, name: str, value: str) -> bytes:

@@ -3,7 +3,7 @@
 import secrets
 from typing import Literal
 
-from sealwright.smime.transfer import base64_lines
+from sealwright.smime.transfer import base64_blocks, base64_lines
 
 SmimeType = Literal["enveloped-data", "authEnveloped-data", "signed-data", "certs-only", "compressed-data"]
 _FILE_NAMES: dict[SmimeType, str] = {
@@ -16,17 +16,21 @@ _FILE_NAMES: dict[SmimeType, str] = {
 """RFC 8551 section 3.2.1: programs that lose the type go by the name, which is at most eight letters and three."""
 
 
-def opaque_entity(smime_type: SmimeType, content_info: bytes) -> bytes:
-    """Return an application/pkcs7-mime entity around DER (RFC 8551 section 3.2)."""
+def opaque_entity(smime_type: SmimeType, content_info: bytes, *, before: bytes = b"") -> bytes:
+    """Return an application/pkcs7-mime entity around DER (RFC 8551 section 3.2).
+
+    Args:
+        smime_type: What the DER holds.
+        content_info: DER.
+        before: Fields of a message, which stand first; they are written at once, because the rest may be large.
+    """
     name = _FILE_NAMES[smime_type]
-    return b"".join(
-        (
-            f'Content-Type: application/pkcs7-mime; smime-type={smime_type};\r\n name="{name}"\r\n'.encode(),
-            b"Content-Transfer-Encoding: base64\r\n",
-            f'Content-Disposition: attachment; filename="{name}"\r\n\r\n'.encode(),
-            base64_lines(content_info),
-        )
+    header = (
+        f'Content-Type: application/pkcs7-mime; smime-type={smime_type};\r\n name="{name}"\r\n'
+        "Content-Transfer-Encoding: base64\r\n"
+        f'Content-Disposition: attachment; filename="{name}"\r\n\r\n'
     )
+    return b"".join((before, header.encode(), *base64_blocks(content_info)))
 
 
 def signed_entity(payload: bytes, content_info: bytes, micalg: str) -> bytes:

@@ -15,7 +15,7 @@ from sealwright.asn1.pull_reader import PIECE_BYTES
 from sealwright.asn1.writer import tlv
 from sealwright.cms import algorithms, encrypted_stream, enveloped, schema
 from sealwright.cms.encrypted_stream import decrypt_stream, encrypt_stream
-from sealwright.cms.recipients import wrap_key
+from sealwright.cms.recipients import parse_recipient_infos, wrap_key
 from sealwright.errors import DecodingError, DecryptionError, InputError, VerificationError
 
 RSA, EC, KEM = rsa_key(), ec_key(), mlkem.MLKEM768PrivateKey.generate()
@@ -70,11 +70,12 @@ def test_authenticated_attributes_come_after_the_content_and_count():
     other = "1.2.840.113549.1.7.2"
     named = tlv(0x30, object_identifier(algorithms.CONTENT_TYPE), tlv(0x31, object_identifier(other)))
     key = bytes(range(32))
-    message = seal([wrap_key(key, BOB)], key, content_type=other, attributes=[named])
+    infos = parse_recipient_infos(wrap_key(key, BOB))
+    message = seal(infos, key, content_type=other, attributes=[named])
     plaintext, found = decrypted(message)
     assert (plaintext, found.content_type) == (CONTENT, other)
     with pytest.raises(DecodingError):  # RFC 5083 section 2.1: they MUST be there with another type than id-data
-        decrypted(seal([wrap_key(key, BOB)], key, content_type=other))
+        decrypted(seal(infos, key, content_type=other))
 
 
 def test_every_key_that_fits_is_tried():

@@ -72,7 +72,8 @@ def test_every_key_with_a_colliding_identifier_is_tried():
     certificates = [certificate_for(key.public_key(), key_identifier=b"the same") for key in keys]
     for key, certificate in zip(keys, certificates, strict=True):
         content_key = secrets.token_bytes(32)
-        info = wrap_key(content_key, certificate)
+        (info,) = parse_recipient_infos(wrap_key(content_key, certificate))
+        assert isinstance(info, KeyTransRecipientInfo)
         by_key_identifier = KeyTransRecipientInfo(
             version=2,
             rid=b"the same",
@@ -115,16 +116,14 @@ def test_too_many_recipients_are_refused_in_both_directions():
         with pytest.raises(InputError, match="recipients"):
             enveloped.encrypt(CONTENT, wrong)
     key = secrets.token_bytes(32)
-    infos = [wrap_key(key, certificate)] * (MAX_RECIPIENTS + 1)
+    infos = parse_recipient_infos(wrap_key(key, certificate)) * (MAX_RECIPIENTS + 1)
     with pytest.raises(DecodingError, match="recipients"):
         enveloped.decrypt(seal(infos, key), no_keys)
 
 
 def test_recipient_infos_are_parsed_apart_from_the_message():
     key = secrets.token_bytes(32)
-    encoded = b"".join(
-        asn1.encode_der(info) for info in wrap_for_all(key, CERTIFICATES[:1]) if isinstance(info, KeyTransRecipientInfo)
-    )
+    (encoded,) = wrap_for_all(key, CERTIFICATES[:1])
     (parsed,) = parse_recipient_infos(encoded)
     assert PrivateKeyDecryptor(RSA).unwrap_key(*wrapped_keys([parsed])) == key
     assert parse_recipient_infos(b"") == []
@@ -191,7 +190,8 @@ def attribute(oid, value):
 
 def sealed_with(attributes, content_type=schema.DATA):
     key = secrets.token_bytes(32)
-    return seal([wrap_key(key, PEOPLE["ec"][0])], key, content_type=content_type, attributes=attributes)
+    infos = parse_recipient_infos(wrap_key(key, PEOPLE["ec"][0]))
+    return seal(infos, key, content_type=content_type, attributes=attributes)
 
 
 TYPE_DATA = attribute(algorithms.CONTENT_TYPE, object_identifier(schema.DATA))
