@@ -26,6 +26,7 @@ from sealwright.errors import (
     VerificationError,
 )
 from sealwright.keystore.access import DeviceAccess
+from sealwright.keystore.approvals import Approvers
 from sealwright.keystore.examination import is_key_of
 from sealwright.keystore.importing import open_imported_key
 from sealwright.keystore.model import (
@@ -67,7 +68,9 @@ class MemoryKeystore:
         if folder is None:
             folder = Path(tempfile.mkdtemp())
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self.access = DeviceAccess(Vouching(self._key), Versions(folder / "versions"))
+        vouching, versions = Vouching(self._key), Versions(folder / "versions")
+        self.access = DeviceAccess(vouching, versions)
+        self.approvers = Approvers(vouching, versions, self.access)
         self._release_keys: dict[str, SealedRecord] = {}
         self.rsa_bits: dict[str, int] = {"rsa-2048": 2048, "rsa-3072": 3072, "rsa-4096": 4096}
         self.sealed = False
@@ -187,6 +190,14 @@ class MemoryKeystore:
     def change_device(self, credential: DeviceCredential, state: str) -> DeviceCredential:
         """Vouch for a device's next state."""
         return self.access.change_device(credential, state)
+
+    def vouch_role(self, organization_id, mailbox_id, roles, from_version, evidence):
+        """Vouch for what roles a person has."""
+        return self.approvers.vouch_role(organization_id, mailbox_id, roles, from_version, evidence, self._clock.now())
+
+    def veto_proposal(self, approval, evidence, role):
+        """Remember a veto."""
+        self.approvers.veto(approval, evidence, role)
 
     def vouch_release_rules(
         self, organization_id: str, row_id: str, rules: ReleaseRules, from_version: int

@@ -26,6 +26,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("sealwright.cli.documents:verify", "Verify the signature of a file."),
     "timestamp": ("sealwright.cli.timestamp:timestamp", "Put a timestamp on the signature of a file."),
     "devices": ("sealwright.cli.devices:devices", "The devices of the mailbox: list, remove."),
+    "approvals": ("sealwright.cli.approvals:approvals", "What others proposed: list, show, approve, veto."),
     "keys": ("sealwright.cli.keys:keys", "The keys of the mailbox: list, import, export."),
     "inspect": ("sealwright.cli.inspect:inspect", "Explain a message file, without a server or a device."),
     "certificate": ("sealwright.cli.certificate:certificate", "Show certificates; validate their paths."),
@@ -48,6 +49,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "tls-certificate": ("sealwright.cli.operator_commands:tls_certificate", "Certify a TLS server."),
     "sign-in-link": ("sealwright.cli.operator_commands:sign_in_link", "Make a link to the console."),
     "status": ("sealwright.cli.operator_commands:status", "Show how the server is."),
+    "roles": ("sealwright.cli.roles:roles", "Who has which role: list, appoint, dismiss."),
     "policy": ("sealwright.cli.policy:policy", "What a device has to show before it gets keys."),
 }
 

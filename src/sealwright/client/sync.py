@@ -54,6 +54,7 @@ def describe(notice: Notice) -> str:
         "device-added": f"a new device can read your mail: {notice.subject}, fingerprint {notice.thumbprint.hex()[:16]}",
         "device-removed": f"a device was removed: {notice.subject}",
         "key-rotated": "your mailbox has a new encryption key",
+        "approval-asked": f"somebody asks for your approval; see `sealwright approvals list`: {notice.subject}",
         "key-imported": "a key of another program was added to your mailbox's history",
         "certificate-issued": "your mailbox has a new certificate",
         "certificate-revoked": "a certificate of your mailbox was revoked",

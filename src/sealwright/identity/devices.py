@@ -64,6 +64,10 @@ class DeviceService:
         with self._storage.read(organization_id) as tx:
             return self._store.device(tx, organization_id, device_id).credential
 
+    def credential_in(self, tx: Transaction, organization_id: str, device_id: str) -> DeviceCredential:
+        """Return the same within a transaction."""
+        return self._store.device(tx, organization_id, device_id).credential
+
     def remove(self, asking: AuthenticatedDevice, device_id: str) -> None:
         """Remove a device of the same mailbox; one that is removed already stays so.
 

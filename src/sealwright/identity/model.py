@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from sealwright.keystore.model import DeviceCredential, SealedRecord
+from sealwright.wire.approvals import ApprovalStatement, Proposal
 from sealwright.wire.device import DevicePublicKeys
 
 UNKNOWN_MAILBOX: Final = "0" * 32
@@ -17,6 +18,7 @@ RATE_WINDOW: Final = timedelta(hours=1)
 TOKEN_LIFE: Final = timedelta(hours=1)
 
 EnrolmentState = Literal["OPEN", "USED"]
+ProposalState = Literal["OPEN", "APPROVED", "DONE", "VETOED", "EXPIRED"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,3 +244,35 @@ class NewSession:
 
     token: str = field(repr=False)
     expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalRow:
+    """A proposal in the books.
+
+    Attributes:
+        proposal: What was proposed.
+        state: OPEN -> APPROVED -> DONE, or VETOED, or EXPIRED.
+        needed: How many must approve.
+        decided: When it left the state before; None while OPEN.
+    """
+
+    proposal: Proposal
+    state: ProposalState
+    needed: int
+    decided: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredApproval:
+    """A decision in the books.
+
+    Attributes:
+        statement: What the device signed.
+        signature: ECDSA P-256, DER.
+        device_id: 32 hex digits.
+    """
+
+    statement: ApprovalStatement
+    signature: bytes
+    device_id: str

@@ -167,6 +167,46 @@ vouched_row = Table(
 )
 """What the keystore vouches for, of any kind (`keystore.model.VouchedRow`)."""
 
+proposal = Table(
+    "proposal",
+    metadata,
+    id_column("organization_id"),
+    id_column("id"),
+    Column("kind", String(32), nullable=False),
+    Column("requester", String(32), nullable=False),  # a mailbox, or empty for the operator at the server
+    Column("reason", Text, nullable=False),
+    Column("case_number", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("needed", Integer, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("expires", UtcDateTime, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("decided", UtcDateTime),
+    PrimaryKeyConstraint("organization_id", "id"),
+    ForeignKeyConstraint(["organization_id"], ["organization.organization_id"]),
+    Index("ix_proposal_state", "organization_id", "state", "expires"),
+)
+
+proposal_approval = Table(
+    "proposal_approval",
+    metadata,
+    id_column("organization_id"),
+    id_column("id"),
+    id_column("proposal_id"),
+    id_column("approver"),
+    id_column("device_id"),
+    Column("decision", String(16), nullable=False),
+    Column("subject_sha256", LargeBinary, nullable=False),
+    Column("device_thumbprint", LargeBinary, nullable=False),
+    Column("signed_at", UtcDateTime, nullable=False),
+    Column("expires", UtcDateTime, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("organization_id", "id"),
+    UniqueConstraint("organization_id", "proposal_id", "approver"),
+    ForeignKeyConstraint(["organization_id", "proposal_id"], ["proposal.organization_id", "proposal.id"]),
+    ForeignKeyConstraint(["organization_id", "device_id"], ["device.organization_id", "device.id"]),
+)
+
 release_group = Table(
     "release_group",
     metadata,

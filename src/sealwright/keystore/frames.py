@@ -13,12 +13,14 @@ from msgspec import Struct
 from sealwright import errors
 from sealwright.errors import InputError, SealwrightError
 from sealwright.keystore.model import (
+    ApprovalEvidence,
     BegunProof,
     DeviceCredential,
     DeviceReleaseEvidence,
     ProofBinding,
     SealedRecord,
     SealedRelease,
+    SignedApproval,
     SignedImportKey,
     VouchedRow,
 )
@@ -45,6 +47,8 @@ METHODS: dict[str, tuple[Any, Any]] = {
     "change_device": (tuple[DeviceCredential, str], DeviceCredential),
     "vouch_release_rules": (tuple[str, str, ReleaseRules, int], VouchedRow),
     "vouch_mailbox_release": (tuple[str, str, MailboxRelease, int], VouchedRow),
+    "vouch_role": (tuple[str, str, tuple[str, ...], int, ApprovalEvidence | None], VouchedRow),
+    "veto_proposal": (tuple[SignedApproval, ApprovalEvidence, str], type(None)),
     "open": (tuple[tuple[SealedRecord, ...], DeviceReleaseEvidence], SealedRelease),
 }
 """Name -> (types of the arguments, type of the result)."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
+from sealwright.wire.approvals import ApprovalStatement, Proposal
 from sealwright.wire.destruction import DestructionReceipt
 from sealwright.wire.device import DevicePublicKeys
 from sealwright.wire.manifest import ReleaseManifest
@@ -241,6 +242,31 @@ class SignedImportKey:
     signature: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class SignedApproval:
+    """One person's decision.
+
+    Attributes:
+        statement: What the device signed.
+        signature: ECDSA P-256, DER.
+        role: The approver's row of kind "role".
+        credential: The device.
+    """
+
+    statement: ApprovalStatement
+    signature: bytes
+    role: VouchedRow
+    credential: DeviceCredential
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalEvidence:
+    """A proposal and all decisions on it (`keystore.approvals`)."""
+
+    proposal: Proposal
+    approvals: tuple[SignedApproval, ...]
+
+
 class ServiceKeystore(Protocol):
     """What needs no evidence: service keys that sign, and sealed secrets that are no keys.
 
@@ -397,6 +423,45 @@ class Keystore(ServiceKeystore, Protocol):
         self, organization_id: str, mailbox_id: str, content: MailboxRelease, from_version: int
     ) -> VouchedRow:
         """Vouch for a mailbox's group and whether it is frozen; as `vouch_release_rules`."""
+        ...
+
+    def vouch_role(
+        self,
+        organization_id: str,
+        mailbox_id: str,
+        roles: tuple[str, ...],
+        from_version: int,
+        evidence: ApprovalEvidence | None,
+    ) -> VouchedRow:
+        """Vouch for what roles a person has.
+
+        Args:
+            organization_id: 32 hex digits.
+            mailbox_id: Whose.
+            roles: All of them.
+            from_version: Of the row that this follows; 0 for the first.
+            evidence: Approvals by two security officers; not needed while there are fewer of them.
+
+        Raises:
+            InputError: If a role is not known.
+            ApprovalsMissingError: If it has to be approved and was not.
+            PermissionDeniedError: If the approvals are for something else, or the proposal was vetoed.
+            ConflictError: If there is a newer row.
+        """
+        ...
+
+    def veto_proposal(self, approval: SignedApproval, evidence: ApprovalEvidence, role: str) -> None:
+        """Remember a veto for ever.
+
+        Args:
+            approval: The veto.
+            evidence: The proposal; its approvals do not matter.
+            role: That the approver must have.
+
+        Raises:
+            PermissionDeniedError: If it is not what it must be.
+            ConflictError: If the proposal was used.
+        """
         ...
 
     def open(self, records: tuple[SealedRecord, ...], evidence: DeviceReleaseEvidence) -> SealedRelease:

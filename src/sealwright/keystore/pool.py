@@ -15,6 +15,7 @@ import msgspec
 from sealwright.errors import InputError, SealedError, UnavailableError
 from sealwright.keystore.frames import METHODS, decode_reply, encode_call, receive_frame, send_frame
 from sealwright.keystore.model import (
+    ApprovalEvidence,
     BegunProof,
     DeviceCredential,
     DeviceReleaseEvidence,
@@ -22,6 +23,7 @@ from sealwright.keystore.model import (
     ProofBinding,
     SealedRecord,
     SealedRelease,
+    SignedApproval,
     SignedImportKey,
     VouchedRow,
 )
@@ -274,6 +276,21 @@ class PooledKeystore:
     ) -> VouchedRow:
         """Vouch for a mailbox's group and whether it is frozen."""
         return self._call(VouchedRow, "vouch_mailbox_release", organization_id, mailbox_id, content, from_version)
+
+    def vouch_role(
+        self,
+        organization_id: str,
+        mailbox_id: str,
+        roles: tuple[str, ...],
+        from_version: int,
+        evidence: ApprovalEvidence | None,
+    ) -> VouchedRow:
+        """Vouch for what roles a person has."""
+        return self._call(VouchedRow, "vouch_role", organization_id, mailbox_id, roles, from_version, evidence)
+
+    def veto_proposal(self, approval: SignedApproval, evidence: ApprovalEvidence, role: str) -> None:
+        """Remember a veto for ever."""
+        self._group.call("veto_proposal", (approval, evidence, role))
 
     def open(self, records: tuple[SealedRecord, ...], evidence: DeviceReleaseEvidence) -> SealedRelease:
         """Open a mailbox's keys and seal them to the device of the evidence."""

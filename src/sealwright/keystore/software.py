@@ -23,12 +23,14 @@ from sealwright.errors import (
     VerificationError,
 )
 from sealwright.keystore.access import DeviceAccess
+from sealwright.keystore.approvals import Approvers
 from sealwright.keystore.destroyed import DESTROYED_NAME, DestroyedKeys
 from sealwright.keystore.evidence import UNKNOWN_MAILBOX, check_device_release
 from sealwright.keystore.examination import is_key_of
 from sealwright.keystore.importing import open_imported_key
 from sealwright.keystore.model import (
     POOL,
+    ApprovalEvidence,
     BegunProof,
     DeviceCredential,
     DeviceReleaseEvidence,
@@ -36,6 +38,7 @@ from sealwright.keystore.model import (
     RecordIdentity,
     SealedRecord,
     SealedRelease,
+    SignedApproval,
     SignedImportKey,
     VouchedRow,
 )
@@ -83,6 +86,7 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         self._destroyed = DestroyedKeys(seal_file.with_name(DESTROYED_NAME))
         self._versions = Versions(seal_file.with_name(VERSIONS_NAME))
         self._access = DeviceAccess(self._vouching, self._versions)
+        self._approvers = Approvers(self._vouching, self._versions, self._access)
         self._registry = Registry(seal_file.with_name(REGISTRY_NAME), seal.derive("keystore", "registry"))
 
     def generate_service_key(self, organization_id: str, purpose: str, algorithm: str) -> SealedRecord:
@@ -281,6 +285,36 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         """
         self._storage_keys()
         return self._access.vouch_mailbox_release(organization_id, mailbox_id, content, from_version)
+
+    def vouch_role(
+        self,
+        organization_id: str,
+        mailbox_id: str,
+        roles: tuple[str, ...],
+        from_version: int,
+        evidence: ApprovalEvidence | None,
+    ) -> VouchedRow:
+        """Vouch for what roles a person has.
+
+        Raises:
+            InputError: If a role is not known.
+            ApprovalsMissingError: If it has to be approved and was not.
+            PermissionDeniedError: If the approvals are for something else, or the proposal was vetoed.
+            ConflictError: If there is a newer row.
+        """
+        self._storage_keys()
+        now = self._clock.now()
+        return self._approvers.vouch_role(organization_id, mailbox_id, roles, from_version, evidence, now)
+
+    def veto_proposal(self, approval: SignedApproval, evidence: ApprovalEvidence, role: str) -> None:
+        """Remember a veto for ever.
+
+        Raises:
+            PermissionDeniedError: If it is not what it must be.
+            ConflictError: If the proposal was used.
+        """
+        self._storage_keys()
+        self._approvers.veto(approval, evidence, role)
 
     def open(self, records: tuple[SealedRecord, ...], evidence: DeviceReleaseEvidence) -> SealedRelease:
         """Open a mailbox's keys and seal them to the device of the evidence.

@@ -31,6 +31,10 @@ class Handlers:
             item.organization_id, item.payload["mailbox_id"], "cessationOfOperation", item.payload["device_id"]
         )
 
+    def apply_proposal(self, item: OutboxItem) -> None:
+        """Do what was approved."""
+        self._trunk.approvals.apply(item.organization_id, item.payload["proposal_id"])
+
     def mail_challenge(self, item: OutboxItem) -> None:
         """Mail part 1 of a challenge."""
         challenge = self._enrolments.challenge(item.organization_id, item.payload)

@@ -24,6 +24,9 @@ from sealwright.wire.operator import (
     PeopleList,
     PolicyAnswer,
     PolicyChange,
+    RoleChanged,
+    RoleHolders,
+    RoleRequest,
     ServerStatus,
     SignInLink,
     TlsCertificate,
@@ -72,6 +75,25 @@ class OperatorController(Controller):
         if mailbox is None:
             raise NotFoundError(f"nobody has the address {address}")
         services.keys.rotate(services.organization_id, mailbox.mailbox_id)
+
+    @get("/roles", sync_to_thread=True)
+    def list_roles(self, services: NamedDependency[Services]) -> RoleHolders:
+        """List everybody who has a role."""
+        return RoleHolders(holders=services.roles.holders(services.organization_id))
+
+    @post("/roles", sync_to_thread=True, status_code=200)
+    def change_role(self, body: RawBody, services: NamedDependency[Services]) -> RoleChanged:
+        """Give a person a role or take it away, or propose it."""
+        wanted = _decode(body, RoleRequest)
+        mailbox = services.people.find_mailbox(services.organization_id, wanted.address)
+        if mailbox is None:
+            raise NotFoundError(f"nobody has the address {wanted.address}")
+        known = set(services.approvals.roles_of(services.organization_id, mailbox.mailbox_id))
+        roles = known | {wanted.role} if wanted.holds else known - {wanted.role}
+        made = services.roles.change(
+            services.organization_id, mailbox.mailbox_id, tuple(sorted(roles)), "", wanted.reason
+        )
+        return RoleChanged(proposal_id=made.proposal_id if made else "")
 
     @get("/import-key", sync_to_thread=True)
     def import_key(self, services: NamedDependency[Services]) -> ImportKeyAnswer:

@@ -10,10 +10,13 @@ from sealwright.ca.store import CaStore
 from sealwright.clock import Clock
 from sealwright.directory.service import Directory
 from sealwright.directory.store import SqlDirectoryStore
+from sealwright.identity.approval_store import ApprovalStore
+from sealwright.identity.approvals import ApprovalService
 from sealwright.identity.device_store import DeviceStore
 from sealwright.identity.devices import DeviceService
 from sealwright.identity.people import Mailboxes
 from sealwright.identity.policy import PolicyService
+from sealwright.identity.roles import RoleService
 from sealwright.identity.store import PeopleStore
 from sealwright.keystore.model import Keystore, SealedRecord
 from sealwright.kms.model import KmsSettings
@@ -89,6 +92,17 @@ class Trunk:
             put_outbox=put,
         )
         self.devices = DeviceService(storage, self.device_store, keystore, self.audit, clock, put_outbox=put)
+        self.approvals = ApprovalService(
+            storage,
+            ApprovalStore(),
+            self.people_store,
+            keystore,
+            self.audit,
+            clock,
+            devices=self.devices,
+            put_outbox=put,
+        )
+        self.roles = RoleService(storage, keystore, self.audit, mailboxes=self.mailboxes, approvals=self.approvals)
         self.directory = Directory(storage, SqlDirectoryStore(), clock)
         self.keys = KeyService(
             storage,

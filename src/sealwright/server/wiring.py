@@ -10,6 +10,7 @@ from sealwright.clock import Clock, SystemClock
 from sealwright.directory.service import Directory
 from sealwright.identity.administrator_store import AdministratorStore
 from sealwright.identity.administrators import AdministratorService
+from sealwright.identity.approvals import ApprovalService
 from sealwright.identity.devices import DeviceService
 from sealwright.identity.enrolment import EnrolmentService
 from sealwright.identity.freshness import NonceIssuer
@@ -17,6 +18,7 @@ from sealwright.identity.passkeys import PasskeyService
 from sealwright.identity.people import Mailboxes, PeopleService
 from sealwright.identity.policy import PolicyService
 from sealwright.identity.requests import RequestVerifier
+from sealwright.identity.roles import RoleService
 from sealwright.identity.tokens import TokenService
 from sealwright.keystore.model import Keystore
 from sealwright.keystore.pool import open_keystore
@@ -59,6 +61,8 @@ class Services:
     administrators: AdministratorService
     passkeys: PasskeyService
     policies: PolicyService
+    approvals: ApprovalService
+    roles: RoleService
     keys: KeyService
     readiness: Readiness
     _worker: OutboxWorker = field(repr=False)
@@ -177,6 +181,7 @@ def _services(trunk: Trunk) -> Services:
             "mailbox.withdraw": handlers.withdraw,
             "device.removed": handlers.remove_device,
             "challenge.mail": handlers.mail_challenge,
+            "proposal.apply": handlers.apply_proposal,
             "certificate.published": handlers.settle,
             "certificate.revoked": handlers.unpublish,
         },
@@ -188,6 +193,7 @@ def _services(trunk: Trunk) -> Services:
             Job("time.mark", 60.0, lambda: trunk.authority.mark_time(organization_id)),
             Job("crl.refresh", 600.0, lambda: [trunk.authority.crl(organization_id, name) for name in ISSUERS]),
             Job("statement.refresh", 3600.0, lambda: _refresh_statement(statements)),
+            Job("proposal.expire", 60.0, lambda: trunk.approvals.expire(organization_id)),
             Job("enrolment.purge", 3600.0, lambda: enrolments.purge(organization_id)),
         )
     )
@@ -218,6 +224,8 @@ def _services(trunk: Trunk) -> Services:
         administrators=administrators,
         passkeys=passkeys,
         policies=trunk.policies,
+        approvals=trunk.approvals,
+        roles=trunk.roles,
         keys=trunk.keys,
         readiness=readiness,
         _worker=worker,

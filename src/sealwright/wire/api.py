@@ -208,7 +208,8 @@ class SyncNotice(Answer, frozen=True, kw_only=True):
     """What a sync item says.
 
     Attributes:
-        kind: "device-added", "device-removed", "key-rotated", "key-imported", "certificate-issued" or "certificate-revoked".
+        kind: "device-added", "device-removed", "key-rotated", "key-imported", "certificate-issued", "approval-asked"
+            or "certificate-revoked".
         time: When.
         subject: The device's name, or the key's identifier.
         thumbprint: The device's thumbprint, or empty.

@@ -72,6 +72,34 @@ class AddressRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=T
     address: str
 
 
+class RoleHolder(Answer, frozen=True, kw_only=True):
+    """Somebody with a role."""
+
+    address: str
+    roles: tuple[str, ...]
+
+
+class RoleHolders(Answer, frozen=True, kw_only=True):
+    """GET /local/roles: everybody who has a role."""
+
+    holders: tuple[RoleHolder, ...]
+
+
+class RoleRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /local/roles: give a person a role, or take it away."""
+
+    address: str
+    role: str
+    holds: bool
+    reason: str
+
+
+class RoleChanged(Answer, frozen=True, kw_only=True):
+    """200: done, or proposed under this id."""
+
+    proposal_id: str = ""
+
+
 class MailboxKeysImport(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """POST /local/people/keys: keys of another system for the history of one mailbox; answers `ImportAnswer`."""
 

@@ -225,9 +225,9 @@ def test_health_schema_and_metrics(public, local):
 
 
 def test_export_policy_changes(local, services):
-    assert services.policies.policy(services.organization_id).export_key is False
-    assert local.post("/local/policy/export-key", json={"allowed": True}).status_code == 204
-    assert services.policies.policy(services.organization_id).export_key is True
+    assert services.policies.mailbox_rules(services.organization_id, "a" * 32).export_key is False
+    assert local.post("/local/policy", json={"export_key": True}).status_code == 204
+    assert services.policies.mailbox_rules(services.organization_id, "a" * 32).export_key is True
 
 
 def test_sign_in_link_works_once(local, services):

@@ -284,7 +284,7 @@ def upgrade() -> None:
             name=op.f("fk_release_group_organization_id_organization"),
         ),
         sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_release_group")),
-        sa.UniqueConstraint("organization_id", "name", name=op.f("uq_release_group_organization_id")),
+        sa.UniqueConstraint("organization_id", "name", name=op.f("uq_release_group_organization_id_name")),
     )
     op.create_table(
         "vouched_row",
@@ -596,4 +596,55 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_administrator_session")),
         sa.UniqueConstraint("token_sha256", name=op.f("uq_administrator_session_token_sha256")),
+    )
+    op.create_table(
+        "proposal",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("requester", sa.String(length=32), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("case_number", sa.Text(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("needed", sa.Integer(), nullable=False),
+        sa.Column("created", UtcDateTime(), nullable=False),
+        sa.Column("expires", UtcDateTime(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("decided", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["organization.organization_id"], name=op.f("fk_proposal_organization_id_organization")
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_proposal")),
+    )
+    op.create_index("ix_proposal_state", "proposal", ["organization_id", "state", "expires"], unique=False)
+    op.create_table(
+        "proposal_approval",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("proposal_id", sa.String(length=32), nullable=False),
+        sa.Column("approver", sa.String(length=32), nullable=False),
+        sa.Column("device_id", sa.String(length=32), nullable=False),
+        sa.Column("decision", sa.String(length=16), nullable=False),
+        sa.Column("subject_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("device_thumbprint", sa.LargeBinary(), nullable=False),
+        sa.Column("signed_at", UtcDateTime(), nullable=False),
+        sa.Column("expires", UtcDateTime(), nullable=False),
+        sa.Column("signature", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "device_id"],
+            ["device.organization_id", "device.id"],
+            name=op.f("fk_proposal_approval_organization_id_device"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "proposal_id"],
+            ["proposal.organization_id", "proposal.id"],
+            name=op.f("fk_proposal_approval_organization_id_proposal"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_proposal_approval")),
+        sa.UniqueConstraint(
+            "organization_id",
+            "proposal_id",
+            "approver",
+            name=op.f("uq_proposal_approval_organization_id_proposal_id_approver"),
+        ),
     )

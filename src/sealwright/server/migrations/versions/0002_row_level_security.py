@@ -38,6 +38,8 @@ TABLES = (
     "pending_leaf",
     "person",
     "pooled_key",
+    "proposal",
+    "proposal_approval",
     "release_group",
     "service_key",
     "sign_in_link",
