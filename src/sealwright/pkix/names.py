@@ -64,7 +64,7 @@ def canonical_domain(text: str) -> str:
         InputError: If `text` is not a domain name.
     """
     try:
-        domain = text.encode("idna").decode("ascii").lower()
+        domain = text.lower() if text.isascii() else text.encode("idna").decode("ascii").lower()
     except UnicodeError as error:
         raise InputError("not a domain name") from error
     if len(domain) > 253 or not all(_LABEL.fullmatch(label) for label in domain.split(".")):

@@ -93,7 +93,10 @@ def parse_header(entity: bytes) -> tuple[list[Field], int]:
 
 def first(fields: Sequence[Field], name: str) -> bytes:
     """Return the value of the first field of a lower-case name, unfolded; empty if there is none."""
-    return unfolded(next((field.value for field in fields if field.is_called(name)), b""))
+    for field in fields:
+        if field.name.lower() == name:
+            return unfolded(field.value)
+    return b""
 
 
 def unfolded(value: bytes) -> bytes:

@@ -42,6 +42,8 @@ class Headers:
         """There is a protected From, and outside stands another address."""
         if not all(any(field.is_called("from") for field in fields) for fields in (self.protected, self.outer)):
             return False
+        if _values(self.protected, "from") == _values(self.outer, "from"):
+            return False
         inner = originators(self.protected, "from")
         return _comparable(inner) != _comparable(self.outer_from)
 
@@ -71,7 +73,9 @@ def headers_of(outer: Sequence[Field], inner: Sequence[Field], *, is_protected: 
     """
     protected = tuple(each for each in inner if not is_structural(each)) if is_protected else ()
     visible = tuple(each for each in outer if not is_structural(each))
-    inner_from, outer_from = originators(protected, "from"), originators(outer, "from")
+    outer_from = originators(outer, "from")
+    is_same = _values(protected, "from") == _values(outer, "from")  # then it says the same, too
+    inner_from = outer_from if is_same else originators(protected, "from")
     speaks = protected if protected and is_vouched else tuple(outer)
     return Headers(
         protected=protected,
@@ -91,8 +95,15 @@ def _recipients_differ(inner: Sequence[Field], outer: Sequence[Field]) -> bool:
     """
     is_cipher = parameters(first(inner, "content-type"))[1].get("hp", "").lower() == "cipher"
     put_there = (seen_fields(inner) if is_cipher else []) or inner
+    if _values(outer, "to", "cc") == _values(put_there, "to", "cc"):
+        return False
     seen, expected = _recipients(outer), _recipients(put_there)
     return bool(seen) and seen != expected
+
+
+def _values(header: Sequence[Field], *names: str) -> list[tuple[str, bytes]]:
+    """Return what fields of some lower-case names say, as octets."""
+    return [(field.name.lower(), field.value) for field in header if field.is_called(*names)]
 
 
 def _recipients(header: Sequence[Field]) -> set[str]:

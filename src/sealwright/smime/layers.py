@@ -144,8 +144,9 @@ def _from_exchange(entity: Entity) -> Entity | None:
 
 
 def _check_content_fields(entity: Entity, envelope: Envelope) -> None:
+    names = [each.name.lower() for each in entity.fields]
     for name in ("content-type", "content-transfer-encoding"):
-        if sum(each.is_called(name) for each in entity.fields) > 1:
+        if names.count(name) > 1:
             envelope.cautions.append(caution("duplicate-content-field", name))
             envelope.is_ambiguous = True
 
