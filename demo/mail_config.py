@@ -95,10 +95,6 @@ namespace inbox {{
     special_use = \\Junk
     auto = create
   }}
-  mailbox Sent {{
-    special_use = \\Sent
-    auto = create
-  }}
 }}
 service imap-login {{
   inet_listener imap {{

@@ -71,6 +71,18 @@ def test_a_mail_goes_from_submission_to_the_mailbox(anchor_and_mail: tuple[bytes
     assert mail.queued() == 0
 
 
+def test_the_folder_for_sent_mail_is_made_once_and_shown(anchor_and_mail: tuple[bytes, MailSystem]) -> None:
+    anchor, mail = anchor_and_mail
+    at, account = server(mail.imap_port, "tls"), MailCredentials(ALICE, USERS[ALICE])
+    for _ in range(2):
+        with open_mailbox(at, account, [anchor]) as mailbox:
+            mailbox.append_sent(MESSAGE)
+    with open_mailbox(at, account, [anchor]) as mailbox:
+        assert len(mailbox.newest("Sent", 10)) == 2
+        assert {name for _, _, name in mailbox._client.list_folders()} == {"INBOX", "Junk", "Sent"}
+        assert "Sent" in {name for _, _, name in mailbox._client.list_sub_folders()}
+
+
 def test_programs_of_this_machine_send_without_log_in(anchor_and_mail: tuple[bytes, MailSystem]) -> None:
     _, mail = anchor_and_mail
     before = len(mail.raw_messages(ALICE))

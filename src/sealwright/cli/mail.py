@@ -32,7 +32,12 @@ _ASK_FIRST = "may have gone out already: ask a recipient"
     show_default=True,
     help="What others see of the header: all but the subject; nor names and time zone; all of it.",
 )
-@click.option("--file/--no-file", "file_sent", default=True, help="Put your own copy into your folder for sent mail.")
+@click.option(
+    "--file/--no-file",
+    "file_sent",
+    default=None,
+    help="Put your own copy into your folder for sent mail; without, as your organization says.",
+)
 @client_options
 def send(
     options: ClientOptions,
@@ -43,7 +48,7 @@ def send(
     subject: str | None,
     attach: tuple[Path, ...],
     header_policy: HeaderPolicyName,
-    file_sent: bool,
+    file_sent: bool | None,
 ) -> None:
     """Sign, encrypt and send a mail.
 

@@ -48,7 +48,7 @@ def protected_copies(
 
 
 def own_copy(context: ClientContext, message: bytes, options: SendOptions) -> bytes:
-    """Return the sender's copy of a message: signed like the others, encrypted to nobody else.
+    """Return the sender's copy of a message: signed like the others, encrypted to nobody else, blind copies named inside.
 
     Raises:
         NotFoundError: If the mailbox has no encryption certificate yet.
@@ -59,6 +59,7 @@ def own_copy(context: ClientContext, message: bytes, options: SendOptions) -> by
         header_policy=POLICIES[options.header_policy],
         legacy_display=not reads_protected_headers(context.store.state.programs, context.store.state.address),
         capabilities=announced_capabilities(context),
+        keep_bcc=True,
     )
     return _protect(context, message, [own.certificate], protection)
 

@@ -144,13 +144,16 @@ def _relay(
 
 def _rest(context: ClientContext, mail: HeldMail, missing: tuple[str, ...]) -> HeldMail:
     """Return what is left of a mail that some have got: the sender's own copy is filed now, or with the rest."""
-    options = msgspec.structs.replace(mail.options, file_sent=bool(_file(context, mail)))
+    if _file(context, mail):
+        return HeldMail(message=mail.message, options=mail.options, missing=missing)
+    options = msgspec.structs.replace(mail.options, file_sent=False)
     return HeldMail(message=mail.message, options=options, missing=missing)
 
 
 def _file(context: ClientContext, mail: HeldMail) -> tuple[str, ...]:
     """File the sender's own copy where mail clients keep sent mail; the mail is gone whether this succeeds or not."""
-    if not mail.options.file_sent or context.statement.imap is None:
+    statement, wanted = context.statement, mail.options.file_sent
+    if statement.imap is None or not (statement.file_sent_mail if wanted is None else wanted):
         return ()
     try:
         content = own_copy(context, mail.message, mail.options)

@@ -115,12 +115,12 @@ class SendOptions(Struct, frozen=True, kw_only=True):
     Attributes:
         header_policy: What others see of its header; a name of `smime.header_protection.POLICIES`.
         must_encrypt: Hold it rather than let an administrator's rule send it in clear: it holds what was encrypted before.
-        file_sent: Put the sender's own copy into the folder for sent mail.
+        file_sent: Put the sender's own copy into the folder for sent mail; None for what the organization's setting says.
     """
 
     header_policy: HeaderPolicyName = "baseline"
     must_encrypt: bool = False
-    file_sent: bool = True
+    file_sent: bool | None = None
 
 
 class HeldMail(_Secret, frozen=True, kw_only=True):

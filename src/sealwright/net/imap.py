@@ -10,7 +10,6 @@ from imapclient.exceptions import IMAPClientError, LoginError
 from sealwright.errors import (
     AuthenticationError,
     ConfigurationError,
-    NotFoundError,
     UnavailableError,
     VerificationError,
 )
@@ -21,6 +20,7 @@ from sealwright.wire.statement import MailServer
 TIMEOUT_SECONDS = 60.0
 MAX_MESSAGE_BYTES = 50 * 1024 * 1024
 _SENT_NAMES = ("sent", "sent items", "sent messages", "[gmail]/sent mail", "inbox.sent", "inbox/sent")
+_SENT_NAME = "Sent"
 _JUNK_NAMES = frozenset(("junk", "spam", "junk e-mail", "junk email", "[gmail]/spam", "inbox.junk", "inbox.spam"))
 
 
@@ -43,8 +43,7 @@ class Mailbox:
     def append_sent(self, message: bytes) -> None:
         """Put a message into the folder for sent mail (by RFC 6154, else one that is called so), marked as read.
 
-        Raises:
-            NotFoundError: If there is no such folder.
+        Where there is none it is made.
         """
         with _mapped():
             folders = [
@@ -52,9 +51,17 @@ class Mailbox:
             ]
             marked = [name for flags, name in folders if "\\sent" in flags]
             called = [name for _, name in folders if _text(name).lower() in _SENT_NAMES]
-            if not marked and not called:
-                raise NotFoundError("the mailbox has no folder for sent mail")
-            self._client.append((marked or called)[0], message, flags=(imapclient.SEEN,))
+            found = marked or called or [self._create_sent()]
+            self._client.append(found[0], message, flags=(imapclient.SEEN,))
+
+    def _create_sent(self) -> str:
+        """Make the folder for sent mail in the personal namespace, and show it to mail programs; found by its name then."""
+        prefix = ""
+        if self._client.has_capability("NAMESPACE") and (personal := self._client.namespace().personal):
+            prefix = _text(personal[0][0])
+        self._client.create_folder(prefix + _SENT_NAME)
+        self._client.subscribe_folder(prefix + _SENT_NAME)
+        return prefix + _SENT_NAME
 
     def find_by_header(self, folder: str, header: str, value: str) -> list[int]:
         """Return the UIDs of mails whose header contains `value`, oldest first."""

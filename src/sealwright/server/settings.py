@@ -102,6 +102,16 @@ class MailServerSection(Section, frozen=True, kw_only=True, forbid_unknown_field
         return MailServer(host=self.host, port=self.port, security=self.security, authentication=self.authentication)
 
 
+class DevicesSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What people's devices do; it stands in the domain statement.
+
+    Attributes:
+        file_sent_mail: Put a copy of what is sent into the sender's folder for sent mail, if the sender says nothing else.
+    """
+
+    file_sent_mail: bool = True
+
+
 class KeysSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Encryption keys.
 
@@ -136,6 +146,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mail: MailSection = MailSection()
     imap: MailServerSection = MailServerSection()
     submission: MailServerSection = MailServerSection()
+    devices: DevicesSection = DevicesSection()
     keys: KeysSection = KeysSection()
     log: LogSection = LogSection()
     data_folder: Path = field(default=Path(), name="-data-folder")

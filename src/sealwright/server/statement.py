@@ -52,6 +52,7 @@ class StatementContent:
     log_key: bytes
     imap: MailServer | None
     submission: MailServer | None
+    file_sent_mail: bool
 
 
 class StatementIssuer:

@@ -246,6 +246,7 @@ def _statement_content(settings: Settings, root: bytes, release_key: bytes, log_
         log_key=log_key,
         imap=settings.imap.for_statement(),
         submission=settings.submission.for_statement(),
+        file_sent_mail=settings.devices.file_sent_mail,
     )
 
 

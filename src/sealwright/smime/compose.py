@@ -35,7 +35,8 @@ MAX_MESSAGE_BYTES = 40 * 1024 * 1024
 """Base64, twice where signed inside, makes 1.8 times this."""
 TRACE_FIELDS = ("received", "return-path", "delivered-to", "dkim-signature", "authentication-results")
 """What servers on the way wrote."""
-_NEVER_SENT = ("bcc", "resent-bcc")
+BLIND_FIELDS = ("bcc", "resent-bcc")
+"""Never sent to others."""
 _END_OF_HEADER = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
 
 
@@ -51,6 +52,7 @@ class Protection:
             and programs without S/MIME show nothing.
         triple_wrap: Sign the encrypted message again (RFC 2634 section 1.1).
         capabilities: SMIMECapabilities DER that the signature announces.
+        keep_bcc: Keep Bcc inside the encryption: for the sender's own copy, and nobody else's.
     """
 
     algorithms: Algorithms = field(default_factory=Algorithms)
@@ -59,6 +61,7 @@ class Protection:
     opaque: bool = False
     triple_wrap: bool = False
     capabilities: bytes = encode(announced())
+    keep_bcc: bool = False
 
 
 _COMMON = Protection()
@@ -75,7 +78,7 @@ def protect(
     """Sign a message and encrypt it.
 
     Args:
-        message: RFC 5322; any line ends. Bcc is removed.
+        message: RFC 5322; any line ends. Bcc is removed, but for `Protection.keep_bcc`.
         signer: Who signs, or None to leave the message unsigned.
         recipients: Certificates to encrypt to, the sender's own among them; empty to sign only.
         signing_time: Aware.
@@ -96,7 +99,8 @@ def protect(
     if len(message) > MAX_MESSAGE_BYTES:
         raise InputError("the message is too large to be protected")
     # 1 Take it apart, and bring what is signed into canonical form (RFC 8551 section 3.1).
-    inside, structural, body = _taken_apart(message)
+    keeps_bcc = protection.keep_bcc and bool(recipients)
+    inside, structural, body = _taken_apart(message, never_sent=("resent-bcc",) if keeps_bcc else BLIND_FIELDS)
     trace = [each for each in inside if each.is_called(*TRACE_FIELDS)]
     inside = [ascii_field(each) for each in inside if not each.is_called(*TRACE_FIELDS)]
     structural, body = canonical(structural, body)
@@ -106,7 +110,7 @@ def protect(
         payload = payload_header(inside, [], structural, "clear") + body
         outer = _header([*trace, *inside])
         return _signed(payload, signer, signing_time, protection, opaque=protection.opaque, before=outer)
-    outside = visible_fields(inside, protection.header_policy)
+    outside = [each for each in visible_fields(inside, protection.header_policy) if not each.is_called(*BLIND_FIELDS)]
     if protection.legacy_display:
         hidden = [each for each in inside if each not in outside]
         structural, body = add_legacy_display(structural, body, hidden)
@@ -165,7 +169,7 @@ def certificates_message(
     return _header(outside) + opaque_entity("certs-only", signed.certificates_only(carried, lists))
 
 
-def _taken_apart(message: bytes) -> tuple[list[Field], list[Field], bytes]:
+def _taken_apart(message: bytes, never_sent: tuple[str, ...] = BLIND_FIELDS) -> tuple[list[Field], list[Field], bytes]:
     """Split into the fields about the message, the structural ones (RFC 9788 section 1.1.1), and the body as it came.
 
     Raises:
@@ -183,7 +187,7 @@ def _taken_apart(message: bytes) -> tuple[list[Field], list[Field], bytes]:
             raise DecodingError(f"the message has two {name} fields")
     if "content-type" not in names and not body.isascii():
         structural.append(_type_of_text(body))
-    kept = [each for each in header if not is_structural(each) and not each.is_called(*_NEVER_SENT)]
+    kept = [each for each in header if not is_structural(each) and not each.is_called(*never_sent)]
     return kept, structural, body
 
 

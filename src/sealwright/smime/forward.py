@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sealwright.errors import InputError, MailHeldError
-from sealwright.smime.compose import TRACE_FIELDS
+from sealwright.smime.compose import BLIND_FIELDS, TRACE_FIELDS
 from sealwright.smime.fields import Field, addresses, decode_field, first, split_entity
 from sealwright.smime.header_protection import without_parameter
+from sealwright.smime.legacy_display import remove_legacy_display
 from sealwright.smime.originators import compared
 from sealwright.smime.reply import Reply, fields_hidden_by_author, least_policy, subject_text
 from sealwright.smime.transfer import crlf
@@ -108,11 +109,16 @@ def _opened(verdict: Verdict, entity: bytes) -> bytes:
     """Return a decrypted message as if it had never been encrypted: the header that counts, and what was inside.
 
     A signature directly inside is kept with what it covers; without one the payload's own copy of the header is left out.
+    Blind copies, which one's own copy of a sent message names, are told to nobody: that signature cannot be kept.
     """
-    inside = verdict.decrypted if verdict.decrypted is not None and verdict.summary.signed else entity
+    names_blind = any(each.is_called(*BLIND_FIELDS) for each in verdict.headers.protected)
+    keeps = verdict.decrypted is not None and verdict.summary.signed and not names_blind
+    inside = verdict.decrypted if verdict.decrypted is not None and keeps else entity
     own, body = split_entity(inside)
     structural = [each for each in own if each.name.lower().startswith("content-")]
-    header = [each for each in verdict.headers.shown if not each.is_called(*TRACE_FIELDS)]
+    header = [each for each in verdict.headers.shown if not each.is_called(*TRACE_FIELDS, *BLIND_FIELDS)]
+    if not keeps and verdict.headers.protected:
+        structural, body = remove_legacy_display(structural, crlf(body))
     plain = [
         Field(each.name, without_parameter(each.value, "hp")) if each.is_called("content-type") else each
         for each in structural

@@ -6,17 +6,23 @@ parts get them: what a program shows first, never an attachment, and nothing tha
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from sealwright.smime import fields
-from sealwright.smime.entities import MAX_DEPTH
+from sealwright.smime.entities import MAX_DEPTH, MAX_PARTS
 from sealwright.smime.fields import Field
-from sealwright.smime.header_protection import with_parameter
+from sealwright.smime.header_protection import with_parameter, without_parameter
 from sealwright.smime.transfer import crlf, is_7bit, quoted_printable
 
 USER_FACING = ("subject", "from", "to", "cc", "date", "reply-to", "sender")
 """Fields that programs show; others would be noise (RFC 9787 section 1.1)."""
 _BODY = re.compile(rb"<body\b[^<>]*>", re.IGNORECASE)
+_ELEMENT = re.compile(
+    rb'<div\b[^<>]*class="header-protection-legacy-display"[^<>]*>(?:[^<]|<(?!/?div\b)){0,65536}</div>(?:\r\n)?',
+    re.IGNORECASE,
+)
+"""As `add_legacy_display` writes it; one with others inside stays."""
 _CHARSET = re.compile(r"us-ascii|utf-8|iso-8859-\d{1,2}|windows-125\d", re.IGNORECASE)
 
 
@@ -41,19 +47,51 @@ def add_legacy_display(
         return header, body
     if content_type.startswith("multipart/"):
         wanted = MAX_DEPTH if content_type == "multipart/alternative" else 1
-        return header, _in_parts(body, parameters.get("boundary", ""), wanted, lines, depth)
+        change = partial(add_legacy_display, hidden=lines, depth=depth + 1)
+        return header, _in_parts(body, parameters.get("boundary", ""), wanted, change)
     if content_type not in ("text/plain", "text/html") or "name" in parameters:
         return header, body
     text = [f"{field.name}: {fields.decode_field(field.value)}" for field in lines]
     return _leaf(header, body, text, content_type, parameters.get("charset", "us-ascii"))
 
 
-def _in_parts(body: bytes, boundary: str, wanted: int, lines: Sequence[Field], depth: int) -> bytes:
+def remove_legacy_display(structural: Sequence[Field], body: bytes, depth: int = 0) -> tuple[list[Field], bytes]:
+    """Take hidden fields off the top of body parts again, for a message whose header stands above it as it is.
+
+    Args:
+        structural: Content fields of the entity.
+        body: Its body, with CRLF.
+        depth: Of the entity in the message.
+
+    Returns:
+        Fields and body; a part stays as it was where what others wrote there is not understood.
+    """
+    header = list(structural)
+    content_type, parameters = fields.parameters(fields.first(header, "content-type") or b"text/plain")
+    if content_type.startswith("multipart/") and content_type != "multipart/signed" and depth <= MAX_DEPTH:
+        change = partial(remove_legacy_display, depth=depth + 1)
+        return header, _in_parts(body, parameters.get("boundary", ""), MAX_PARTS, change)
+    if parameters.get("hp-legacy-display") != "1":
+        return header, body
+    octets = crlf(fields.decode_body(body, fields.first(header, "content-transfer-encoding")))
+    if content_type == "text/html":
+        octets = _ELEMENT.sub(b"", octets, count=1)
+    elif (end := octets.find(b"\r\n\r\n")) >= 0:
+        octets = octets[end + len(b"\r\n\r\n") :]
+    value = next(field.value for field in header if field.is_called("content-type"))
+    return _encoded(header, without_parameter(value, "hp-legacy-display"), octets)
+
+
+def _in_parts(
+    body: bytes, boundary: str, wanted: int, change: Callable[[list[Field], bytes], tuple[list[Field], bytes]]
+) -> bytes:
+    """Change the first parts of a multipart body; everything else stays octet for octet."""
     mark = re.compile(rb"(?:\A|\r\n)--" + re.escape(boundary.encode()) + rb"(--)?[ \t]*(?:\r\n|\Z)")
     written, end, delimiter = [], 0, None
     for found in mark.finditer(body):
         if delimiter is not None:
-            written.append(_part(body[end : found.start()], lines, depth))
+            header, content = change(*fields.split_entity(body[end : found.start()]))
+            written.append(b"".join(field.line for field in header) + b"\r\n" + content)
         elif found.start() > 0:
             written.append(body[: found.start()])
         written.append(found.group())
@@ -62,12 +100,6 @@ def _in_parts(body: bytes, boundary: str, wanted: int, lines: Sequence[Field], d
         if found[1] or wanted < 0:
             break
     return b"".join(written) + body[end:]
-
-
-def _part(octets: bytes, lines: Sequence[Field], depth: int) -> bytes:
-    header, body = fields.split_entity(octets)
-    header, body = add_legacy_display(header, body, lines, depth + 1)
-    return b"".join(field.line for field in header) + b"\r\n" + body
 
 
 def _leaf(
@@ -84,8 +116,12 @@ def _leaf(
         return header, body  # better no copy than a spoilt text
     value = next((field.value for field in header if field.is_called("content-type")), b" text/plain")
     value = with_parameter(with_parameter(value, "charset", charset), "hp-legacy-display", "1")
+    return _encoded(header, value, crlf(octets))
+
+
+def _encoded(header: Sequence[Field], value: bytes, octets: bytes) -> tuple[list[Field], bytes]:
+    """Return fields with a Content-Type, and a text in the transfer encoding that it needs."""
     kept = [field for field in header if not field.is_called("content-type", "content-transfer-encoding")]
-    octets = crlf(octets)
     if is_7bit(octets) and b"\nFrom " not in octets:
         return [*kept, Field("Content-Type", value)], octets
     encoding = Field("Content-Transfer-Encoding", b" quoted-printable")

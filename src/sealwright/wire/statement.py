@@ -59,6 +59,7 @@ class DomainStatement(Struct, frozen=True, kw_only=True):
         witness_keys: Raw Ed25519 public keys of cosigners; may be empty.
         imap: Where mailboxes are read, or None.
         submission: Where mail is submitted, or None.
+        file_sent_mail: Devices put a copy of what is sent into the sender's folder for sent mail.
     """
 
     version: int
@@ -78,6 +79,7 @@ class DomainStatement(Struct, frozen=True, kw_only=True):
     witness_keys: tuple[bytes, ...] = ()
     imap: MailServer | None = None
     submission: MailServer | None = None
+    file_sent_mail: bool = True
 
 
 class StatementDelegation(Struct, frozen=True, kw_only=True):

@@ -26,6 +26,8 @@ from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import InputError, NotFoundError
 from sealwright.smime import capabilities
 from sealwright.smime.compose import protect
+from sealwright.smime.forward import ForwardedTo, write_forward
+from sealwright.smime.reply import write_reply
 from sealwright.smime.verdict import judge_message
 
 ROOT = MailRoot()
@@ -145,7 +147,7 @@ class Device:
         self.clock = SimpleNamespace(now=lambda: NOW)
         self.key_ring = SimpleNamespace(active_certificate=lambda: (own.certificate, ()))
         self.held, self.filed = [], []
-        self.statement = SimpleNamespace(imap=True)
+        self.statement = SimpleNamespace(imap=True, file_sent_mail=True)
         self.mailbox = lambda: nullcontext(SimpleNamespace(append_sent=self.filed.append))
 
     def hold(self, mail, **_):
@@ -242,6 +244,37 @@ def test_a_copy_that_cannot_be_filed_is_a_warning_and_none_is_filed_where_that_i
     device = Device()
     send.send_message(device, MESSAGE, SendOptions(file_sent=False))
     assert (len(device.sent) > 0, device.filed) == (True, [])
+
+
+def test_the_senders_own_copy_names_the_blind_copies_inside_and_nowhere_else():
+    device = Device()
+    send.send_message(device, MESSAGE)
+    (filed,) = device.filed
+    assert b"eve@" not in filed
+    opened = judge_message(filed, ME.find_keys, ROOT.trust())
+    assert [each.value.strip() for each in opened.headers.protected if each.is_called("bcc")] == [
+        b"eve@example.test, frank@example.test"
+    ]
+    assert b"HP-Outer: Bcc" not in opened.entity
+    # passed on, it names them to nobody
+    written = write_forward(filed, opened, "See.", "me@example.test", ForwardedTo(to=("alice@example.test",)))
+    assert b"eve" not in written.message
+    (attached,) = judge_message(written.message, ME.find_keys, ROOT.trust()).attachments
+    assert judge_message(attached.content, ME.find_keys, ROOT.trust()).body_text.strip() == "text"
+    # answered to all, neither
+    answer = write_reply(opened, "Well.", "me@example.test", to_all=True, quote=True)
+    assert b"eve" not in answer.message
+
+
+@pytest.mark.parametrize(
+    ("organization", "sender", "is_filed"),
+    [(True, None, True), (False, None, False), (False, True, True), (True, False, False)],
+)
+def test_the_organization_says_whether_to_file_and_the_sender_may_say_otherwise(organization, sender, is_filed):
+    device = Device()
+    device.statement = SimpleNamespace(imap=True, file_sent_mail=organization)
+    send.send_message(device, MESSAGE, SendOptions(file_sent=sender))
+    assert bool(device.filed) is is_filed
 
 
 def refuse(_message):

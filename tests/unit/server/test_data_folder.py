@@ -121,6 +121,7 @@ def test_statement_verifies_against_the_invitation(public, local, services):
     statement = verify_statement(signed, bytes.fromhex(invitation.statement_root_sha256), invitation.domain, now)
     assert statement.imap.host == "mail.example.test"
     assert statement.submission is None
+    assert statement.file_sent_mail is True
     assert statement.endpoints == invitation.endpoints
     with pytest.raises(VerificationError):
         verify_statement(signed, bytes(32), invitation.domain, now)

@@ -87,6 +87,28 @@ def test_without_a_signature_inside_the_copy_of_the_header_is_left_out():
         assert gone not in written.message
 
 
+BODIES = {
+    "text": b"Content-Type: text/plain; charset=utf-8\r\n\r\nsell everything\r\n",
+    "quoted-printable": b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nsell everything\r\n"
+    + "Grüße\r\n".encode(),
+    "html": b"Content-Type: text/html; charset=utf-8\r\n\r\n<html><body><div>sell everything</div></body></html>\r\n",
+    "mixed": mixed(b"Content-Type: text/plain\r\n\r\nsell everything", b"Content-Type: text/plain\r\n\r\nthe file"),
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
+def test_legacy_display_of_what_no_signature_covers_is_taken_off(body):
+    message = sent(signer=None, legacy_display=True, message=MESSAGE.partition(b"\r\n\r\n")[0] + b"\r\n" + body)
+    assert b"hp-legacy-display" in judge_message(message, BOB.find_keys, ROOT.trust()).entity
+    written = forward(message)
+    assert b"legacy-display" not in written.message
+    (attached,) = judge_message(on_the_wire(written), CAROL.find_keys, ROOT.trust()).attachments
+    inner = judge_message(attached.content, CAROL.find_keys, ROOT.trust())
+    assert "merger" not in inner.body_text
+    assert inner.body_text.startswith("sell everything")
+    assert ("Grüße" in inner.body_text) is ("Grüße".encode() in body)
+
+
 @pytest.mark.parametrize("signed", [signed_clear, signed_opaque])
 def test_mail_of_programs_without_header_protection(signed):
     message = OUTER + b"Received: from somewhere\r\n" + encrypted(signed(TEXT, ALICE), BOB)
