@@ -13,8 +13,10 @@ from sealwright.cli.file_options import FileOptions, file_options
 from sealwright.cli.output import one_line, print_json, print_warnings, progress_bar
 from sealwright.client import documents
 from sealwright.client.document_files import InputFile, OutputFile
+from sealwright.client.read import SignatureView
 from sealwright.client.signing import ready_signer
 from sealwright.client.trust import trust_of
+from sealwright.cms.decryptors import FindKeys
 from sealwright.cms.signers import Signer
 
 _INPUT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
@@ -32,37 +34,71 @@ _STANDARD = Path("-")
 @click.option(
     "--to", "addresses", multiple=True, help="Address to encrypt to; again for more. You can always open it yourself."
 )
-@file_options("recipients")
+@click.option(
+    "--sign", "is_signed", is_flag=True, help="Sign it first, with this device's key or the one that is given."
+)
+@file_options("recipients", "keys")
 @client_options
-def encrypt(options: ClientOptions, file: Path, output: Path, addresses: tuple[str, ...], files: FileOptions) -> None:
+def encrypt(
+    options: ClientOptions, file: Path, output: Path, addresses: tuple[str, ...], files: FileOptions, *, is_signed: bool
+) -> None:
     """Encrypt FILE (- is standard input) to addresses and yourself; or, without a device, to the certificates that are given."""
     _check_output(options, output)
+    if files.has_keys and not is_signed:
+        raise click.UsageError("a private key is of use with --sign only")
     recipients = list(files.recipients())
-    if addresses or not recipients:
-        with options.open("or give --recipient-certificate") as context:
-            recipients += documents.find_document_recipients(context, addresses)
-    with progress_bar("encrypting", file) as told:
-        documents.encrypt_document(_from(file), _to(output), recipients, told)
+    signers: list[Signer] = list(files.signers()) if files.has_keys else []
+    now = files.moment()
+    with ExitStack() as stack:
+        if addresses or not recipients or (is_signed and not signers):
+            context = stack.enter_context(
+                options.open("or give --recipient-certificate, and to sign --p12, or --key and --cert")
+            )
+            if addresses or not recipients:
+                recipients += documents.find_document_recipients(context, addresses)
+            if is_signed and not signers:
+                signers, now = [ready_signer(context)], context.clock.now()
+        told = stack.enter_context(progress_bar("encrypting", file))
+        documents.encrypt_document(_from(file), _to(output), recipients, told, signers=signers, signing_time=now)
     _report(options, output)
 
 
 @click.command("decrypt")
 @_FILE
 @_OUTPUT
-@file_options("keys")
+@click.option(
+    "--verify", "is_verified", is_flag=True, help="It was signed before: write it only if the signature is valid."
+)
+@file_options("keys", "trust")
 @client_options
-def decrypt(options: ClientOptions, file: Path, output: Path, files: FileOptions) -> None:
-    """Decrypt FILE (- is standard input) with any key of this device, or with the keys that are given."""
+def decrypt(options: ClientOptions, file: Path, output: Path, files: FileOptions, *, is_verified: bool) -> None:
+    """Decrypt FILE (- is standard input) with any key of this device, or with the keys that are given.
+
+    What `encrypt --sign` made is opened with --verify, by what this device trusts, or by the roots that are given; without, the
+    signed file is written, which `verify` reads.
+    """
     _check_output(options, output)
+    if files.trust_anchor and not is_verified:
+        raise click.UsageError("--trust-anchor is of use with --verify only")
     with ExitStack() as stack:
-        if files.has_keys:
-            find_keys = files.find_keys()
+        find_keys: FindKeys
+        if files.has_keys and (files.trust_anchor or not is_verified):
+            find_keys, trust = files.find_keys(), files.trust()
         else:
-            context = stack.enter_context(options.open("or give --p12, or --key and --cert"))
-            find_keys = context.key_ring.find_keys
+            without = "or give --p12, or --key and --cert" + (", and --trust-anchor" if is_verified else "")
+            context = stack.enter_context(options.open(without))
+            find_keys = files.find_keys() if files.has_keys else context.key_ring.find_keys
+            trust = files.trust() if files.trust_anchor else trust_of(context)
         told = stack.enter_context(progress_bar("decrypting", file))
-        documents.decrypt_document(_from(file), _to(output), find_keys, told)
-    _report(options, output)
+        if not is_verified:
+            documents.decrypt_document(_from(file), _to(output), find_keys, told)
+            view = None
+        else:
+            view = documents.decrypt_and_verify_document(_from(file), _to(output), find_keys, trust, told)
+    if view is None:
+        _report(options, output)
+    else:
+        _say_who_signed(options, view, output)
 
 
 @click.command("sign")
@@ -136,13 +172,7 @@ def verify(options: ClientOptions, file: Path, content: Path | None, output: Pat
         told = stack.enter_context(progress_bar("verifying", content or file))
         covered = _from(content) if content is not None else None
         view = documents.verify_document(_from(file), covered, _to(output) if output is not None else None, trust, told)
-    print_warnings(view.warnings)
-    if options.as_json:
-        print_json(view)
-    else:
-        over = f", countersigned by {', '.join(view.countersigned_by)}" if view.countersigned_by else ""
-        said = one_line(f"signed by {', '.join(view.signer)} ({view.identity_level}), {view.signing_time}{over}")
-        click.echo(said, err=output == _STANDARD)
+    _say_who_signed(options, view, output)
 
 
 def _check_output(options: ClientOptions, output: Path | None) -> None:
@@ -161,3 +191,13 @@ def _to(output: Path) -> OutputFile:
 def _report(options: ClientOptions, output: Path) -> None:
     if options.as_json:
         print_json({"output": str(output), "size_bytes": output.stat().st_size})
+
+
+def _say_who_signed(options: ClientOptions, view: SignatureView, output: Path | None) -> None:
+    print_warnings(view.warnings)
+    if options.as_json:
+        print_json(view)
+        return
+    over = f", countersigned by {', '.join(view.countersigned_by)}" if view.countersigned_by else ""
+    said = one_line(f"signed by {', '.join(view.signer)} ({view.identity_level}), {view.signing_time}{over}")
+    click.echo(said, err=output == _STANDARD)

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -31,7 +32,9 @@ from sealwright.cms.decryptors import FindKeys
 from sealwright.cms.encrypted_stream import decrypt_stream, encrypt_stream
 from sealwright.cms.enveloped import MAX_MESSAGE_BYTES, Decryption
 from sealwright.cms.signed_data import load_signed_data
+from sealwright.cms.signed_source import SignedSource
 from sealwright.cms.signed_stream import examine_detached_stream, examine_stream, sign_stream
+from sealwright.cms.signer_report import SignedContent
 from sealwright.cms.signers import Signer
 from sealwright.errors import DecodingError, InputError, InvalidSignatureError, MailHeldError
 from sealwright.pkix.names import canonical_address
@@ -54,18 +57,40 @@ def find_document_recipients(context: ClientContext, addresses: Sequence[str]) -
 
 
 def encrypt_document(
-    document: InputFile, output: OutputFile, recipients: Sequence[x509.Certificate], progress: Progress | None = None
+    document: InputFile,
+    output: OutputFile,
+    recipients: Sequence[x509.Certificate],
+    progress: Progress | None = None,
+    *,
+    signers: Sequence[Signer] = (),
+    signing_time: datetime | None = None,
 ) -> None:
     """Encrypt a file of any size; writes AuthEnvelopedData (AES-256-GCM), DER where the size is known beforehand, else BER.
+
+    Args:
+        document: What is encrypted.
+        output: Gets the encrypted file.
+        recipients: At least one.
+        progress: Told of the plaintext.
+        signers: Who signs it first; what is encrypted is then what `sign_document` writes.
+        signing_time: Aware; needed with signers.
 
     Raises:
         InputError: If there is no recipient or too many, or the file changed meanwhile.
         UnsupportedAlgorithmError: If a recipient's key cannot be encrypted to.
+        UnavailableError: If a signer's key cannot be reached now.
         OSError: If a file cannot be read or written. Whatever is raised, a file at `output` is as it was.
     """
-    with reading(document) as source, writing(output) as sink:
-        size = size_of(source) if source.seekable() else None
-        encrypt_stream(source, sink, list(dict.fromkeys(recipients)), size=size, progress=progress)
+    to = list(dict.fromkeys(recipients))
+    if not signers:
+        with reading(document) as source, writing(output) as sink:
+            size = size_of(source) if source.seekable() else None
+            encrypt_stream(source, sink, to, size=size, progress=progress)
+        return
+    assert signing_time is not None, "a signature says when it was made"
+    with reading_again(document) as source, writing(output) as sink:
+        signed = SignedSource(source, signers, signing_time=signing_time, progress=progress)
+        encrypt_stream(signed, sink, to, size=signed.size)
 
 
 def decrypt_document(
@@ -154,12 +179,49 @@ def verify_document(
             signature = source.read(MAX_MESSAGE_BYTES + 1)
             tee = _Tee(stack.enter_context(reading(content)), sink)
             examined = examine_detached_stream(signature, tee, certificates=known, allow_weak=weak, progress=progress)
-        signers = judge_signed_content(examined, trust).signers
-        bad = next((signer for signer in signers if not signer.is_valid), None)
-        if not signers or bad is not None:
-            reason = bad.reason if bad is not None else "nobody signed it"
-            raise InvalidSignatureError(f"the document has no valid signature: {reason}")
-        return signer_view(signers[0])
+        return _valid(examined, trust)
+
+
+def decrypt_and_verify_document(
+    document: InputFile, output: OutputFile, find_keys: FindKeys, trust: Trust, progress: Progress | None = None
+) -> SignatureView:
+    """Decrypt a file that was signed before it was encrypted, verify it, and say what the signature is worth.
+
+    The encrypted file is read once; what it held is kept in a file without a name until tag and signature were checked.
+
+    Args:
+        document: DER, BER or PEM.
+        output: Gets the signed content, if its signature is valid.
+        find_keys: Gives every key that a recipient identifier may mean.
+        trust: What signers are judged by.
+        progress: Told of the ciphertext.
+
+    Raises:
+        DecryptionError: If no key opens it, or it was changed.
+        InvalidSignatureError: If a signature is broken, or its signer is not to be trusted.
+        DecodingError: If it is not an encrypted document with a signed one inside.
+        OSError: If a file cannot be read or written. Whatever is raised, `output` is as it was.
+    """
+    folder = output.parent if isinstance(output, Path) else None
+    with writing_whole(output) as sink, tempfile.TemporaryFile(dir=folder) as spool:
+        with _opened(document) as source:
+            decrypt_stream(source, spool, find_keys, allow_legacy=True, progress=progress)
+        examined = examine_stream(spool, sink, certificates=trust.certificates, allow_weak=trust.allow_weak)
+        return _valid(examined, trust)
+
+
+def _valid(examined: SignedContent, trust: Trust) -> SignatureView:
+    """Say what the first signature is worth, if all are valid.
+
+    Raises:
+        InvalidSignatureError: If one is not, or there is none.
+    """
+    signers = judge_signed_content(examined, trust).signers
+    bad = next((signer for signer in signers if not signer.is_valid), None)
+    if not signers or bad is not None:
+        reason = bad.reason if bad is not None else "nobody signed it"
+        raise InvalidSignatureError(f"the document has no valid signature: {reason}")
+    return signer_view(signers[0])
 
 
 class _Tee:

@@ -1,17 +1,17 @@
 """SignedData of any size at constant memory: signed, and examined while it passes by.
 
-A content is read twice to be signed as DER: the signature, whose size nobody knows before, stands behind it. What is read
-goes out before any signature was checked: the caller keeps it apart until it has judged what `examine_stream` returns.
+What is read goes out before any signature was checked: the caller keeps it apart until it has judged what `examine_stream`
+returns.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from cryptography import x509
 
-from sealwright.asn1.der import content_of, elements, object_identifier
-from sealwright.asn1.pull_reader import MAX_ELEMENT_BYTES, Head, PullReader, SeekableSource, size_of
-from sealwright.asn1.writer import header, tlv
+from sealwright.asn1.der import content_of, elements
+from sealwright.asn1.pull_reader import MAX_ELEMENT_BYTES, Head, PullReader, SeekableSource
+from sealwright.asn1.writer import tlv
 from sealwright.cms import schema
 from sealwright.cms.content_stream import Progress, Sink, Source, dotted, open_content_info, pieces_of
 from sealwright.cms.digests import ContentDigests, digest_for
@@ -25,11 +25,11 @@ from sealwright.cms.signed_data import (
     load_signed_data,
     parse_revocation_information,
 )
+from sealwright.cms.signed_source import SignedSource
 from sealwright.cms.signer_info import parse_signer_info
 from sealwright.cms.signer_report import SignedContent
 from sealwright.cms.signers import Signer
-from sealwright.cms.signing import after_content, before_content
-from sealwright.errors import DecodingError, InputError
+from sealwright.errors import DecodingError
 
 MAX_SET_BYTES = 16 * 1024 * 1024
 """Certificates or lists of a message together: they are in memory at once, and a list of 100,000 entries has 4 MiB."""
@@ -60,35 +60,9 @@ def sign_stream(
         InputError: If there is no signer, or the content changes while it is read; what was written is of no use then.
         UnavailableError: If a signer's key cannot be reached now.
     """
-    if not signers:
-        raise InputError("nobody signs the file")
-    # 1 digest, and sign
-    size = size_of(source)
-    digests = ContentDigests({signer.algorithm.digest for signer in signers})
-    digested = _copy(source, [digests.update], progress)
-    after = b"".join(after_content(signers, digests, content_type=schema.DATA, signing_time=signing_time))
-    before = b"".join(before_content(signers, schema.DATA))
-    # 2 write, each element with its length before it
-    described = object_identifier(schema.DATA)
-    content_bytes = 0
-    if not detached:
-        content_bytes, string = size, header(_OCTETS, size)
-        described += header(_EXPLICIT, len(string) + size) + string
-    info = header(_SEQUENCE, len(described) + content_bytes) + described
-    data = header(_SEQUENCE, len(before) + len(info) + content_bytes + len(after)) + before + info
-    wrapped = header(_EXPLICIT, len(data) + content_bytes + len(after)) + data
-    oid = object_identifier(schema.SIGNED_DATA)
-    sink.write(header(_SEQUENCE, len(oid) + len(wrapped) + content_bytes + len(after)) + oid + wrapped)
-    if not detached:
-        source.seek(0)
-        first = signers[0].algorithm.digest
-        again = ContentDigests({first})
-        copied = _copy(source, [again.update, sink.write])
-        if copied != size or again.digest(first) != digests.digest(first):
-            raise InputError("the file changed while it was signed")
-    elif digested != size:
-        raise InputError("the file changed while it was signed")
-    sink.write(after)
+    signed = SignedSource(source, signers, detached=detached, signing_time=signing_time, progress=progress)
+    for piece in pieces_of(signed):
+        sink.write(piece)
 
 
 def examine_stream(
@@ -221,13 +195,3 @@ def _raw_set(reader: PullReader, data: Head, tag: int, limit: int) -> list[bytes
             found.append(reader.raw(limit=min(left, MAX_ELEMENT_BYTES)))
             left -= len(found[-1])
     return found
-
-
-def _copy(source: Source, sinks: Sequence[Callable[[memoryview], object]], progress: Progress | None = None) -> int:
-    """Hand a file to each of several takers, and return its size."""
-    size = 0
-    for piece in pieces_of(source, progress):
-        for take in sinks:
-            take(piece)
-        size += len(piece)
-    return size

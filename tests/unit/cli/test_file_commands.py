@@ -316,3 +316,60 @@ def test_a_message_is_compressed(folder, run):
     assert explained["body_text"].startswith("Pay 10 to Bob.\nAgain")
     signed_too = run("message", "sign", *keys("alice"), given=sent.out)
     assert run("message", "verify", *TRUST, given=signed_too.out).code == 0
+
+
+def test_a_file_is_signed_and_encrypted_and_opened_with_a_verdict(folder, run):
+    done = run("encrypt", "file", "-o", "both.p7m", "--sign", *keys("alice"), "--recipient-certificate", "bob.pem")
+    assert (done.code, done.err) == (0, "")
+    said = run("decrypt", "both.p7m", "-o", "out.bin", "--verify", *keys("bob"), *TRUST)
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith(b"signed by alice@example.test")
+    assert (folder / "out.bin").read_bytes() == CONTENT
+    # through pipes, and with OpenSSL in two steps
+    closed = run(
+        "encrypt", "-", "-o", "-", "--sign", *keys("alice"), "--recipient-certificate", "bob.pem", given=CONTENT
+    )
+    opened = run("decrypt", "-", "-o", "-", "--verify", *keys("bob"), *TRUST, given=closed.out)
+    assert (opened.code, opened.out) == (0, CONTENT)
+    openssl(folder, "-decrypt", "-binary", "-inform", "DER", "-in", "both.p7m", "-inkey", "bob.key", "-out", "s.p7s")
+    openssl(folder, "-verify", "-binary", "-inform", "DER", "-in", "s.p7s", "-CAfile", "root.pem", "-out", "v.bin")
+    assert (folder / "v.bin").read_bytes() == CONTENT
+    # and what OpenSSL made in two steps
+    signer = ("-signer", "alice.pem", "-inkey", "alice.key")
+    openssl(folder, "-sign", "-binary", "-nodetach", "-in", "file", "-outform", "DER", "-out", "o.p7s", *signer)
+    openssl(
+        folder, "-encrypt", "-binary", "-aes-256-gcm", "-in", "o.p7s", "-outform", "DER", "-out", "o.p7m", "bob.pem"
+    )
+    assert run("decrypt", "o.p7m", "-o", "o.bin", "--verify", *keys("bob"), *TRUST, "--json").code == 0
+    assert (folder / "o.bin").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("made_by", "options", "code", "said"),
+    [
+        (("--sign", *keys("eve")), TRUST, 3, "no valid signature"),
+        (("--sign", *keys("alice")), (*TRUST, "--at", "2020-01-01"), 3, "no valid signature"),
+        ((), TRUST, 2, "not a CMS"),
+    ],
+)
+def test_what_was_not_signed_by_whom_is_trusted_is_not_written(folder, run, made_by, options, code, said):
+    assert run("encrypt", "file", "-o", "both.p7m", *made_by, "--recipient-certificate", "bob.pem").code == 0
+    done = run("decrypt", "both.p7m", "-o", "out.bin", "--verify", *keys("bob"), *options)
+    assert (done.code, done.out) == (code, b"")
+    assert said in done.err
+    assert not (folder / "out.bin").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("encrypt", "file", "-o", "x.p7m", *keys("alice"), "--recipient-certificate", "bob.pem"), 2, "--sign"),
+        (("encrypt", "file", "-o", "x.p7m", "--sign", "--recipient-certificate", "bob.pem"), 4, "--key and --cert"),
+        (("decrypt", "file", "-o", "x.bin", *keys("bob"), *TRUST), 2, "--verify"),
+        (("decrypt", "file", "-o", "x.bin", *keys("bob"), "--verify"), 4, "--trust-anchor"),
+    ],
+)
+def test_signing_and_verifying_are_asked_for(run, arguments, code, said):
+    done = run(*arguments)
+    assert done.code == code
+    assert said in done.err
