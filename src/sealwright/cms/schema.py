@@ -100,10 +100,34 @@ class CompressedData:
 
 @asn1.sequence
 class ContentInfo:
-    """RFC 5652 section 3."""
+    """RFC 5652 section 3, of any content; the next ones are of one each, so that a large one is not copied on the way."""
 
     content_type: x509.ObjectIdentifier
     content: Annotated[TLV, Explicit(0)]
+
+
+@asn1.sequence
+class _EnvelopedContentInfo:
+    content_type: x509.ObjectIdentifier
+    content: Annotated[EnvelopedData, Explicit(0)]
+
+
+@asn1.sequence
+class _AuthEnvelopedContentInfo:
+    content_type: x509.ObjectIdentifier
+    content: Annotated[AuthEnvelopedData, Explicit(0)]
+
+
+@asn1.sequence
+class _SignedContentInfo:
+    content_type: x509.ObjectIdentifier
+    content: Annotated[SignedData, Explicit(0)]
+
+
+@asn1.sequence
+class _CompressedContentInfo:
+    content_type: x509.ObjectIdentifier
+    content: Annotated[CompressedData, Explicit(0)]
 
 
 @asn1.sequence
@@ -196,12 +220,14 @@ def content_info(oid: str, content: bytes) -> bytes:
 
 
 Content = EnvelopedData | AuthEnvelopedData | SignedData | CompressedData
-_CONTENTS: dict[str, type[EnvelopedData] | type[AuthEnvelopedData] | type[SignedData] | type[CompressedData]] = {
-    SIGNED_DATA: SignedData,
-    ENVELOPED_DATA: EnvelopedData,
-    AUTH_ENVELOPED_DATA: AuthEnvelopedData,
-    COMPRESSED_DATA: CompressedData,
+_ContentInfo = _EnvelopedContentInfo | _AuthEnvelopedContentInfo | _SignedContentInfo | _CompressedContentInfo
+_CONTENT_INFOS: dict[str, type[_ContentInfo]] = {
+    SIGNED_DATA: _SignedContentInfo,
+    ENVELOPED_DATA: _EnvelopedContentInfo,
+    AUTH_ENVELOPED_DATA: _AuthEnvelopedContentInfo,
+    COMPRESSED_DATA: _CompressedContentInfo,
 }
+_CONTENT_TYPES = [(object_identifier(oid), oid) for oid in _CONTENT_INFOS]
 
 
 def load_content(encoded: bytes) -> Content:
@@ -225,18 +251,25 @@ def content_type(encoded: bytes) -> str:
     Raises:
         DecodingError: If it is no ContentInfo, or holds another content type.
     """
+    oid = _content_type(encoded)
+    if oid is None:
+        load_content(encoded)  # says what is wrong
+        raise DecodingError("not a CMS message that can be read here")
+    return oid
+
+
+def _content_type(encoded: bytes) -> str | None:
     header_bytes = 2 + (encoded[1] & 0x7F if encoded[1:2] > b"\x80" else 0)
-    for oid in _CONTENTS if encoded[:1] == b"\x30" else ():
-        if encoded.startswith(object_identifier(oid), header_bytes):
+    for start, oid in _CONTENT_TYPES if encoded[:1] == b"\x30" else ():
+        if encoded.startswith(start, header_bytes):
             return oid
-    load_content(encoded)  # says what is wrong
-    raise DecodingError("not a CMS message that can be read here")
+    return None
 
 
 def _parse(encoded: bytes) -> Content:
-    info = asn1.decode_der(ContentInfo, encoded)
-    oid = info.content_type.dotted_string
-    if oid not in _CONTENTS:
-        raise DecodingError(f"a CMS content of type {oid} is not mail")
-    content: Content = info.content.parse(_CONTENTS[oid])
+    oid = _content_type(encoded)
+    if oid is None:
+        other = asn1.decode_der(ContentInfo, encoded).content_type.dotted_string
+        raise DecodingError(f"a CMS content of type {other} is not mail")
+    content: Content = asn1.decode_der(_CONTENT_INFOS[oid], encoded).content
     return content

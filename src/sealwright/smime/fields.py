@@ -15,6 +15,7 @@ from email.headerregistry import Address, HeaderRegistry
 from urllib.parse import unquote_to_bytes
 
 from sealwright.errors import DecodingError
+from sealwright.smime.base64_text import decode_base64
 
 MAX_FIELDS = 2000
 """Each is looked at several times; more of them are an attack."""
@@ -25,9 +26,6 @@ _FOLDED = re.compile(rb"(?:[ \t][^\n]*\n?)+")
 _EMPTY_LINE = re.compile(rb"\r*\n|\r+\Z")
 _MEDIA_TYPE = re.compile(r"[!-.0-~]+/[!-.0-~]+")
 _TOKEN = re.compile(r'((?:[^;"]|"(?:[^"\\]|\\.)*"?)*)(?:;|\Z)', re.DOTALL)
-_NOT_BASE64 = bytes(
-    octet for octet in range(256) if not (chr(octet).isascii() and chr(octet).isalnum()) and octet not in b"+/"
-)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 _ADDR_SPEC = re.compile(r"[^@\s]+@[^@\s]+")
 _WORD = r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?\s]*)\?="
@@ -194,13 +192,7 @@ def decode_body(octets: bytes, transfer_encoding: bytes, *, start: int = 0) -> b
     """
     name = transfer_encoding.decode("ascii", "replace").strip().lower()
     if name == "base64":
-        padding = octets.find(b"=", start)
-        end = len(octets) if padding < 0 else padding
-        try:  # the decoder passes over line ends by itself
-            return binascii.a2b_base64(memoryview(octets)[start : end + 2])
-        except binascii.Error:  # a part of four characters, without its padding
-            kept = octets[start:end].translate(None, delete=_NOT_BASE64)
-            return binascii.a2b_base64(kept[: len(kept) - (len(kept) % 4 == 1)] + b"==")
+        return decode_base64(octets, start)
     body = octets[start:]
     return binascii.a2b_qp(body) if name == "quoted-printable" else body
 

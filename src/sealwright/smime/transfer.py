@@ -7,11 +7,11 @@ anew would break somebody else's signature.
 
 import binascii
 import re
-import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from sealwright.errors import DecodingError
 from sealwright.smime import fields
+from sealwright.smime.base64_text import base64_lines
 from sealwright.smime.entities import MAX_DEPTH, MAX_PARTS
 from sealwright.smime.fields import Field
 
@@ -19,10 +19,6 @@ MAX_LINE = 998
 """RFC 5322 section 2.1.1, without CRLF."""
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _8BIT = bytes(range(128, 256))
-_BLOCK_LINES = 256
-"""Lines that are encoded at once; few enough to stay in the processor's cache."""
-_LINES = tuple(struct.Struct("76s" * lines) for lines in range(_BLOCK_LINES + 1))
-"""Cut so many lines out of what is encoded, several times faster than a loop."""
 _UNTOUCHED = ("multipart/signed", "multipart/encrypted")
 
 
@@ -127,21 +123,6 @@ def quoted_printable(text: bytes) -> bytes:
     """Encode text with CRLF; no line is longer than 76 octets, none begins with "From " (RFC 2045 section 6.7)."""
     encoded = binascii.b2a_qp(text, quotetabs=False, istext=True)
     return re.sub(rb"(\A|\n)From ", rb"\1=46=\r\nrom ", crlf(encoded))
-
-
-def base64_lines(data: bytes) -> bytes:
-    """Encode data as base64 in lines of 76 characters with CRLF."""
-    return b"".join(base64_blocks(data))
-
-
-def base64_blocks(data: bytes) -> Iterator[bytes]:
-    """Give the same in blocks of whole lines, so that a large text is joined once with what stands around it."""
-    octets, size = memoryview(data), 57 * _BLOCK_LINES
-    for start in range(0, len(data), size):
-        encoded = binascii.b2a_base64(octets[start : start + size], newline=False)
-        lines = _LINES[len(encoded) // 76].unpack_from(encoded)
-        rest = encoded[76 * len(lines) :]
-        yield b"\r\n".join((*lines, rest, b"") if rest else (*lines, b""))
 
 
 def _with_encoding(header: Sequence[Field], encoding: bytes) -> list[Field]:

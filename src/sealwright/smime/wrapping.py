@@ -3,7 +3,7 @@
 import secrets
 from typing import Literal
 
-from sealwright.smime.transfer import base64_blocks, base64_lines
+from sealwright.smime.base64_text import base64_blocks, base64_lines
 
 SmimeType = Literal["enveloped-data", "authEnveloped-data", "signed-data", "certs-only", "compressed-data"]
 _FILE_NAMES: dict[SmimeType, str] = {

@@ -13,10 +13,11 @@ from support.unprotected import leaves, unprotected
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import DecodingError, InputError
 from sealwright.smime.algorithm_choice import Algorithms
+from sealwright.smime.base64_text import base64_lines
 from sealwright.smime.compose import Protection, protect
 from sealwright.smime.fields import Field, decode_field, first, one_line
 from sealwright.smime.header_fields import ascii_field
-from sealwright.smime.transfer import MAX_LINE, base64_lines, canonical, crlf, is_7bit, quoted_printable
+from sealwright.smime.transfer import MAX_LINE, canonical, crlf, is_7bit, quoted_printable
 
 KEY, BOB_KEY = ec_key(), rsa_key()
 ALICE, BOB = PrivateKeySigner(self_signed(KEY, "alice"), KEY), self_signed(BOB_KEY, "bob")
@@ -228,7 +229,7 @@ def test_a_line_of_998_octets_survives_and_no_longer_one(lines):
     assert is_7bit(text) is all(len(line) <= MAX_LINE + 1 for line in text.split(b"\n"))
 
 
-@pytest.mark.parametrize("size", [0, 1, 56, 57, 58, 57 * 64 - 1, 57 * 64, 57 * 64 + 1, 57 * 128 + 57])
+@pytest.mark.parametrize("size", [0, 1, 56, 57, 58, 57 * 256 - 1, 57 * 256, 57 * 256 + 1, 57 * 512 + 57])
 def test_base64_has_lines_of_76_characters(size):
     data = bytes(size)
     assert base64_lines(data) == encodebytes(data).replace(b"\n", b"\r\n")
