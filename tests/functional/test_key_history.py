@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.x509.oid import NameOID
 from support.organization import ALICE, BOB, Organization
 
+from demo.letters import send
 from sealwright.net.smtp import submit_mail
 from sealwright.wire.statement import MailServer
 
@@ -97,3 +98,21 @@ def test_an_administrator_imports_for_many_and_the_command_goes_on_where_it_stop
     old_mail(organization, BOB, "bob", "an old mail to Bob")
     assert "a key of another program" in bob.run("devices", "list").errors
     assert "an old mail to Bob" in newest(bob)
+
+
+def test_keys_that_stay_in_the_key_management_open_mail_all_the_same(organization):
+    organization.server.operate("policy", "delivery", "remote")
+    organization.server.operate("policy", "export-key", "allow")
+    tablet = organization.set_up(ALICE, "tablet")
+    old_mail(organization, ALICE, "alice", "once more from the time before")
+    assert "once more from the time before" in newest(tablet)
+    bob = organization.existing(BOB, "laptop")
+    before = len(organization.mail.raw_messages(ALICE))
+    send(bob, ALICE, "kept there", "for a device without a key")
+    organization.mail.wait_for_messages(ALICE, before + 1)
+    assert "for a device without a key" in newest(tablet)
+    refused = tablet.run("keys", "export", "-o", str(organization.private / "x.p12"), may_fail=True)
+    assert refused.status != 0
+    assert not (organization.private / "x.p12").exists()
+    assert tablet.run("log", "verify").status == 0
+    assert "key.use" in tablet.run("log", "verify", "--json").output

@@ -12,12 +12,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mlkem, padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sealwright.clock import Clock, SystemClock
+from sealwright.cms.recipient_encoding import decode_recipient_info
 from sealwright.errors import (
     AuthenticationError,
     PermissionDeniedError,
@@ -27,6 +29,7 @@ from sealwright.errors import (
 )
 from sealwright.keystore.access import DeviceAccess
 from sealwright.keystore.approvals import Approvers
+from sealwright.keystore.content_keys import unwrap_content_key
 from sealwright.keystore.examination import is_key_of
 from sealwright.keystore.importing import open_imported_key
 from sealwright.keystore.model import (
@@ -36,6 +39,7 @@ from sealwright.keystore.model import (
     DeviceReleaseEvidence,
     ProofBinding,
     RecordIdentity,
+    RemoteDecryptEvidence,
     SealedRecord,
     SealedRelease,
     SignedImportKey,
@@ -44,6 +48,12 @@ from sealwright.keystore.model import (
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
 from sealwright.keystore.versions import Versions
 from sealwright.keystore.vouching import Vouching
+from sealwright.wire.content_keys import (
+    ContentKeyRequest,
+    content_keys_info,
+    content_keys_input,
+    encode_content_keys,
+)
 from sealwright.wire.destruction import DestructionReceipt
 from sealwright.wire.device import DevicePublicKeys
 from sealwright.wire.encoding import decode_fields, encode_fields
@@ -225,10 +235,36 @@ class MemoryKeystore:
             raise SealedError("the organization has no release key")
         if any(record.identity.record_id in self.destroyed for record in records):
             raise PermissionDeniedError("a key was destroyed")
-        keys = tuple(ReleasedKey(record.identity.record_id, self._unseal(record)) for record in records)
+        leaving = () if manifest.delivery == "remote" else records
+        keys = tuple(ReleasedKey(record.identity.record_id, self._unseal(record)) for record in leaving)
         info = manifest.encode()
         sealed_keys = hpke_seal(credential.device.hpke_public_key, info, encode_released_keys(keys))
         return SealedRelease(sealed_keys, self.sign(self._release_keys[credential.organization_id], "ed25519", info))
+
+    def unwrap_content_keys(self, records: tuple[SealedRecord, ...], evidence: RemoteDecryptEvidence) -> SealedRelease:
+        """Unwrap content keys; the signed request and the leaf are the real keystore's work."""
+        credential = evidence.credential
+        self.access.check_access(credential, evidence.policy, self._clock.now(), evidence.source)
+        request = msgspec.json.decode(evidence.request.body, type=ContentKeyRequest)
+        keys = tuple(
+            unwrap_content_key(
+                self._unseal(record),
+                decode_recipient_info(item.recipient_info, item.key_bytes, item.originator_certificate),
+                item.recipient_info,
+                self._key,
+            )
+            for record, item in zip(records, request.items, strict=True)
+        )
+        info = content_keys_info(
+            credential.organization_id,
+            credential.mailbox_id,
+            credential.device.thumbprint(),
+            request.request_nonce,
+            evidence.leaf.leaf_hash,
+        )
+        sealed_keys = hpke_seal(credential.device.hpke_public_key, info, encode_content_keys(keys))
+        release_key = self._release_keys[credential.organization_id]
+        return SealedRelease(sealed_keys, self.sign(release_key, "ed25519", content_keys_input(info, sealed_keys)))
 
     def close(self) -> None:
         """Refuse everything from now on."""

@@ -88,7 +88,13 @@ class World:
             for record in self.records
         )
         said = {"keys": keys, "device_thumbprint": self.device.public.thumbprint(), "request_nonce": NONCE}
-        said |= {"organization_id": ORGANIZATION, "mailbox_id": MAILBOX, "leaf_hash": b"", "chain_number": 3}
+        said |= {
+            "organization_id": ORGANIZATION,
+            "mailbox_id": MAILBOX,
+            "leaf_hash": b"",
+            "chain_number": 3,
+            "delivery": "sealed",
+        }
         said |= manifest or {}
         fields = {
             "device": said["device_thumbprint"].hex(),

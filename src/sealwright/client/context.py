@@ -7,10 +7,12 @@ from pathlib import Path
 
 from cryptography import x509
 
+from sealwright.client.checkpoints import remember_checkpoint
 from sealwright.client.discovery import check_same_authority, check_statement, fetch_statement
 from sealwright.client.issuer_certificates import IssuerSources
 from sealwright.client.keys import KeyRing, load_certificates
 from sealwright.client.known_hosts import KnownHosts
+from sealwright.client.remote_decrypt import RemoteKeys
 from sealwright.client.revocation import RevocationSources
 from sealwright.client.session import ServerSession, load_p256_private_key
 from sealwright.client.state import Enrolled
@@ -109,7 +111,19 @@ class ClientContext:
     @property
     def key_ring(self) -> KeyRing:
         """All generations of the mailbox's key."""
-        return KeyRing(self.store.state.mailbox_keys)
+        keys, device = self.store.state.mailbox_keys, self.store.state.device_keys
+        if device is None or all(key.private_key_pkcs8 for key in keys):
+            return KeyRing(keys)
+        return KeyRing(keys, self._remote_keys.unwrap)
+
+    @cached_property
+    def _remote_keys(self) -> RemoteKeys:
+        device = self.store.state.device_keys
+        assert device is not None
+        return RemoteKeys(self.session, self.enrolled, device, self.statement, self._remember_checkpoint)
+
+    def _remember_checkpoint(self, note: str) -> None:
+        remember_checkpoint(note, self.store, self.session, self.statement)
 
     @property
     def smime_anchors(self) -> tuple[x509.Certificate, ...]:

@@ -5,14 +5,17 @@ from functools import cached_property
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, rsa, x448, x25519
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
+from sealwright.client.remote_decrypt import RemoteKeyDecryptor, UnwrapContentKey
 from sealwright.client.state import MailboxKey, SigningKey
 from sealwright.cms.decryptors import KeyDecryptor, PrivateKeyDecryptor
 from sealwright.cms.identifiers import RecipientIdentifier
 from sealwright.cms.signers import PrivateKeySigner
-from sealwright.errors import ConfigurationError, DecodingError, NotFoundError
+from sealwright.errors import ConfigurationError, DecodingError, InputError, NotFoundError
 from sealwright.pkix.extensions import UNDECODABLE
+from sealwright.wire.manifest import RELEASED_STATES
 
 MailboxPrivateKey = (
     rsa.RSAPrivateKey
@@ -30,10 +33,11 @@ class KeyRing:
 
     Args:
         keys: As they are in the store.
+        unwrap: Asks for content keys of keys that stay in the key management; None where none does.
     """
 
-    def __init__(self, keys: Sequence[MailboxKey]) -> None:
-        self._keys = tuple(keys)
+    def __init__(self, keys: Sequence[MailboxKey], unwrap: UnwrapContentKey | None = None) -> None:
+        self._keys, self._unwrap = tuple(keys), unwrap
 
     def find_keys(self, recipient: RecipientIdentifier) -> Sequence[KeyDecryptor]:
         """Return the private keys that a message's recipient identifier names, from all generations, newest first."""
@@ -47,8 +51,18 @@ class KeyRing:
     @cached_property
     def _decryptors(self) -> tuple[tuple[KeyDecryptor, tuple[x509.Certificate, ...], bytes], ...]:
         """Each key with its certificates and key identifier; loaded once, since a message may name a thousand recipients."""
-        loaded = [(load_decryption_key(key), load_certificates(key.certificates)) for key in self._keys]
-        return tuple((PrivateKeyDecryptor(key), certificates, _key_identifier(key)) for key, certificates in loaded)
+        found: list[tuple[KeyDecryptor, tuple[x509.Certificate, ...], bytes]] = []
+        for key in self._keys:
+            certificates = load_certificates(key.certificates)
+            if key.private_key_pkcs8:
+                private_key = load_decryption_key(key)
+                found.append(
+                    (PrivateKeyDecryptor(private_key), certificates, _key_identifier(private_key.public_key()))
+                )
+            elif self._unwrap is not None and certificates and key.state in RELEASED_STATES:
+                remote = RemoteKeyDecryptor(key.key_id, self._unwrap)
+                found.append((remote, certificates, _key_identifier(certificates[0].public_key())))
+        return tuple(found)
 
     def active_certificate(self) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
         """Return the certificate that mail to this mailbox is encrypted for now, with its chain.
@@ -66,8 +80,11 @@ def load_decryption_key(key: MailboxKey) -> MailboxPrivateKey:
     """Return the private key of one generation.
 
     Raises:
+        InputError: If it is not on this device.
         DecodingError: If it is of no kind that decrypts mail.
     """
+    if not key.private_key_pkcs8:
+        raise InputError(f"key {key.key_id} is not on this device: it stays in the key management, or was taken back")
     try:
         # checked when it was made or imported; checking an RSA key again takes 28 to 196 ms
         private_key = load_der_private_key(key.private_key_pkcs8, None, unsafe_skip_rsa_key_validation=True)
@@ -78,8 +95,8 @@ def load_decryption_key(key: MailboxKey) -> MailboxPrivateKey:
     return private_key
 
 
-def _key_identifier(private_key: MailboxPrivateKey) -> bytes:
-    return x509.SubjectKeyIdentifier.from_public_key(private_key.public_key()).digest
+def _key_identifier(public_key: CertificatePublicKeyTypes) -> bytes:
+    return x509.SubjectKeyIdentifier.from_public_key(public_key).digest
 
 
 def load_certificates(encoded: Sequence[bytes]) -> tuple[x509.Certificate, ...]:

@@ -69,14 +69,15 @@ def accept_release(
         key.key_id: key.private_key_pkcs8
         for key in decode_released_keys(hpke_open(device.hpke_private_key, manifest.encode(), answer.sealed_keys))
     }
-    if set(opened) != {key.key_id for key in manifest.keys}:
+    delivered = manifest.released_keys() if manifest.delivery == "sealed" else ()
+    if set(opened) != {key.key_id for key in delivered}:
         raise VerificationError("the release does not hold the keys that it lists")
     certificates: dict[str, list[KeyCertificate]] = {}
     for certificate in answer.certificates:
         certificates.setdefault(certificate.key_id, []).append(certificate)
     before = {key.key_id: key for key in known}
     return tuple(
-        _accept_key(key, opened[key.key_id], certificates.get(key.key_id, []), before.get(key.key_id))
+        _accept_key(key, opened.get(key.key_id, b""), certificates.get(key.key_id, []), before.get(key.key_id))
         for key in manifest.keys
     )
 
@@ -102,7 +103,7 @@ def _check_record(record: LeafRecord, leaf_hash: bytes, manifest: ReleaseManifes
     if leaf_hash != manifest.leaf_hash:
         raise LogVerificationError("the release names another leaf than the one that was shown")
     words = {word for value in record.fields.values() for word in re.split(r"[\s,;:]+", value)}
-    named = [manifest.device_thumbprint, *(key.spki_sha256 for key in manifest.keys)]
+    named = [manifest.device_thumbprint, *(key.spki_sha256 for key in manifest.released_keys())]
     if any(value.hex() not in words for value in named):
         raise LogVerificationError("the log's leaf does not name this device and every key")
 
@@ -111,13 +112,14 @@ def _accept_key(
     claimed: ManifestKey, pkcs8: bytes, certificates: Sequence[KeyCertificate], known: MailboxKey | None
 ) -> MailboxKey:
     try:
-        spki = _spki(load_der_private_key(pkcs8, None).public_key())
-        certified = {_spki(x509.load_der_x509_certificate(each.certificate).public_key()) for each in certificates}
+        public_keys = {_spki(x509.load_der_x509_certificate(each.certificate).public_key()) for each in certificates}
+        if pkcs8:
+            public_keys.add(_spki(load_der_private_key(pkcs8, None).public_key()))
     except UNDECODABLE as error:
         raise DecodingError("a released key or its certificate is not well formed") from error
-    if sha256(spki) != claimed.spki_sha256 or not certified <= {spki}:
+    if any(sha256(spki) != claimed.spki_sha256 for spki in public_keys):
         raise VerificationError("a released key or its certificate is not the one that the manifest lists")
-    if known is not None and known.private_key_pkcs8 != pkcs8:
+    if known is not None and pkcs8 and known.private_key_pkcs8 not in (pkcs8, b""):
         raise VerificationError("the release holds another key in the place of one that this device had before")
     released = tuple(each.certificate for each in certificates)
     others = tuple(der for der in (known.certificates if known else ()) if der not in released)

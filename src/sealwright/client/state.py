@@ -41,7 +41,7 @@ class MailboxKey(_Secret, frozen=True, kw_only=True):
         generation: 1, 2, 3 ...; 0 for an imported key.
         state: Key state when it was last released.
         algorithm: Name such as "rsa-3072".
-        private_key_pkcs8: Unencrypted PKCS#8 DER.
+        private_key_pkcs8: Unencrypted PKCS#8 DER; empty where the key stays in the key management, is suspended or destroyed.
         certificates: DER, newest first; older ones stay, because old mail names them.
         chain: DER, of the newest certificate, up to but without the root.
     """

@@ -35,12 +35,14 @@ class WrappedKey:
         info: The RecipientInfo.
         encrypted_key: The wrapped content-encryption key; one KeyAgreeRecipientInfo may hold several.
         originator_certificate: The certificate with the sender's key, where a KeyAgreeRecipientInfo names one and it is there.
+        content_key_bytes: What the content's cipher needs; 0 while that is not known.
     """
 
     recipient: RecipientIdentifier
     info: OpenableRecipientInfo
     encrypted_key: bytes
     originator_certificate: KnownCertificate | None = None
+    content_key_bytes: int = 0
 
 
 class KeyDecryptor(Protocol):

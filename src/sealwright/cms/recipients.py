@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -205,7 +205,7 @@ def candidate_keys(wrapped: Sequence[WrappedKey], find_keys: FindKeys, cipher: C
             tried += 1
             if tried > MAX_TRIED_KEYS:
                 return
-            key = decryptor.unwrap_key(each)
+            key = decryptor.unwrap_key(replace(each, content_key_bytes=cipher.key_bytes))
             if isinstance(each.info, KeyTransRecipientInfo):
                 substitute = hmac.digest(_SUBSTITUTE_SECRET, each.encrypted_key, hashlib.sha256)[: cipher.key_bytes]
                 key = key if key is not None and len(key) == cipher.key_bytes else substitute

@@ -45,6 +45,8 @@ def check_device_release(
     credential, policy, manifest = evidence.credential, evidence.policy, evidence.manifest
     # 1 The device is active, as this keystore vouched for it, and meets the policy of its mailbox.
     access.check_access(credential, policy, now, evidence.source)
+    rules = access.rules_of(policy, credential.organization_id, credential.mailbox_id)
+    _require(manifest.delivery == rules.delivery, "the policy delivers keys otherwise")
     # 2 It is of the manifest's mailbox, and the one that the manifest names.
     _require(credential.organization_id == manifest.organization_id, "the manifest is of another organization")
     _require(credential.mailbox_id == manifest.mailbox_id != UNKNOWN_MAILBOX, "the device is of another mailbox")

@@ -18,6 +18,7 @@ from sealwright.keystore.model import (
     DeviceCredential,
     DeviceReleaseEvidence,
     ProofBinding,
+    RemoteDecryptEvidence,
     SealedRecord,
     SealedRelease,
     SignedApproval,
@@ -49,6 +50,7 @@ METHODS: dict[str, tuple[Any, Any]] = {
     "vouch_mailbox_release": (tuple[str, str, MailboxRelease, int], VouchedRow),
     "vouch_role": (tuple[str, str, tuple[str, ...], int, ApprovalEvidence | None], VouchedRow),
     "veto_proposal": (tuple[SignedApproval, ApprovalEvidence, str], type(None)),
+    "unwrap_content_keys": (tuple[tuple[SealedRecord, ...], RemoteDecryptEvidence], SealedRelease),
     "open": (tuple[tuple[SealedRecord, ...], DeviceReleaseEvidence], SealedRelease),
 }
 """Name -> (types of the arguments, type of the result)."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
+from sealwright.wire.api import LeafOpening
 from sealwright.wire.approvals import ApprovalStatement, Proposal
 from sealwright.wire.destruction import DestructionReceipt
 from sealwright.wire.device import DevicePublicKeys
@@ -217,12 +218,39 @@ class DeviceReleaseEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteDecryptEvidence:
+    """Why content keys are unwrapped for a device.
+
+    The keystore checks: the device and its policy as for a release; that the policy keeps keys here; the request's
+    signature; that the records are the mailbox's keys that its items name; the "key.use" leaf, which names device,
+    request and keys.
+
+    Attributes:
+        credential: The device.
+        policy: Of its mailbox.
+        request: As signed; a `wire.content_keys.ContentKeyRequest`.
+        states: Of each record's key.
+        leaf: Opened.
+        checkpoint: That includes it.
+        source: IP address that the request came from; only the caller knows it.
+    """
+
+    credential: DeviceCredential
+    policy: ReleasePolicy
+    request: SignedRequestEvidence
+    states: tuple[str, ...]
+    leaf: LeafOpening
+    checkpoint: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SealedRelease:
     """What leaves the keystore: only HPKE ciphertext and a signature.
 
     Attributes:
-        sealed_keys: HPKE ciphertext with `info` = the manifest's encoding.
-        signature: Ed25519 by the organization's release key over the manifest's encoding.
+        sealed_keys: HPKE ciphertext with `info` = the manifest's encoding, or `content_keys_info`.
+        signature: Ed25519 by the organization's release key over the manifest's encoding, or `content_keys_input`.
     """
 
     sealed_keys: bytes
@@ -469,6 +497,19 @@ class Keystore(ServiceKeystore, Protocol):
 
         Raises:
             PermissionDeniedError: If any part of the evidence does not hold.
+        """
+        ...
+
+    def unwrap_content_keys(self, records: tuple[SealedRecord, ...], evidence: RemoteDecryptEvidence) -> SealedRelease:
+        """Unwrap content keys with a mailbox's keys, which stay; always keys of the length that was asked for.
+
+        Args:
+            records: One for each item of the request, in their order.
+            evidence: Why.
+
+        Raises:
+            PermissionDeniedError: If any part of the evidence does not hold.
+            InputError: If an item cannot be read.
         """
         ...
 

@@ -21,6 +21,7 @@ from sealwright.keystore.model import (
     DeviceReleaseEvidence,
     Keystore,
     ProofBinding,
+    RemoteDecryptEvidence,
     SealedRecord,
     SealedRelease,
     SignedApproval,
@@ -295,6 +296,10 @@ class PooledKeystore:
     def open(self, records: tuple[SealedRecord, ...], evidence: DeviceReleaseEvidence) -> SealedRelease:
         """Open a mailbox's keys and seal them to the device of the evidence."""
         return self._call(SealedRelease, "open", records, evidence)
+
+    def unwrap_content_keys(self, records: tuple[SealedRecord, ...], evidence: RemoteDecryptEvidence) -> SealedRelease:
+        """Unwrap content keys with a mailbox's keys, which stay."""
+        return self._call(SealedRelease, "unwrap_content_keys", records, evidence)
 
     def close(self) -> None:
         """End the processes; every later call raises `SealedError`."""

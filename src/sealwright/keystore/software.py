@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
@@ -24,6 +25,7 @@ from sealwright.errors import (
 )
 from sealwright.keystore.access import DeviceAccess
 from sealwright.keystore.approvals import Approvers
+from sealwright.keystore.content_keys import check_remote_decrypt, unwrap_content_key
 from sealwright.keystore.destroyed import DESTROYED_NAME, DestroyedKeys
 from sealwright.keystore.evidence import UNKNOWN_MAILBOX, check_device_release
 from sealwright.keystore.examination import is_key_of
@@ -36,6 +38,7 @@ from sealwright.keystore.model import (
     DeviceReleaseEvidence,
     ProofBinding,
     RecordIdentity,
+    RemoteDecryptEvidence,
     SealedRecord,
     SealedRelease,
     SignedApproval,
@@ -52,6 +55,12 @@ from sealwright.keystore.seal import Seal, create_root_key
 from sealwright.keystore.service_keys import SoftwareServiceKeystore
 from sealwright.keystore.versions import VERSIONS_NAME, Versions
 from sealwright.keystore.vouching import Vouching
+from sealwright.wire.content_keys import (
+    ContentKeyRequest,
+    content_keys_info,
+    content_keys_input,
+    encode_content_keys,
+)
 from sealwright.wire.destruction import DestructionReceipt
 from sealwright.wire.device import DevicePublicKeys
 from sealwright.wire.encoding import decode_fields, encode_fields
@@ -326,18 +335,54 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         manifest, device = evidence.manifest, evidence.credential.device
         # 1 Trust comes from the registry, never from the caller.
         organization_id = evidence.credential.organization_id
-        origin, log_record = self._registry.log(organization_id)
+        origin, log_key = self._log_key(organization_id)
         release_key = self._registry.release_key(organization_id)
-        log_key = load_der_public_key(log_record.spki)
-        if not isinstance(log_key, ed25519.Ed25519PublicKey):
-            raise SealedError("the organization's log key is of another kind")
         # 2 All evidence holds.
         now = self._clock.now()
-        check_device_release(records, evidence, self._access, now, origin, log_key.public_bytes_raw())
+        check_device_release(records, evidence, self._access, now, origin, log_key)
         for record in records:
             self._destroyed.check(record.identity)
-        # 3 Open, seal to the device, sign.
-        keys = tuple(ReleasedKey(record.identity.record_id, self._open(record)) for record in records)
+        # 3 Open, unless the keys stay here; seal to the device, sign.
+        leaving = () if manifest.delivery == "remote" else records
+        keys = tuple(ReleasedKey(record.identity.record_id, self._open(record)) for record in leaving)
         info = manifest.encode()
         sealed_keys = hpke_seal(device.hpke_public_key, info, encode_released_keys(keys))
         return SealedRelease(sealed_keys, super().sign(release_key, "ed25519", info))
+
+    def unwrap_content_keys(self, records: tuple[SealedRecord, ...], evidence: RemoteDecryptEvidence) -> SealedRelease:
+        """Unwrap content keys with a mailbox's keys, which stay; always keys of the length that was asked for.
+
+        Raises:
+            PermissionDeniedError: If any part of the evidence does not hold.
+            InputError: If an item cannot be read.
+            SealedError: If the organization has no release key or log.
+        """
+        credential = evidence.credential
+        organization_id, device = credential.organization_id, credential.device
+        origin, log_key = self._log_key(organization_id)
+        release_key = self._registry.release_key(organization_id)
+        # 1 The device may, and its keys are used here.
+        self._access.check_access(credential, evidence.policy, self._clock.now(), evidence.source)
+        if self._access.rules_of(evidence.policy, organization_id, credential.mailbox_id).delivery != "remote":
+            raise PermissionDeniedError("this mailbox's keys are delivered to its devices")
+        # 2 All evidence holds.
+        items = check_remote_decrypt(records, evidence, origin, log_key)
+        for record in records:
+            self._destroyed.check(record.identity)
+        # 3 Unwrap, seal to the device, sign.
+        secret = self._derive("keystore", "substitute", organization_id)
+        keys = tuple(unwrap_content_key(self._open(record), wrapped, info, secret) for record, wrapped, info in items)
+        nonce = msgspec.json.decode(evidence.request.body, type=ContentKeyRequest).request_nonce
+        info = content_keys_info(
+            organization_id, credential.mailbox_id, device.thumbprint(), nonce, evidence.leaf.leaf_hash
+        )
+        sealed_keys = hpke_seal(device.hpke_public_key, info, encode_content_keys(keys))
+        return SealedRelease(sealed_keys, super().sign(release_key, "ed25519", content_keys_input(info, sealed_keys)))
+
+    def _log_key(self, organization_id: str) -> tuple[str, bytes]:
+        """Return origin and raw Ed25519 public key of the organization's log, as the registry has them."""
+        origin, record = self._registry.log(organization_id)
+        key = load_der_public_key(record.spki)
+        if not isinstance(key, ed25519.Ed25519PublicKey):
+            raise SealedError("the organization's log key is of another kind")
+        return origin, key.public_bytes_raw()

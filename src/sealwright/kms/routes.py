@@ -11,6 +11,7 @@ from sealwright.identity.tokens import TokenService
 from sealwright.kms.importing import OWNER
 from sealwright.kms.service import KeyService
 from sealwright.wire.api import ExportRequest, ReleaseRequest
+from sealwright.wire.content_keys import ContentKeyRequest
 from sealwright.wire.key_import import ImportAnswer, ImportRequest
 
 AnyRequest = Request[Any, Any, Any]
@@ -72,5 +73,21 @@ def import_keys(
     return answer(ImportAnswer(outcomes=outcomes), token_service)
 
 
-kms_router = Router(path="/", route_handlers=[release_keys, permit_export, import_key, import_keys])
+@post("/v1/content-keys", status_code=200, sync_to_thread=True)
+def unwrap_content_keys(
+    request: AnyRequest,
+    body: RawBody,
+    key_service: NamedDependency[KeyService],
+    token_service: NamedDependency[TokenService],
+) -> Response[bytes]:
+    """Unwrap content keys with keys that stay here: 200 ContentKeyAnswer."""
+    device = authenticate(request, token_service, state_changing=True, body=body)
+    wanted = decode_request(body, ContentKeyRequest, MAX_IMPORT_BODY)
+    unwrapped = key_service.remote.unwrap(device, wanted, signed_evidence(request, body), device.idempotency_key)
+    return answer(unwrapped, token_service)
+
+
+kms_router = Router(
+    path="/", route_handlers=[release_keys, permit_export, import_key, import_keys, unwrap_content_keys]
+)
 """Mounted at the root of the public application."""

@@ -6,6 +6,7 @@ from sealwright.errors import ConflictError, InputError, NotFoundError, Permissi
 from sealwright.identity.devices import DeviceService
 from sealwright.identity.model import AuthenticatedDevice, KeySummary
 from sealwright.identity.ports import PutOutbox
+from sealwright.keystore.access import read_rules
 from sealwright.keystore.model import (
     DeviceReleaseEvidence,
     Keystore,
@@ -18,6 +19,7 @@ from sealwright.kms.importing import KeyImporter
 from sealwright.kms.model import KeyRelease, KmsSettings, MailboxKey
 from sealwright.kms.ports import CertificateIssuer, CertificatePublisher, EscrowKeyReader, MailboxReader, PolicyReader
 from sealwright.kms.provisioning import Provisioner
+from sealwright.kms.remote_decrypt import RemoteDecryption
 from sealwright.kms.store import KeyStore
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.tlog.leaf import decode_leaf_record
@@ -67,6 +69,18 @@ class KeyService:
         self._storage, self._store, self._keystore, self._audit = storage, store, keystore, audit
         self._clock, self._policies, self._devices = clock, policies, devices
         self.importer = KeyImporter(storage, store, keystore, audit, clock, mailboxes=mailboxes, devices=devices)
+        self.remote = RemoteDecryption(
+            storage,
+            store,
+            keystore,
+            audit,
+            clock,
+            policies=policies,
+            devices=devices,
+            record_use=lambda device, body, idempotency_key, nonce, key_ids: self._record(
+                device, "use", body, idempotency_key, nonce, key_ids
+            ),
+        )
         self._provisioner = Provisioner(
             storage,
             store,
@@ -144,7 +158,7 @@ class KeyService:
         in_force = self._policies.policy(device.organization_id, device.mailbox_id)
         rules.check_release(device.credential, in_force, self._clock.now(), device.source)
         # 2 The act and its leaf, once.
-        release = self._record(device, "release", evidence.body, idempotency_key, request.request_nonce, key_id=None)
+        release = self._record(device, "release", evidence.body, idempotency_key, request.request_nonce, None)
         included = self._audit.wait_included(device.organization_id, release.leaf_id)
         # 3 The manifest over exactly the keys that the leaf names.
         with self._storage.read(device.organization_id) as tx:
@@ -159,6 +173,7 @@ class KeyService:
             request_nonce=request.request_nonce,
             leaf_hash=included.leaf_hash,
             chain_number=decode_leaf_record(included.record).chain_number,
+            delivery="remote" if read_rules(in_force).delivery == "remote" else "sealed",
             keys=tuple(key.manifest_key() for key in keys),
         )
         # 4 The keystore opens them, or not.
@@ -195,7 +210,7 @@ class KeyService:
         """
         in_force = self._policies.policy(device.organization_id, device.mailbox_id)
         rules.check_export(device.credential, in_force, self._clock.now(), device.source)
-        release = self._record(device, "export", evidence.body, idempotency_key, b"", key_id=request.key_id)
+        release = self._record(device, "export", evidence.body, idempotency_key, b"", (request.key_id,))
         included = self._audit.wait_included(device.organization_id, release.leaf_id)
         return ExportAnswer(leaf=_opening(included), checkpoint=included.checkpoint)
 
@@ -206,7 +221,7 @@ class KeyService:
         body: bytes,
         idempotency_key: str,
         nonce: bytes,
-        key_id: str | None,
+        key_ids: tuple[str, ...] | None,
     ) -> KeyRelease:
         """Find the act of an earlier try, or do it: row and leaf in one transaction."""
         organization_id = device.organization_id
@@ -216,10 +231,11 @@ class KeyService:
             with self._storage.transaction(organization_id) as tx:
                 found = self._store.release(tx, organization_id, device.device_id, idempotency_key)
                 if found is None:
-                    keys = self._releasable(tx, device, key_id)
+                    keys = self._releasable(tx, device, key_ids)
                     fields = {
                         "device": device.credential.device.thumbprint().hex(),
                         "keys": ",".join(key.spki_sha256.hex() for key in keys),
+                        "request": wanted,
                     }
                     if nonce:
                         fields["nonce"] = nonce.hex()
@@ -246,12 +262,14 @@ class KeyService:
             raise ConflictError("the idempotency key was used for another request")
         return found
 
-    def _releasable(self, tx: Transaction, device: AuthenticatedDevice, key_id: str | None) -> list[MailboxKey]:
+    def _releasable(
+        self, tx: Transaction, device: AuthenticatedDevice, key_ids: tuple[str, ...] | None
+    ) -> list[MailboxKey]:
         history = self._store.keys(tx, device.organization_id, device.mailbox_id)
         if not history:
             raise UnavailableError("the keys of this mailbox are being made: ask again in a moment")
         rules.check_history(history)
-        keys = [key for key in history if key_id is None or key.key_id == key_id]
+        keys = [key for key in history if key_ids is None or key.key_id in key_ids]
         if not keys:
             raise NotFoundError("the mailbox has no such key")
         return keys

@@ -19,6 +19,9 @@ RELEASED_STATES: Final[frozenset[KeyState]] = frozenset({"ACTIVE", "DEACTIVATED"
 """Keys in these states go to devices, because old mail must stay readable; a manifest lists all others without them."""
 
 
+Delivery = Literal["sealed", "remote"]
+
+
 class ManifestKey(Struct, frozen=True):
     """One key of the history.
 
@@ -49,6 +52,7 @@ class ReleaseManifest(Struct, frozen=True):
         request_nonce: 32 octets that the device chose.
         leaf_hash: RFC 6962 leaf hash of the "key.release" leaf.
         chain_number: Number of that leaf in the mailbox's chain; nothing before it may be missing from the owner's view.
+        delivery: "sealed": the keys come with it; "remote": they stay in the key management, which unwraps content keys.
         keys: All keys of the mailbox, ordered by slot and generation, also those that are suspended or destroyed.
     """
 
@@ -58,6 +62,7 @@ class ReleaseManifest(Struct, frozen=True):
     request_nonce: bytes
     leaf_hash: bytes
     chain_number: int
+    delivery: Delivery
     keys: tuple[ManifestKey, ...]
 
     def released_keys(self) -> tuple[ManifestKey, ...]:
@@ -88,6 +93,7 @@ class ReleaseManifest(Struct, frozen=True):
             self.request_nonce,
             self.leaf_hash,
             self.chain_number.to_bytes(8, "big"),
+            self.delivery.encode("ascii"),
             *keys,
         )
 

@@ -34,6 +34,7 @@ from sealwright.wire.api import (
     ReleaseAnswer,
     ReleaseRequest,
 )
+from sealwright.wire.encoding import sha256
 from sealwright.wire.hpke import hpke_open
 from sealwright.wire.leaf_check import check_leaf
 from sealwright.wire.manifest import decode_released_keys
@@ -132,6 +133,7 @@ def test_a_release_opens_on_the_device_and_its_leaf_says_what_was_released(world
         "device": device.public.thumbprint().hex(),
         "nonce": NONCE.hex(),
         "keys": ",".join(key.spki_sha256.hex() for key in answer.manifest.keys),
+        "request": sha256(msgspec.json.encode(ReleaseRequest(request_nonce=NONCE))).hex(),
     }
     assert {row.key_id for row in answer.certificates} == {key.key_id for key in answer.manifest.keys}
 

@@ -123,10 +123,16 @@ def test_a_manifest_is_signed_in_every_field():
     key = ed25519.Ed25519PrivateKey.generate()
     public = key.public_key().public_bytes_raw()
     listed = ManifestKey("1" * 32, "classical", 1, "ACTIVE", "rsa-3072", bytes(32))
-    manifest = ReleaseManifest("a" * 32, "b" * 32, bytes(32), bytes(32), bytes(32), 7, (listed,))
+    manifest = ReleaseManifest("a" * 32, "b" * 32, bytes(32), bytes(32), bytes(32), 7, "sealed", (listed,))
     signature = key.sign(manifest.encode())
     manifest.verify(signature, public)
-    changes = {"mailbox_id": "c" * 32, "chain_number": 8, "keys": (), "device_thumbprint": b"\x01" * 32}
+    changes = {
+        "mailbox_id": "c" * 32,
+        "chain_number": 8,
+        "delivery": "remote",
+        "keys": (),
+        "device_thumbprint": b"\x01" * 32,
+    }
     for name, value in changes.items():
         with pytest.raises(InvalidSignatureError):
             msgspec.structs.replace(manifest, **{name: value}).verify(signature, public)
