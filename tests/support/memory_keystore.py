@@ -31,13 +31,18 @@ from sealwright.keystore.access import DeviceAccess
 from sealwright.keystore.approvals import Approvers
 from sealwright.keystore.content_keys import unwrap_content_key
 from sealwright.keystore.examination import is_key_of
+from sealwright.keystore.factors import Factors
+from sealwright.keystore.guesses import GuessLimit
 from sealwright.keystore.importing import open_imported_key
 from sealwright.keystore.model import (
     POOL,
     BegunProof,
     DeviceCredential,
     DeviceReleaseEvidence,
+    FactorEvidence,
+    MadeSecret,
     ProofBinding,
+    Qualified,
     RecordIdentity,
     RemoteDecryptEvidence,
     SealedRecord,
@@ -57,7 +62,7 @@ from sealwright.wire.content_keys import (
 from sealwright.wire.destruction import DestructionReceipt
 from sealwright.wire.device import DevicePublicKeys
 from sealwright.wire.encoding import decode_fields, encode_fields
-from sealwright.wire.hpke import expand_hpke_seed, hpke_seal
+from sealwright.wire.hpke import expand_hpke_seed, hpke_open, hpke_seal
 from sealwright.wire.key_import import import_key_input
 from sealwright.wire.manifest import ReleasedKey, encode_released_keys
 from sealwright.wire.proof import proof_answer, proof_transcript
@@ -81,6 +86,16 @@ class MemoryKeystore:
         vouching, versions = Vouching(self._key), Versions(folder / "versions")
         self.access = DeviceAccess(vouching, versions)
         self.approvers = Approvers(vouching, versions, self.access)
+        self.pair = expand_hpke_seed(self._key)
+        self.factors = Factors(
+            self.access,
+            vouching,
+            versions,
+            GuessLimit(folder / "guesses"),
+            seal_record=self._seal,
+            open_record=self._unseal,
+            open_sealed=lambda _owner, info, sealed: hpke_open(self.pair.private_key, info, sealed),
+        )
         self._release_keys: dict[str, SealedRecord] = {}
         self.rsa_bits: dict[str, int] = {"rsa-2048": 2048, "rsa-3072": 3072, "rsa-4096": 4096}
         self.sealed = False
@@ -194,7 +209,8 @@ class MemoryKeystore:
         if not right or not known or now > datetime.fromisoformat(expires.decode()):
             raise AuthenticationError("the mailbox proof is not right or came too late: start again")
         identity = sealed_proof.identity
-        credential = DeviceCredential(identity.organization_id, identity.owner, device_id, device, "active", 1, b"")
+        own = (identity.organization_id, identity.owner, device_id, device, "active", 1, b"")
+        credential = DeviceCredential(*own, address=address.decode())
         return self.access.enrol(credential)
 
     def change_device(self, credential: DeviceCredential, state: str) -> DeviceCredential:
@@ -208,6 +224,14 @@ class MemoryKeystore:
     def veto_proposal(self, approval, evidence, role):
         """Remember a veto."""
         self.approvers.veto(approval, evidence, role)
+
+    def qualify_device(self, credential: DeviceCredential, evidence: FactorEvidence) -> Qualified:
+        """Check a factor."""
+        return self.factors.qualify(credential, evidence, self._clock.now())
+
+    def make_enrolment_secret(self, organization_id: str, mailbox_id: str, expires: datetime) -> MadeSecret:
+        """Make an enrolment secret."""
+        return MadeSecret(*self.factors.make_secret(organization_id, mailbox_id, expires, self._clock.now()))
 
     def vouch_release_rules(
         self, organization_id: str, row_id: str, rules: ReleaseRules, from_version: int

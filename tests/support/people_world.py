@@ -14,6 +14,7 @@ from support.release_evidence import make_device
 
 import sealwright.kms.tables  # noqa: F401 - makes its tables
 from sealwright.audit.log import AuditLog
+from sealwright.identity.access import AccessService
 from sealwright.identity.device_store import DeviceStore
 from sealwright.identity.devices import DeviceService
 from sealwright.identity.enrolment import EnrolmentService
@@ -120,6 +121,15 @@ class World:
             devices=self.devices,
             policies=self.policies,
             put_outbox=self.put,
+        )
+        self.access = AccessService(
+            self.storage,
+            self.device_store,
+            self.keystore,
+            self.audit,
+            self.clock,
+            devices=self.devices,
+            policies=self.policies,
         )
         self.mailboxes = Mailboxes(self.storage, self.people_store)
         escrow = self.keystore.generate_service_key(ORGANIZATION, "escrow", "ed25519")

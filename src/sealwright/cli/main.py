@@ -25,7 +25,11 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "countersign": ("sealwright.cli.documents:countersign", "Sign the signatures of a file."),
     "verify": ("sealwright.cli.documents:verify", "Verify the signature of a file."),
     "timestamp": ("sealwright.cli.timestamp:timestamp", "Put a timestamp on the signature of a file."),
-    "devices": ("sealwright.cli.devices:devices", "The devices of the mailbox: list, remove."),
+    "devices": ("sealwright.cli.devices:devices", "The devices of the mailbox: list, approve, lock, unlock, remove."),
+    "protection-password": (
+        "sealwright.cli.protection_password:protection_password",
+        "Set a new protection password of the mailbox.",
+    ),
     "approvals": ("sealwright.cli.approvals:approvals", "What others proposed: list, show, approve, veto."),
     "keys": ("sealwright.cli.keys:keys", "The keys of the mailbox: list, import, export."),
     "inspect": ("sealwright.cli.inspect:inspect", "Explain a message file, without a server or a device."),

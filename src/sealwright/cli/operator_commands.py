@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from sealwright.cli.bulk_import import bulk_import
+from sealwright.cli.enrolment_letter import enrolment_secret
 from sealwright.cli.operator_options import DATA, JSON, ask
 from sealwright.cli.output import print_json
 from sealwright.errors import ConflictError, InputError
@@ -37,6 +38,7 @@ def people() -> None:
 
 
 people.add_command(bulk_import)
+people.add_command(enrolment_secret)
 
 
 @people.command("import")

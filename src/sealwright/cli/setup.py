@@ -7,12 +7,13 @@ import click
 
 from sealwright.cli.client_options import EXISTING_FILE
 from sealwright.cli.output import print_json, print_warnings
+from sealwright.cli.secret_options import read_first_line, read_or_ask
+from sealwright.client.access import APPROVAL_SECONDS, Factors
 from sealwright.client.discovery import load_invitation
 from sealwright.client.setup import CHALLENGE_SECONDS, set_up
 from sealwright.client.store import client_home, list_stores
 from sealwright.client.store_key import KeyChoice
 from sealwright.clock import SystemClock
-from sealwright.errors import InputError
 from sealwright.pkix.names import canonical_address
 
 
@@ -23,6 +24,13 @@ from sealwright.pkix.names import canonical_address
 @click.option("--device-name", default=None, help="How this device is called; its host name without.")
 @click.option("--passphrase-file", type=EXISTING_FILE, help="Seal the store with the passphrase in this file.")
 @click.option("--wait", default=CHALLENGE_SECONDS, show_default=True, help="Seconds to wait for the challenge mail.")
+@click.option(
+    "--protection-password-file", type=EXISTING_FILE, help="First line is the protection password, old or new."
+)
+@click.option(
+    "--enrolment-secret-file", type=EXISTING_FILE, help="First line is the secret of the administrator's letter."
+)
+@click.option("--approval-wait", default=APPROVAL_SECONDS, show_default=True, help="Seconds to wait for an approval.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def setup(
     address: str,
@@ -31,6 +39,9 @@ def setup(
     device_name: str | None,
     passphrase_file: Path | None,
     wait: float,
+    protection_password_file: Path | None,
+    enrolment_secret_file: Path | None,
+    approval_wait: float,
     as_json: bool,
 ) -> None:
     """Set up this device for a mailbox, or go on where set-up was interrupted."""
@@ -46,6 +57,12 @@ def setup(
         lambda step: click.echo(step, err=True),
         KeyChoice(passphrase_file=passphrase_file),
         wait,
+        Factors(
+            password=lambda: read_or_ask(protection_password_file, "Protection password"),
+            new_password=lambda: read_or_ask(protection_password_file, "New protection password", confirm=True),
+            secret=read_first_line(enrolment_secret_file) if enrolment_secret_file else "",
+            approval_seconds=approval_wait,
+        ),
     )
     if done.store_key == "file":
         print_warnings(("the keys of this device are sealed by a key file, not by a keyring of the system",))
@@ -59,7 +76,4 @@ def setup(
 def _mail_password(file: Path | None, *, is_first: bool) -> str | None:
     if file is None:
         return str(click.prompt("Mail password", hide_input=True, err=True)) if is_first else None
-    lines = file.read_text(encoding="utf-8").splitlines()
-    if not lines or not lines[0]:
-        raise InputError(f"{file} holds no mail password")
-    return lines[0]
+    return read_first_line(file)

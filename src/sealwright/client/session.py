@@ -75,13 +75,13 @@ class ServerSession:
         return _decode(self._with_token("GET", path, b"", None), answer_type)
 
     def post(
-        self, path: str, request: Request, answer_type: type[AnswerT], *, idempotency_key: str | None = None
+        self, path: str, request: Request | None, answer_type: type[AnswerT], *, idempotency_key: str | None = None
     ) -> AnswerT:
         """Change something as the enrolled device: the request is signed.
 
         Args:
             path: Starts with a slash.
-            request: Sent as JSON.
+            request: Sent as JSON; None for no body.
             answer_type: What comes back.
             idempotency_key: Of an earlier try; a fresh one is made without.
 
@@ -89,7 +89,16 @@ class ServerSession:
             SealwrightError: What the server's problem says; `UnavailableError` if no node answers.
         """
         key = idempotency_key or secrets.token_hex(16)
-        return _decode(self._with_token("POST", path, msgspec.json.encode(request), key), answer_type)
+        body = msgspec.json.encode(request) if request is not None else b""
+        return _decode(self._with_token("POST", path, body, key), answer_type)
+
+    def post_empty(self, path: str, request: Request) -> None:
+        """Change something as the enrolled device, where nothing comes back.
+
+        Raises:
+            SealwrightError: What the server's problem says; `UnavailableError` if no node answers.
+        """
+        self._with_token("POST", path, msgspec.json.encode(request), secrets.token_hex(16))
 
     def delete(self, path: str) -> None:
         """Remove something as the enrolled device: the request is signed.

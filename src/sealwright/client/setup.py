@@ -15,6 +15,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from sealwright.client.access import Factors, meet_policy
 from sealwright.client.checkpoints import remember_checkpoint
 from sealwright.client.context import ClientContext
 from sealwright.client.discovery import discover
@@ -26,7 +27,7 @@ from sealwright.client.state import ClientState, DeviceKeys
 from sealwright.client.store import ClientStore
 from sealwright.client.store_key import KeyChoice
 from sealwright.clock import Clock
-from sealwright.errors import ConfigurationError, InputError, NotFoundError, UnavailableError
+from sealwright.errors import ApprovalsMissingError, ConfigurationError, InputError, NotFoundError, UnavailableError
 from sealwright.pkix.names import canonical_address
 from sealwright.wire.api import ReleaseAnswer, ReleaseRequest
 from sealwright.wire.device import DevicePublicKeys
@@ -37,6 +38,13 @@ Progress = Callable[[str], None]
 CHALLENGE_SECONDS = 180.0
 RELEASE_TRIES = 30
 RELEASE_WAIT_SECONDS = 2.0
+
+
+def _nothing() -> str:
+    raise ApprovalsMissingError("the release policy needs the protection password; run `sealwright setup` for it")
+
+
+NO_FACTORS = Factors(password=_nothing, new_password=_nothing, approval_seconds=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,7 @@ def set_up(
     progress: Progress,
     choice: KeyChoice | None = None,
     challenge_seconds: float = CHALLENGE_SECONDS,
+    factors: Factors | None = None,
 ) -> SetUp:
     """Set up this device for a mailbox, or go on with a set-up that was interrupted.
 
@@ -83,6 +92,7 @@ def set_up(
         progress: Told each step, for people.
         choice: Where the store's key is.
         challenge_seconds: How long to wait for the challenge mail.
+        factors: What the release policy may ask for beyond the mailbox; nothing without.
 
     Raises:
         SealwrightError: What went wrong; running set-up again goes on from there.
@@ -98,6 +108,8 @@ def set_up(
             running = begin_enrolment(store, context.session, device, host_platform.system(), clock.now())
             prove_mailbox(store, context.session, device, running, context.mailbox, challenge_seconds)
         remove_leftover_challenges(store, context.mailbox)
+        progress("4/6 meeting the release policy")
+        meet_policy(context, factors or NO_FACTORS, progress)
         progress("5/6 fetching all keys of the mailbox")
         if not store.state.mailbox_keys:
             _await_keys(context, progress)

@@ -3,7 +3,7 @@
 from sealwright.client.context import ClientContext
 from sealwright.client.setup import fetch_keys
 from sealwright.client.state import Notice
-from sealwright.errors import ConfigurationError, DecodingError, DecryptionError
+from sealwright.errors import ConfigurationError, DecodingError, DecryptionError, PermissionDeniedError
 from sealwright.wire.api import SyncAnswer, SyncNotice
 from sealwright.wire.encoding import decode_json
 from sealwright.wire.hpke import hpke_open
@@ -17,6 +17,7 @@ def synchronize(context: ClientContext) -> tuple[Notice, ...]:
     """Read what is new in the feed, fetch keys if there are new ones, and return the new notices.
 
     Raises:
+        PermissionDeniedError: If this device was locked: its keys are gone from it then.
         SealwrightError: What the server's problem says; `UnavailableError` if it does not answer.
         VerificationError: If new keys are not what they should be.
     """
@@ -26,9 +27,14 @@ def synchronize(context: ClientContext) -> tuple[Notice, ...]:
     fresh: list[Notice] = []
     number = store.state.sync_number
     while True:
-        items = [
-            item for item in context.session.get(f"/v1/sync?after={number}", SyncAnswer).items if item.number > number
-        ]
+        answer = context.session.get(f"/v1/sync?after={number}", SyncAnswer)
+        if answer.locked:
+            store.update({"mailbox_keys": (), "signing_key": None})
+            raise PermissionDeniedError(
+                "this device was locked and its keys are removed from it; unlock it on another device or ask your "
+                "administrator, then run `sealwright setup` again"
+            )
+        items = [item for item in answer.items if item.number > number]
         if not items:
             break
         for item in sorted(items, key=lambda each: each.number):
@@ -52,6 +58,12 @@ def describe(notice: Notice) -> str:
     when = notice.time.strftime("%Y-%m-%d %H:%M UTC")
     texts = {
         "device-added": f"a new device can read your mail: {notice.subject}, fingerprint {notice.thumbprint.hex()[:16]}",
+        "device-locked": f"a device was locked: {notice.subject}",
+        "device-unlocked": f"a device was unlocked: {notice.subject}",
+        "device-waiting": f"a device asks to read your mail: {notice.subject}, fingerprint "
+        f"{notice.thumbprint.hex()[:16]}; if it is yours, run `sealwright devices approve`",
+        "device-approved": f"a device was let in: {notice.subject}, fingerprint {notice.thumbprint.hex()[:16]}",
+        "password-changed": f"the protection password was set on the device {notice.subject}",
         "device-removed": f"a device was removed: {notice.subject}",
         "key-rotated": "your mailbox has a new encryption key",
         "approval-asked": f"somebody asks for your approval; see `sealwright approvals list`: {notice.subject}",

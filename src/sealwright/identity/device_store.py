@@ -126,6 +126,7 @@ class DeviceStore:
                 level=credential.level,
                 version=credential.version,
                 mac=credential.mac,
+                address=credential.address,
                 enrolled=added.enrolled,
                 sync_number=0,
             )
@@ -144,17 +145,17 @@ class DeviceStore:
         return _device(row)
 
     def device_of_key(self, tx: Transaction, authentication_key_sha256: str) -> Device | None:
-        """Return the active device with an authentication key, of any organization."""
-        own = (device.c.authentication_key_sha256 == authentication_key_sha256) & (device.c.state == "active")
+        """Return the active or locked device with an authentication key, of any organization."""
+        own = (device.c.authentication_key_sha256 == authentication_key_sha256) & (device.c.state != "removed")
         row = tx.fetch_one(select(device).where(own))
         return None if row is None else _device(row)
 
     def device_of_token(self, tx: Transaction, token_sha256: str, now: datetime) -> Device | None:
-        """Return the active device that a token which is not expired was issued to."""
+        """Return the active or locked device that a token which is not expired was issued to."""
         same = (access_token.c.organization_id == device.c.organization_id) & (access_token.c.device_id == device.c.id)
         valid = (access_token.c.token_sha256 == token_sha256) & (access_token.c.expires > now)
         joined = select(device).select_from(device.join(access_token, same))
-        row = tx.fetch_one(joined.where(valid, device.c.state == "active"))
+        row = tx.fetch_one(joined.where(valid, device.c.state != "removed"))
         return None if row is None else _device(row)
 
     def devices(self, tx: Transaction, organization_id: str, mailbox_id: str) -> list[Device]:
@@ -253,6 +254,14 @@ def _enrolment(row: Row[Any]) -> Enrolment:
 def _device(row: Row[Any]) -> Device:
     keys = DevicePublicKeys(bytes(row.authentication_key_spki), bytes(row.hpke_public_key))
     credential = DeviceCredential(
-        row.organization_id, row.mailbox_id, row.id, keys, row.state, row.version, bytes(row.mac), row.level
+        row.organization_id,
+        row.mailbox_id,
+        row.id,
+        keys,
+        row.state,
+        row.version,
+        bytes(row.mac),
+        row.level,
+        row.address,
     )
     return Device(credential, row.name, row.platform, row.enrolled)

@@ -4,7 +4,7 @@ import msgspec
 
 from sealwright.audit.log import Act, AuditLog, PendingLeaf
 from sealwright.clock import Clock
-from sealwright.errors import NotFoundError
+from sealwright.errors import InputError, NotFoundError
 from sealwright.identity.device_store import DeviceStore
 from sealwright.identity.model import AuthenticatedDevice, Device
 from sealwright.identity.ports import PutOutbox
@@ -16,6 +16,7 @@ from sealwright.wire.hpke import hpke_seal
 from sealwright.wire.sync import sync_item_info
 
 REMOVED_TOPIC = "device.removed"
+_STATE_WORDS = {"locked": "lock", "active": "unlock"}
 
 
 class DeviceService:
@@ -83,6 +84,37 @@ class DeviceService:
                 by = asking.credential.device.thumbprint().hex()
                 self.remove_in(tx, device, by)
 
+    def change_state(self, asking: AuthenticatedDevice, device_id: str, state: str) -> None:
+        """Lock another device of the same mailbox, or unlock it; what is so already stays so.
+
+        Raises:
+            InputError: If the state is another, or the device is the asking one.
+            NotFoundError: If the mailbox has no such device.
+            ConflictError: If it was removed or changed meanwhile.
+        """
+        if device_id == asking.device_id:
+            raise InputError("a device does not lock itself: nothing could unlock it")
+        by = asking.credential.device.thumbprint().hex()
+        self.change_state_of(asking.organization_id, asking.mailbox_id, device_id, state, by)
+
+    def change_state_of(self, organization_id: str, mailbox_id: str, device_id: str, state: str, by: str) -> None:
+        """Do the same for whoever may: `by` is a device's thumbprint in hex, or "operator"."""
+        if state not in _STATE_WORDS:
+            raise InputError('a device is made "locked" or "active"')
+        with self._storage.transaction(organization_id) as tx:
+            device = self._store.device(tx, organization_id, device_id)
+            old = device.credential
+            if old.mailbox_id != mailbox_id:
+                raise NotFoundError("there is no such device")
+            if old.state == state:
+                return
+            self._store.replace_credential(tx, old, self._keystore.change_device(old, state))
+            word, thumbprint = _STATE_WORDS[state], old.device.thumbprint()
+            fields = {"device": thumbprint.hex(), "device_id": device_id, "by": by}
+            leaf = self._audit.append(tx, Act(organization_id, mailbox_id, f"device.{word}", fields))
+            notice = self.notice(f"device-{word}ed", device.name, leaf, thumbprint)
+            self.notify(tx, organization_id, mailbox_id, notice, except_device=device_id)
+
     def remove_all(self, tx: Transaction, organization_id: str, mailbox_id: str) -> int:
         """Remove every device of a mailbox, locked ones too, within the act that ends the tenure; return how many."""
         found = self._store.devices(tx, organization_id, mailbox_id)
@@ -140,6 +172,8 @@ class DeviceService:
 
     def sync(self, asking: AuthenticatedDevice, after: int) -> SyncAnswer:
         """Return the next items of the asking device's feed."""
+        if asking.credential.state != "active":
+            return SyncAnswer(items=(), locked=True)
         with self._storage.read(asking.organization_id) as tx:
             return SyncAnswer(items=self._store.sync_items(tx, asking.organization_id, asking.device_id, after))
 
@@ -154,4 +188,5 @@ def _view(device: Device, this_device_id: str) -> DeviceView:
         enrolled=device.enrolled,
         state=credential.state,
         this_device=credential.device_id == this_device_id,
+        level=credential.level,
     )

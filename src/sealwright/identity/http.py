@@ -21,7 +21,12 @@ T = TypeVar("T")
 
 
 def authenticate(
-    request: Request[Any, Any, Any], token_service: TokenService, state_changing: bool, body: bytes = b""
+    request: Request[Any, Any, Any],
+    token_service: TokenService,
+    state_changing: bool,
+    body: bytes = b"",
+    *,
+    locked: bool = False,
 ) -> AuthenticatedDevice:
     """Find out which device sent a request.
 
@@ -30,14 +35,19 @@ def authenticate(
         token_service: Knows tokens and devices.
         state_changing: Whether it must be signed with an idempotency key, too.
         body: The raw body; handlers declare a `body: bytes` argument to have it.
+        locked: Whether a locked device may ask, too.
 
     Raises:
         AuthenticationError: If token, proof or signature is not right.
         NonceRequiredError: If the proof's nonce is not fresh.
+        PermissionDeniedError: If the device is locked.
         RateLimitedError: If the device makes too many requests.
     """
     headers = request_headers(request)
-    asking = token_service.authenticate(headers, request.method, str(request.url), body, state_changing=state_changing)
+    uri = str(request.url)
+    asking = token_service.authenticate(
+        headers, request.method, uri, body, state_changing=state_changing, locked=locked
+    )
     return replace(asking, source=request.client.host if request.client else "")
 
 

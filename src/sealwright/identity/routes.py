@@ -14,7 +14,7 @@ from sealwright.identity.devices import DeviceService
 from sealwright.identity.enrolment import EnrolmentService
 from sealwright.identity.http import answer, authenticate, check_empty, decode_request, no_content, signed_evidence
 from sealwright.identity.tokens import TokenService
-from sealwright.wire.api import EnrolmentRequest, ProofRequest
+from sealwright.wire.api import DeviceStateRequest, EnrolmentRequest, ProofRequest
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -83,12 +83,26 @@ def remove_device(
     return no_content(token_service)
 
 
+@post("/v1/devices/{device_id:str}/state", status_code=204, sync_to_thread=True)
+def change_device_state(
+    request: AnyRequest,
+    body: RawBody,
+    device_id: FromPath[str],
+    device_service: NamedDependency[DeviceService],
+    token_service: NamedDependency[TokenService],
+) -> Response[None]:
+    """Lock or unlock a device of the mailbox: 204."""
+    asking = authenticate(request, token_service, state_changing=True, body=body)
+    device_service.change_state(asking, device_id, decode_request(body, DeviceStateRequest).state)
+    return no_content(token_service)
+
+
 @get("/v1/sync", sync_to_thread=True)
 def sync_feed(
     request: AnyRequest, device_service: NamedDependency[DeviceService], token_service: NamedDependency[TokenService]
 ) -> Response[bytes]:
-    """Read the sync feed: 200 SyncAnswer."""
-    asking = authenticate(request, token_service, state_changing=False)
+    """Read the sync feed: 200 SyncAnswer; a locked device learns here that it is."""
+    asking = authenticate(request, token_service, state_changing=False, locked=True)
     text = request.query_params.get("after", "0")
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise InputError("`after` is the number of the last item seen")
@@ -104,6 +118,7 @@ identity_router = Router(
         give_nonce,
         list_devices,
         remove_device,
+        change_device_state,
         sync_feed,
     ],
 )

@@ -91,6 +91,7 @@ device = Table(
     Column("level", Integer, nullable=False),
     Column("version", Integer, nullable=False),
     Column("mac", LargeBinary, nullable=False),
+    Column("address", Text, nullable=False),
     Column("enrolled", UtcDateTime, nullable=False),
     Column("sync_number", BigInteger, nullable=False),
     PrimaryKeyConstraint("organization_id", "id"),
@@ -217,6 +218,31 @@ release_group = Table(
     UniqueConstraint("organization_id", "name"),
     ForeignKeyConstraint(["organization_id"], ["organization.organization_id"]),
 )
+
+protection_password = Table(
+    "protection_password",
+    metadata,
+    id_column("organization_id"),
+    id_column("mailbox_id"),
+    id_column("record_id"),
+    Column("storage_version", Integer, nullable=False),
+    Column("ciphertext", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("organization_id", "mailbox_id"),
+    ForeignKeyConstraint(["organization_id", "mailbox_id"], ["mailbox.organization_id", "mailbox.id"]),
+)
+
+waiting_device = Table(
+    "waiting_device",
+    metadata,
+    id_column("organization_id"),
+    id_column("device_id"),
+    id_column("mailbox_id"),
+    Column("expires", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("organization_id", "device_id"),
+    ForeignKeyConstraint(["organization_id", "device_id"], ["device.organization_id", "device.id"]),
+    Index("ix_waiting_device_mailbox", "organization_id", "mailbox_id"),
+)
+"""Devices that ask to be approved by another one."""
 
 administrator = Table(
     "administrator",

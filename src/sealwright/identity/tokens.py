@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sealwright.clock import Clock
-from sealwright.errors import AuthenticationError
+from sealwright.errors import AuthenticationError, PermissionDeniedError
 from sealwright.identity.device_store import DeviceStore
 from sealwright.identity.freshness import ReplayCache
 from sealwright.identity.model import TOKEN_LIFE, AuthenticatedDevice, Device
@@ -45,7 +45,7 @@ class TokenService:
         return self._requests.nonce()
 
     def issue(self, tx: Transaction, credential: DeviceCredential) -> AccessToken:
-        """Issue a token to an active device; expired ones of the device are deleted."""
+        """Issue a token to a device; expired ones of the device are deleted."""
         now = self._clock.now()
         token, expires = b64u_encode(secrets.token_bytes(TOKEN_BYTES)), now + TOKEN_LIFE
         self._store.delete_tokens(tx, credential, before=now)
@@ -56,7 +56,7 @@ class TokenService:
         """Issue a token on the device's signature alone (POST /v1/token).
 
         Raises:
-            AuthenticationError: If no active device signed it.
+            AuthenticationError: If no device that is enrolled signed it.
             NonceRequiredError: If its nonce is not fresh.
         """
         claimed = claimed_key_sha256(signed)
@@ -68,7 +68,14 @@ class TokenService:
             return self.issue(tx, device.credential)
 
     def authenticate(
-        self, headers: Mapping[str, str], method: str, uri: str, body: bytes, *, state_changing: bool
+        self,
+        headers: Mapping[str, str],
+        method: str,
+        uri: str,
+        body: bytes,
+        *,
+        state_changing: bool,
+        locked: bool = False,
     ) -> AuthenticatedDevice:
         """Find out which device sent a request.
 
@@ -78,10 +85,12 @@ class TokenService:
             uri: Absolute, as the client sent it.
             body: As received.
             state_changing: Whether it must be signed, too, with an idempotency key.
+            locked: Whether a locked device may send it, too.
 
         Raises:
             AuthenticationError: If token, proof or signature is not right.
             NonceRequiredError: If the proof's nonce is not fresh.
+            PermissionDeniedError: If the device is locked.
             RateLimitedError: If the device makes too many requests.
         """
         # 1 The request is for this server, with a token and a proof of its key.
@@ -108,6 +117,8 @@ class TokenService:
             signed = SignedRequestEvidence(method, uri, signature_headers(headers), body)
             key = required_idempotency_key(self._requests.verify_signature(signed, spki, method))
         self._replays.use(proof.spki_sha256, proof.jti)
+        if credential.state != "active" and not locked:
+            raise PermissionDeniedError("this device is locked: unlock it on another one, or ask your administrator")
         return _authenticated(device, mailbox.address, key)
 
 

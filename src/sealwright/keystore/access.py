@@ -65,6 +65,18 @@ class DeviceAccess:
         self._vouching.check_device(credential)
         self._versions.check(_name(credential), credential.version)
 
+    def check_active(self, credential: DeviceCredential) -> None:
+        """Check that a device may prove something: its row is the newest, or the newest one was lost on its way.
+
+        Raises:
+            PermissionDeniedError: If the row was changed, or the device is or was meanwhile made anything but active.
+        """
+        self._vouching.check_device(credential)
+        newest = self._versions.newest(_name(credential))
+        is_lost = newest.version > credential.version and newest.content in {_said("active", each) for each in LEVELS}
+        if credential.state != "active" or not (newest.version <= credential.version or is_lost):
+            raise PermissionDeniedError("the device is not active: it proves nothing")
+
     def rules_of(self, policy: ReleasePolicy, organization_id: str, mailbox_id: str) -> MailboxRules:
         """Return the rules of a mailbox after checking the rows that hold them.
 
@@ -107,12 +119,13 @@ class DeviceAccess:
         """Vouch for a level whose factor was just checked; a device that has it keeps its row.
 
         Raises:
-            PermissionDeniedError: If the credential is not the newest, or not active.
+            PermissionDeniedError: If the device is not active.
+            ConflictError: If its row was changed meanwhile.
             UnavailableError: If it cannot be written down.
         """
-        self.check_device(credential)
-        if credential.state != "active" or level not in LEVELS:
-            raise PermissionDeniedError(f"the device is {credential.state}: it proves nothing")
+        self.check_active(credential)
+        if level not in LEVELS:
+            raise PermissionDeniedError("there is no such level")
         if level <= credential.level:
             return credential
         return self._follow(replace(credential, level=level))
@@ -159,7 +172,7 @@ class DeviceAccess:
         return self._vouching.vouch_row(replace(row, version=version))
 
     def _follow(self, wanted: DeviceCredential) -> DeviceCredential:
-        said = sha256(f"{wanted.state} {wanted.level}".encode("ascii"))
+        said = _said(wanted.state, wanted.level)
         version = self._versions.advance(_name(wanted), wanted.version, said, is_final=wanted.state == "removed")
         return self._vouching.vouch_device(replace(wanted, version=version))
 
@@ -189,6 +202,10 @@ def read_rules(policy: ReleasePolicy) -> MailboxRules:
     if any(each.level not in LEVELS for each in rules):
         raise DecodingError("the release policy asks for a level that this program does not know")
     return MailboxRules(rules, said.frozen)
+
+
+def _said(state: str, level: int) -> bytes:
+    return sha256(f"{state} {level}".encode("ascii"))
 
 
 def _name(credential: DeviceCredential) -> RowName:

@@ -25,7 +25,7 @@ class RecordIdentity:
     """What a sealed record is; bound to the ciphertext as associated data.
 
     Attributes:
-        kind: "encryption-key", "service-key", "secret" or "proof".
+        kind: "encryption-key", "service-key", "secret", "proof" or "password".
         organization_id: 32 hex digits.
         record_id: 32 hex digits, the key's or secret's identifier.
         owner: The mailbox's id, `POOL`, or the purpose of a service key or secret.
@@ -111,6 +111,7 @@ class DeviceCredential:
         version: Grows with each change of state or level.
         mac: HMAC-SHA256 by the keystore over all of the above and the level.
         level: 1 to 4, the highest release level whose factor it has proved.
+        address: Whose mailbox it proved, canonical addr-spec.
     """
 
     organization_id: str
@@ -121,6 +122,7 @@ class DeviceCredential:
     version: int
     mac: bytes = field(repr=False)
     level: int = 1
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +297,57 @@ class ApprovalEvidence:
     approvals: tuple[SignedApproval, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class FactorEvidence:
+    """What a device shows beyond its mailbox proof.
+
+    Attributes:
+        kind: "password" (level 2), "new-password" (2), "secret" (3), "approval" (3) or "sign-on" (4).
+        sealed: What the device sealed to the keystore's key (`wire.factors`); empty for an approval.
+        password: The mailbox's protection password, as `Qualified` brought it, if there is one.
+        secret: Row of the enrolment secret, kind "enrolment-secret".
+        approver: Device that approves.
+        signed_at: When, as it signed.
+        signature: Its signature over `wire.factors.DeviceApproval`.
+        sign_on: Row of the organization's sign-on, kind "sign-on".
+    """
+
+    kind: str
+    sealed: bytes = field(default=b"", repr=False)
+    password: SealedRecord | None = None
+    secret: VouchedRow | None = None
+    approver: DeviceCredential | None = None
+    signed_at: datetime | None = None
+    signature: bytes = b""
+    sign_on: VouchedRow | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Qualified:
+    """A device after a right factor.
+
+    Attributes:
+        credential: To store in place of the old one.
+        password: To store, if a new protection password was set.
+    """
+
+    credential: DeviceCredential
+    password: SealedRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeSecret:
+    """An enrolment secret.
+
+    Attributes:
+        secret: 20 characters; shown once, kept nowhere.
+        row: To store.
+    """
+
+    secret: str = field(repr=False)
+    row: VouchedRow
+
+
 class ServiceKeystore(Protocol):
     """What needs no evidence: service keys that sign, and sealed secrets that are no keys.
 
@@ -426,6 +479,24 @@ class Keystore(ServiceKeystore, Protocol):
             PermissionDeniedError: If the credential was changed or is an old one.
             ConflictError: If it has this state already, was removed, or has another state by now.
             UnavailableError: If the change cannot be written down.
+        """
+        ...
+
+    def qualify_device(self, credential: DeviceCredential, evidence: FactorEvidence) -> Qualified:
+        """Check a factor of release level 2 to 4 and vouch for the device's level.
+
+        Raises:
+            AuthenticationError: If password, secret or sign-on is not right.
+            RateLimitedError: If passwords were guessed too often for this mailbox.
+            PermissionDeniedError: If the device is not active, or the factor is not for it.
+        """
+        ...
+
+    def make_enrolment_secret(self, organization_id: str, mailbox_id: str, expires: datetime) -> MadeSecret:
+        """Make a secret that lets one device of a mailbox in, handed over outside mail.
+
+        Raises:
+            InputError: If it would be valid for more than 30 days.
         """
         ...
 

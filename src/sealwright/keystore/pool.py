@@ -19,8 +19,11 @@ from sealwright.keystore.model import (
     BegunProof,
     DeviceCredential,
     DeviceReleaseEvidence,
+    FactorEvidence,
     Keystore,
+    MadeSecret,
     ProofBinding,
+    Qualified,
     RemoteDecryptEvidence,
     SealedRecord,
     SealedRelease,
@@ -265,6 +268,14 @@ class PooledKeystore:
     def change_device(self, credential: DeviceCredential, state: str) -> DeviceCredential:
         """Vouch for a device's next state."""
         return self._call(DeviceCredential, "change_device", credential, state)
+
+    def qualify_device(self, credential: DeviceCredential, evidence: FactorEvidence) -> Qualified:
+        """Check a factor and vouch for the device's level."""
+        return self._call(Qualified, "qualify_device", credential, evidence)
+
+    def make_enrolment_secret(self, organization_id: str, mailbox_id: str, expires: datetime) -> MadeSecret:
+        """Make a secret that lets one device of a mailbox in."""
+        return self._call(MadeSecret, "make_enrolment_secret", organization_id, mailbox_id, expires)
 
     def vouch_release_rules(
         self, organization_id: str, row_id: str, rules: ReleaseRules, from_version: int

@@ -29,6 +29,8 @@ from sealwright.keystore.content_keys import check_remote_decrypt, unwrap_conten
 from sealwright.keystore.destroyed import DESTROYED_NAME, DestroyedKeys
 from sealwright.keystore.evidence import UNKNOWN_MAILBOX, check_device_release
 from sealwright.keystore.examination import is_key_of
+from sealwright.keystore.factors import Factors
+from sealwright.keystore.guesses import GUESSES_NAME, GuessLimit
 from sealwright.keystore.importing import open_imported_key
 from sealwright.keystore.model import (
     POOL,
@@ -36,7 +38,10 @@ from sealwright.keystore.model import (
     BegunProof,
     DeviceCredential,
     DeviceReleaseEvidence,
+    FactorEvidence,
+    MadeSecret,
     ProofBinding,
+    Qualified,
     RecordIdentity,
     RemoteDecryptEvidence,
     SealedRecord,
@@ -64,7 +69,7 @@ from sealwright.wire.content_keys import (
 from sealwright.wire.destruction import DestructionReceipt
 from sealwright.wire.device import DevicePublicKeys
 from sealwright.wire.encoding import decode_fields, encode_fields
-from sealwright.wire.hpke import HpkeKeyPair, expand_hpke_seed, hpke_seal
+from sealwright.wire.hpke import HpkeKeyPair, expand_hpke_seed, hpke_open, hpke_seal
 from sealwright.wire.key_import import import_key_input
 from sealwright.wire.manifest import ReleasedKey, encode_released_keys
 from sealwright.wire.proof import PART_BYTES, proof_answer, proof_transcript
@@ -96,6 +101,15 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         self._versions = Versions(seal_file.with_name(VERSIONS_NAME))
         self._access = DeviceAccess(self._vouching, self._versions)
         self._approvers = Approvers(self._vouching, self._versions, self._access)
+        self._factors = Factors(
+            self._access,
+            self._vouching,
+            self._versions,
+            GuessLimit(seal_file.with_name(GUESSES_NAME)),
+            seal_record=lambda identity, algorithm, content: self._seal(identity, algorithm, content, b""),
+            open_record=self._open,
+            open_sealed=lambda owner, info, sealed: hpke_open(self._import_pair(owner).private_key, info, sealed),
+        )
         self._registry = Registry(seal_file.with_name(REGISTRY_NAME), seal.derive("keystore", "registry"))
 
     def generate_service_key(self, organization_id: str, purpose: str, algorithm: str) -> SealedRecord:
@@ -256,7 +270,16 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         if not (right and known and in_time):
             raise AuthenticationError("the mailbox proof is not right or came too late: start the set-up again")
         return self._access.enrol(
-            DeviceCredential(identity.organization_id, identity.owner, device_id, device, "active", 1, b"")
+            DeviceCredential(
+                organization_id=identity.organization_id,
+                mailbox_id=identity.owner,
+                device_id=device_id,
+                device=device,
+                state="active",
+                version=1,
+                mac=b"",
+                address=address.decode("utf-8"),
+            )
         )
 
     def change_device(self, credential: DeviceCredential, state: str) -> DeviceCredential:
@@ -269,6 +292,26 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         """
         self._storage_keys()
         return self._access.change_device(credential, state)
+
+    def qualify_device(self, credential: DeviceCredential, evidence: FactorEvidence) -> Qualified:
+        """Check a factor of release level 2 to 4 and vouch for the device's level.
+
+        Raises:
+            AuthenticationError: If password, secret or sign-on is not right.
+            RateLimitedError: If passwords were guessed too often for this mailbox.
+            PermissionDeniedError: If the device is not active, or the factor is not for it.
+        """
+        self._storage_keys()
+        return self._factors.qualify(credential, evidence, self._clock.now())
+
+    def make_enrolment_secret(self, organization_id: str, mailbox_id: str, expires: datetime) -> MadeSecret:
+        """Make a secret that lets one device of a mailbox in.
+
+        Raises:
+            InputError: If it would be valid for more than 30 days.
+        """
+        self._storage_keys()
+        return MadeSecret(*self._factors.make_secret(organization_id, mailbox_id, expires, self._clock.now()))
 
     def vouch_release_rules(
         self, organization_id: str, row_id: str, rules: ReleaseRules, from_version: int

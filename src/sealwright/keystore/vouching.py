@@ -56,6 +56,7 @@ class Vouching:
             credential.state.encode("utf-8"),
             str(credential.version).encode("ascii"),
             str(credential.level).encode("ascii"),
+            credential.address.encode("utf-8"),
         )
         return hmac.digest(self._mac_key, content, "sha256")
 

@@ -18,6 +18,7 @@ from sealwright.console.routes import STATIC, console_router
 from sealwright.console.service import ConsoleService
 from sealwright.directory.fronts.http import LOOKUP_PATH, DirectoryController, LookupFront, LookupQuota
 from sealwright.errors import AuthenticationError, SealwrightError
+from sealwright.identity.access_routes import access_router
 from sealwright.identity.approval_routes import approval_router
 from sealwright.identity.http import NONCE_HEADER
 from sealwright.identity.routes import identity_router
@@ -46,6 +47,7 @@ def public_app(services: Services) -> metrics.Counting:
         domain_statement,
         identity_router,
         approval_router,
+        access_router,
         kms_router,
         certificate_routes.issue_signing_certificate,
         log_routes.chain,
@@ -119,6 +121,7 @@ def _application(
         "services": services,
         "token_service": services.tokens,
         "device_service": services.devices,
+        "access_service": services.access,
         "enrolment_service": services.enrolments,
         "approval_service": services.approvals,
         "key_service": services.keys,

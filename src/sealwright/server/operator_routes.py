@@ -8,6 +8,7 @@ from litestar.params import RawBody
 
 from sealwright.errors import NotFoundError
 from sealwright.identity.http import decode_request
+from sealwright.identity.model import Mailbox
 from sealwright.kms.importing import ADMINISTRATOR
 from sealwright.pkix.requests import check_certification_request
 from sealwright.server.init import make_sign_in_link
@@ -16,7 +17,11 @@ from sealwright.server.wiring import Services
 from sealwright.wire.key_import import ImportAnswer, ImportKeyAnswer
 from sealwright.wire.operator import (
     AddressRequest,
+    EnrolmentSecret,
+    EnrolmentSecretRequest,
     InvitationAnswer,
+    MailboxDevices,
+    MailboxDeviceState,
     MailboxKeysImport,
     MailboxPolicy,
     PeopleImport,
@@ -40,6 +45,13 @@ T = TypeVar("T")
 
 def _decode(body: bytes, kind: type[T]) -> T:
     return decode_request(body, kind, MAX_OPERATOR_BODY)
+
+
+def _mailbox(services: Services, address: str) -> Mailbox:
+    mailbox = services.people.find_mailbox(services.organization_id, address)
+    if mailbox is None:
+        raise NotFoundError(f"nobody has the address {address}")
+    return mailbox
 
 
 class OperatorController(Controller):
@@ -123,10 +135,39 @@ class OperatorController(Controller):
     def change_mailbox_policy(self, body: RawBody, services: NamedDependency[Services]) -> None:
         """Put a mailbox into a group, or freeze it."""
         wanted = _decode(body, MailboxPolicy)
-        mailbox = services.people.find_mailbox(services.organization_id, wanted.address)
-        if mailbox is None:
-            raise NotFoundError(f"nobody has the address {wanted.address}")
+        mailbox = _mailbox(services, wanted.address)
         services.policies.change_mailbox(services.organization_id, mailbox.mailbox_id, wanted)
+
+    @post("/enrolment-secrets", sync_to_thread=True, status_code=200)
+    def make_enrolment_secret(self, body: RawBody, services: NamedDependency[Services]) -> EnrolmentSecret:
+        """Make a secret that lets one device of a mailbox in."""
+        wanted = _decode(body, EnrolmentSecretRequest)
+        mailbox = _mailbox(services, wanted.address)
+        secret, expires = services.access.make_secret(
+            services.organization_id, mailbox.mailbox_id, wanted.days, "operator"
+        )
+        return EnrolmentSecret(
+            address=mailbox.address,
+            display_name=mailbox.display_name,
+            organization_name=services.settings.organization.name,
+            secret=secret,
+            expires=expires,
+        )
+
+    @post("/devices", sync_to_thread=True, status_code=200)
+    def list_devices(self, body: RawBody, services: NamedDependency[Services]) -> MailboxDevices:
+        """List the devices of a mailbox."""
+        mailbox = _mailbox(services, _decode(body, AddressRequest).address)
+        return MailboxDevices(devices=services.devices.of_mailbox(services.organization_id, mailbox.mailbox_id))
+
+    @post("/devices/state", sync_to_thread=True, status_code=204)
+    def change_device_state(self, body: RawBody, services: NamedDependency[Services]) -> None:
+        """Lock or unlock a device of a mailbox."""
+        wanted = _decode(body, MailboxDeviceState)
+        mailbox = _mailbox(services, wanted.address)
+        services.devices.change_state_of(
+            services.organization_id, mailbox.mailbox_id, wanted.device_id, wanted.state, "operator"
+        )
 
     @post("/invitations", sync_to_thread=True, status_code=200)
     def invite(self, services: NamedDependency[Services]) -> InvitationAnswer:

@@ -8,6 +8,7 @@ from sealwright.ca.model import ISSUERS, ROOT
 from sealwright.ca.service import CertificateAuthority
 from sealwright.clock import Clock, SystemClock
 from sealwright.directory.service import Directory
+from sealwright.identity.access import AccessService
 from sealwright.identity.administrator_store import AdministratorStore
 from sealwright.identity.administrators import AdministratorService
 from sealwright.identity.approvals import ApprovalService
@@ -56,6 +57,7 @@ class Services:
     tokens: TokenService
     devices: DeviceService
     enrolments: EnrolmentService
+    access: AccessService
     people: PeopleService
     mailboxes: Mailboxes
     administrators: AdministratorService
@@ -157,6 +159,15 @@ def _services(trunk: Trunk) -> Services:
         policies=trunk.policies,
         put_outbox=put,
     )
+    access = AccessService(
+        storage,
+        trunk.device_store,
+        keystore,
+        audit,
+        clock,
+        devices=trunk.devices,
+        policies=trunk.policies,
+    )
     administrator_store = AdministratorStore()
     administrators = AdministratorService(storage, administrator_store, audit, clock, store.use_sign_in_link)
     passkeys = PasskeyService(storage, administrator_store, administrators, clock, settings.server.endpoints)
@@ -219,6 +230,7 @@ def _services(trunk: Trunk) -> Services:
         tokens=tokens,
         devices=trunk.devices,
         enrolments=enrolments,
+        access=access,
         people=people,
         mailboxes=trunk.mailboxes,
         administrators=administrators,

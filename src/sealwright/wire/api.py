@@ -169,7 +169,7 @@ class ExportAnswer(Answer, frozen=True, kw_only=True):
 
 
 class DeviceView(Answer, frozen=True, kw_only=True):
-    """A device of the mailbox. `state` is "active" or "removed"."""
+    """A device of the mailbox. `state` is "active", "locked" or "removed"; `level` what it has proved, 1 to 4."""
 
     device_id: str
     name: str
@@ -178,12 +178,19 @@ class DeviceView(Answer, frozen=True, kw_only=True):
     enrolled: AwareDatetime
     state: str
     this_device: bool
+    level: int = 1
 
 
 class DeviceList(Answer, frozen=True, kw_only=True):
     """GET /v1/devices. DELETE /v1/devices/{id} answers 204."""
 
     devices: tuple[DeviceView, ...]
+
+
+class DeviceStateRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /v1/devices/{id}/state: 204. `state` is "locked" or "active"."""
+
+    state: str
 
 
 class SyncItem(Answer, frozen=True, kw_only=True):
@@ -199,17 +206,19 @@ class SyncItem(Answer, frozen=True, kw_only=True):
 
 
 class SyncAnswer(Answer, frozen=True, kw_only=True):
-    """GET /v1/sync?after=N."""
+    """GET /v1/sync?after=N. A device that is `locked` removes its keys and gets no items."""
 
     items: tuple[SyncItem, ...]
+    locked: bool = False
 
 
 class SyncNotice(Answer, frozen=True, kw_only=True):
     """What a sync item says.
 
     Attributes:
-        kind: "device-added", "device-removed", "key-rotated", "key-imported", "certificate-issued", "approval-asked"
-            or "certificate-revoked".
+        kind: "device-added", "device-removed", "device-locked", "device-unlocked", "device-waiting", "device-approved",
+            "password-changed", "key-rotated", "key-imported", "certificate-issued",
+            "approval-asked" or "certificate-revoked".
         time: When.
         subject: The device's name, or the key's identifier.
         thumbprint: The device's thumbprint, or empty.

@@ -3,7 +3,7 @@
 Whoever may open the socket (mode 0600) is the operator; the command line's administrative commands speak it.
 """
 
-from sealwright.wire.api import Answer, Request
+from sealwright.wire.api import Answer, DeviceView, Request
 from sealwright.wire.encoding import AwareDatetime
 from sealwright.wire.key_import import KeyToImport
 from sealwright.wire.statement import Invitation
@@ -143,6 +143,48 @@ class MailboxPolicy(Request, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     address: str
     group: str | None = None
     frozen: bool | None = None
+
+
+class EnrolmentSecretRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /local/enrolment-secrets: a secret that lets one device of a mailbox in; it replaces an earlier one."""
+
+    address: str
+    days: int
+
+
+class EnrolmentSecret(Answer, frozen=True, kw_only=True):
+    """To be handed over outside mail.
+
+    Attributes:
+        address: Whose.
+        display_name: Or empty.
+        organization_name: For people.
+        secret: 20 characters.
+        expires: At most 30 days away.
+    """
+
+    address: str
+    display_name: str
+    organization_name: str
+    secret: str
+    expires: AwareDatetime
+
+    def __repr__(self) -> str:
+        return f"EnrolmentSecret(address={self.address!r}, expires={self.expires!r})"
+
+
+class MailboxDevices(Answer, frozen=True, kw_only=True):
+    """POST /local/devices with an AddressRequest: the devices of a mailbox."""
+
+    devices: tuple[DeviceView, ...]
+
+
+class MailboxDeviceState(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /local/devices/state: 204. `state` is "locked" or "active"."""
+
+    address: str
+    device_id: str
+    state: str
 
 
 class InvitationAnswer(Answer, frozen=True, kw_only=True):

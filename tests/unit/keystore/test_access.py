@@ -178,8 +178,9 @@ def test_a_locked_device_gets_nothing_until_it_is_unlocked(access, credential):
     locked = access.change_device(credential, "locked")
     assert "locked" in refused(access, locked, policy)
     assert "put back" in refused(access, credential, policy)
-    with pytest.raises(PermissionDeniedError):  # and proves nothing meanwhile
-        access.raise_level(locked, 3)
+    for row in (locked, credential):
+        with pytest.raises(PermissionDeniedError):  # and proves nothing meanwhile
+            access.raise_level(row, 3)
     with pytest.raises(ConflictError):
         access.change_device(locked, "locked")
     unlocked = access.change_device(locked, "active")
@@ -200,7 +201,10 @@ def test_a_level_is_not_raised_on_an_old_or_changed_row(access, credential):
     raised = access.raise_level(credential, 2)
     assert raised.version == 2
     assert access.raise_level(raised, 1) == raised
-    for wrong in (credential, replace(raised, level=4), replace(raised, mailbox_id="c" * 32)):
+    assert access.raise_level(credential, 2) == raised  # the caller lost the row
+    with pytest.raises(ConflictError):
+        access.raise_level(credential, 3)
+    for wrong in (replace(raised, level=4), replace(raised, mailbox_id="c" * 32), replace(raised, address="b@x.test")):
         with pytest.raises(PermissionDeniedError):
             access.raise_level(wrong, 3)
     for level in (0, 5):

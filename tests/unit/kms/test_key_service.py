@@ -288,7 +288,10 @@ def test_a_device_is_set_up_over_http(world):
         released = msgspec.json.decode(answered.content, type=ReleaseAnswer)
         released.manifest.verify(released.signature, world.release_key)
         path = "/v1/sync?after=0"
-        assert http.get(path, headers=world.headers(device, token, "GET", path)).json() == {"items": []}
+        assert http.get(path, headers=world.headers(device, token, "GET", path)).json() == {
+            "items": [],
+            "locked": False,
+        }
         path = f"/v1/devices/{enrolled.device_id}"
         removed = http.delete(path, headers=world.headers(device, token, "DELETE", path, key="d"))
         assert removed.status_code == 204, removed.text

@@ -67,7 +67,7 @@ def key() -> dict[str, str]:
 
 @pytest.mark.parametrize("path", ["/bug", "/framework", "/key"])
 def test_an_unexpected_exception_tells_nothing(path: str) -> None:
-    names = ("tokens", "devices", "enrolments", "approvals", "keys", "readiness")
+    names = ("tokens", "devices", "enrolments", "access", "approvals", "keys", "readiness")
     services: Any = SimpleNamespace(**dict.fromkeys(names))
     answer = AsgiClient(_application(services, [bug, framework, key], {}, 1000, "test")).get(path)
     assert answer.status_code == 500

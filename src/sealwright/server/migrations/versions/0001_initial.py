@@ -392,6 +392,7 @@ def upgrade() -> None:
         sa.Column("level", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("mac", sa.LargeBinary(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
         sa.Column("enrolled", UtcDateTime(), nullable=False),
         sa.Column("sync_number", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -403,6 +404,34 @@ def upgrade() -> None:
         sa.UniqueConstraint("authentication_key_sha256", name=op.f("uq_device_authentication_key_sha256")),
     )
     op.create_index("ix_device_mailbox", "device", ["organization_id", "mailbox_id"], unique=False)
+    op.create_table(
+        "protection_password",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("mailbox_id", sa.String(length=32), nullable=False),
+        sa.Column("record_id", sa.String(length=32), nullable=False),
+        sa.Column("storage_version", sa.Integer(), nullable=False),
+        sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "mailbox_id"],
+            ["mailbox.organization_id", "mailbox.id"],
+            name=op.f("fk_protection_password_organization_id_mailbox"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "mailbox_id", name=op.f("pk_protection_password")),
+    )
+    op.create_table(
+        "waiting_device",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("device_id", sa.String(length=32), nullable=False),
+        sa.Column("mailbox_id", sa.String(length=32), nullable=False),
+        sa.Column("expires", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "device_id"],
+            ["device.organization_id", "device.id"],
+            name=op.f("fk_waiting_device_organization_id_device"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "device_id", name=op.f("pk_waiting_device")),
+    )
+    op.create_index("ix_waiting_device_mailbox", "waiting_device", ["organization_id", "mailbox_id"], unique=False)
     op.create_table(
         "mailbox_key",
         sa.Column("organization_id", sa.String(length=32), nullable=False),

@@ -40,12 +40,14 @@ TABLES = (
     "pooled_key",
     "proposal",
     "proposal_approval",
+    "protection_password",
     "release_group",
     "service_key",
     "sign_in_link",
     "statement_delegation",
     "sync_item",
     "vouched_row",
+    "waiting_device",
 )
 VISIBLE = "current_setting('sealwright.organization_id', true) IN ('*', organization_id)"
 
