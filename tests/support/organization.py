@@ -15,14 +15,15 @@ KILLED = -9
 
 _KILLING = """
 import os, signal, sys
-from sealwright.client import atomic_file, store, store_key
-write, left = atomic_file.write_atomically, [{writes}]
+from sealwright.client import store, store_key
+from sealwright import files
+write, left = files.replace_file, [{writes}]
 def counted(path, content):
     if left[0] == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     left[0] -= 1
     write(path, content)
-store.write_atomically = store_key.write_atomically = counted
+store.replace_file = store_key.replace_file = counted
 from sealwright.cli.main import main
 main(sys.argv[1:])
 """

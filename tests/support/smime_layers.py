@@ -11,6 +11,7 @@ from support.mail_people import MailPerson
 
 from sealwright.cms import enveloped, signed
 from sealwright.cms.signers import PrivateKeySigner
+from sealwright.smime.capabilities import announced, encode
 
 TEXT = b"Content-Type: text/plain; charset=utf-8\r\n\r\nPay 10 to Bob.\r\n"
 FROM_ALICE = b"From: Alice <alice@example.test>\r\nTo: bob@example.test\r\nSubject: Money\r\n"
@@ -39,7 +40,8 @@ def signature_of(
     signers = [PrivateKeySigner(each.certificate, each.key, chain) for each in people]
     if not signers:
         return unsigned(entity, detached=detached)
-    return signed.sign(entity, signers, detached=detached, signing_time=time)
+    capabilities = encode(announced())
+    return signed.sign(entity, signers, detached=detached, signing_time=time, capabilities=capabilities)
 
 
 def signed_opaque(entity: bytes, *people: MailPerson, time: datetime = NOW) -> bytes:

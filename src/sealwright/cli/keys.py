@@ -7,9 +7,9 @@ import click
 from sealwright.cli.client_options import EXISTING_FILE, OUTPUT_FILE, ClientOptions, client_options
 from sealwright.cli.key_import import import_command
 from sealwright.cli.output import print_json
-from sealwright.client.atomic_file import write_atomically
 from sealwright.client.export import export_key, find_mailbox_key
 from sealwright.client.keys import load_certificates
+from sealwright.files import replace_file
 
 
 @click.group("keys")
@@ -61,7 +61,7 @@ def export_command(
     with options.open() as context:
         key = find_mailbox_key(context, chosen)
         content = export_key(context, key, passphrase, legacy=legacy)
-    write_atomically(output, content)
+    replace_file(output, content)
     if options.as_json:
         print_json({"output": str(output), "key_id": key.key_id, "generation": key.generation})
         return

@@ -6,11 +6,11 @@ import click
 
 from sealwright.cli.client_options import EXISTING_FILE, OUTPUT_FILE
 from sealwright.cli.output import one_line, print_json
-from sealwright.client.atomic_file import write_atomically
 from sealwright.client.key_files import read_file
 from sealwright.client.timestamps import timestamp_signatures
 from sealwright.cms.enveloped import MAX_MESSAGE_BYTES
 from sealwright.cms.signer_report import TimestampReport
+from sealwright.files import replace_file
 from sealwright.net.http import HttpClient
 
 
@@ -26,7 +26,7 @@ def timestamp(file: Path, output: Path, authority: str, as_json: bool) -> None:
     trusted is for those who read it.
     """
     stamped, reports = timestamp_signatures(HttpClient(allow_plain=True), authority, read_file(file, MAX_MESSAGE_BYTES))
-    write_atomically(output, stamped)
+    replace_file(output, stamped)
     said = [_described(report) for report in reports]
     if as_json:
         print_json({"output": str(output), "timestamps": said})

@@ -7,8 +7,8 @@ from io import BufferedRandom, BufferedReader, BufferedWriter, BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from sealwright.client.atomic_file import spooled
 from sealwright.cms.content_stream import Sink, Source, pieces_of
+from sealwright.files import spooled
 
 Readable = BufferedReader | BufferedRandom | BytesIO
 InputFile = Path | Readable

@@ -19,10 +19,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
-from sealwright.client.atomic_file import write_atomically
 from sealwright.client.state import ClientState, HeldMail
 from sealwright.client.store_key import KeyChoice, chosen_kind, load_store_key
 from sealwright.errors import ConfigurationError, ConflictError, DecodingError, InputError, NotFoundError
+from sealwright.files import replace_file
 from sealwright.pkix.names import canonical_address
 from sealwright.wire.encoding import decode_json, encode_fields
 
@@ -129,7 +129,7 @@ class ClientStore:
         """
         state = msgspec.structs.replace(self.state, **changes)
         sealed = _seal(self._key, self._header, msgspec.json.encode(state))
-        write_atomically(self._folder / _STORE_NAME, self._header + b"\n" + sealed)
+        replace_file(self._folder / _STORE_NAME, self._header + b"\n" + sealed)
         self.state = state
         return state
 
@@ -145,9 +145,7 @@ class ClientStore:
         held_id = name + (_PERHAPS_SENT if perhaps_sent or is_perhaps_sent(replaces) else "")
         folder = self._folder / "held"
         folder.mkdir(exist_ok=True, mode=0o700)
-        write_atomically(
-            folder / f"{held_id}.sealed", _seal(self._key, _held_context(held_id), msgspec.json.encode(mail))
-        )
+        replace_file(folder / f"{held_id}.sealed", _seal(self._key, _held_context(held_id), msgspec.json.encode(mail)))
         if replaces and replaces != held_id:
             self.drop_held(replaces)
         return held_id

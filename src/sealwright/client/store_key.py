@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from sealwright.client.atomic_file import write_atomically
 from sealwright.errors import ConfigurationError
+from sealwright.files import replace_file
 from sealwright.wire.encoding import b64u_decode, b64u_encode
 
 KEY_BYTES = 32
@@ -88,7 +88,7 @@ def _from_file(path: Path, *, create: bool) -> bytes:
     try:
         if create and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, secrets.token_bytes(KEY_BYTES))
+            replace_file(path, secrets.token_bytes(KEY_BYTES))
         key = path.read_bytes()
         if os.name == "posix" and path.stat().st_mode & 0o077:
             raise ConfigurationError(f"the key file {path} can be read by others; set its mode to 0600")

@@ -17,7 +17,7 @@ from sealwright.cms.known_certificates import from_certificate
 from sealwright.cms.signed_data import SignedDataParts, load_signed_data
 from sealwright.cms.signer_report import SignedContent, SignerReport
 from sealwright.cms.signers import Signer
-from sealwright.cms.signing import CAPABILITIES, after_content, before_content, certificates_and_crls
+from sealwright.cms.signing import after_content, before_content, certificates_and_crls
 from sealwright.errors import DecodingError, InputError, InvalidSignatureError
 
 
@@ -28,7 +28,7 @@ def sign(
     detached: bool,
     signing_time: datetime,
     content_type: str = schema.DATA,
-    capabilities: bytes = CAPABILITIES,
+    capabilities: bytes = b"",
     crls: Iterable[bytes] = (),
 ) -> bytes:
     """Sign a content.
@@ -103,17 +103,10 @@ def verify(
     content_types: Collection[str] = (schema.DATA,),
     allow_weak: bool = False,
 ) -> SignedContent:
-    """Verify every signature of a message; for those who want all or nothing.
-
-    Args:
-        content_info: DER or BER.
-        content: The signed content of a detached signature; None where the message holds it.
-        certificates: Further ones of which a signer's may be one.
-        content_types: Dotted OIDs of contents that the caller can use.
-        allow_weak: Let SHA-1 and RSA keys of 1,024 to 2,047 bits hold.
+    """Verify every signature of a message; for those who want all or nothing. Takes what `examine` takes.
 
     Raises:
-        DecodingError: If it is not a signed CMS message, holds a content beside a detached one, or one of another type.
+        DecodingError: As `examine`.
         InvalidSignatureError: If there is no signer, or any signature does not hold.
     """
     examined = examine(

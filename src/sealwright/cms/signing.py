@@ -10,18 +10,12 @@ from cryptography import x509
 
 from sealwright.asn1.der import object_identifier
 from sealwright.asn1.writer import tlv
-from sealwright.cms import algorithms, schema
+from sealwright.cms import schema
 from sealwright.cms.digests import ContentDigests
 from sealwright.cms.known_certificates import encoded_certificate
 from sealwright.cms.signed_attributes import SMIME_CAPABILITIES, attribute
 from sealwright.cms.signer_info import make_signer_info
 from sealwright.cms.signers import Signer
-
-CAPABILITIES = tlv(
-    0x30,
-    *(schema.algorithm_der(schema.algorithm(oid)) for oid in (algorithms.AES256_GCM, algorithms.AES256_CBC)),
-)
-"""SMIMECapabilities that are announced where the caller names none, best first (RFC 8551 section 2.5.2)."""
 
 
 def before_content(signers: Sequence[Signer], content_type: str) -> tuple[bytes, bytes]:
@@ -41,7 +35,7 @@ def after_content(
     *,
     content_type: str,
     signing_time: datetime,
-    capabilities: bytes = CAPABILITIES,
+    capabilities: bytes = b"",
     crls: Iterable[bytes] = (),
 ) -> tuple[bytes, ...]:
     """Sign, and return certificates, CRLs where there are any, and signerInfos.

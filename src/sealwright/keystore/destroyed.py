@@ -8,7 +8,7 @@ import contextlib
 from pathlib import Path
 
 from sealwright.errors import ConflictError, PermissionDeniedError, UnavailableError
-from sealwright.keystore.files import create_private_file
+from sealwright.files import create_private_file
 from sealwright.keystore.model import RecordIdentity
 from sealwright.wire.encoding import encode_fields, sha256
 

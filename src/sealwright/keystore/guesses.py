@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from sealwright.errors import DecodingError, RateLimitedError, SealedError, UnavailableError
-from sealwright.keystore.files import locked, replace_file
+from sealwright.files import locked, replace_file
 from sealwright.wire.encoding import decode_fields, encode_fields, sha256
 
 GUESSES_NAME = "guesses"

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from sealwright.errors import ConflictError, SealedError
-from sealwright.keystore.files import file_stamp, locked, replace_file
+from sealwright.files import file_stamp, locked, replace_file
 from sealwright.keystore.model import SealedRecord
 from sealwright.wire.encoding import encode_fields
 

@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Struct
 
 from sealwright.errors import ConfigurationError, ConflictError, SealedError, VerificationError
+from sealwright.files import create_private_file, file_stamp, locked, replace_file
 from sealwright.keystore import shamir
-from sealwright.keystore.files import create_private_file, file_stamp, locked, replace_file
 from sealwright.keystore.shares import EmergencyShare, decode_share, encode_share
 from sealwright.wire.encoding import encode_fields, sha256
 from sealwright.wire.hpke import expand_hpke_seed, hpke_open, hpke_seal

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sealwright.errors import ConflictError, DecodingError, PermissionDeniedError, SealedError, UnavailableError
-from sealwright.keystore.files import create_private_file, locked, replace_file
+from sealwright.files import create_private_file, locked, replace_file
 from sealwright.wire.encoding import decode_fields, encode_fields, sha256
 
 VERSIONS_NAME = "versions"

@@ -9,14 +9,14 @@ import pytest
 from support.certificates import rsa_key, self_signed
 from support.decryption import keys_of
 
-from sealwright.client.atomic_file import spooled, write_atomically
 from sealwright.client.documents import decrypt_document, encrypt_document
 from sealwright.errors import DecryptionError
+from sealwright.files import replace_file, spooled
 
 WRITER = """
 import sys, time
 from pathlib import Path
-from sealwright.client.atomic_file import spooled
+from sealwright.files import spooled
 with spooled(Path(sys.argv[1])) as file:
     file.write(b"half")
     file.flush()
@@ -41,7 +41,7 @@ def test_nothing_is_at_its_place_before_the_end(tmp_path):
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "out"
-    write_atomically(path, b"old")
+    replace_file(path, b"old")
     with pytest.raises(ZeroDivisionError), spooled(path) as file:
         file.write(b"new")
         _ = 1 // 0
@@ -52,7 +52,7 @@ def test_what_a_killed_process_left_goes_with_the_next_run(tmp_path):
     path = tmp_path / "out"
     writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE)
     assert writer.stdout.readline() == b"written\n"
-    write_atomically(path, b"by another one")
+    replace_file(path, b"by another one")
     assert len(names(tmp_path)) == 2, "a file that is still being written was removed"
     writer.send_signal(signal.SIGKILL)
     writer.wait()
@@ -61,7 +61,7 @@ def test_what_a_killed_process_left_goes_with_the_next_run(tmp_path):
     deadline = time.monotonic() + 10
     while len(names(tmp_path)) != 2:
         assert time.monotonic() < deadline
-        write_atomically(path, b"again")
+        replace_file(path, b"again")
     assert names(tmp_path) == [".out.notes.part", "out"]
 
 
