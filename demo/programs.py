@@ -126,6 +126,14 @@ class Server:
             self._process.wait()
             self._process = None
 
+    def process_ids(self) -> list[int]:
+        """Return the server's process and those that it started, with theirs (Linux)."""
+        found = [] if self._process is None else [self._process.pid]
+        for pid in found:  # grows while it is walked
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                found += map(int, (task / "children").read_text().split())
+        return found
+
     def operate(self, *arguments: str, may_fail: bool = False) -> Outcome:
         """Run an operator's command."""
         return run([str(PROGRAM), *arguments], env={"SEALWRIGHT_DATA": str(self.data)}, may_fail=may_fail)

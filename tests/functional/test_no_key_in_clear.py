@@ -69,6 +69,24 @@ def test_no_private_key_lies_in_clear(told: tuple[Story, list[Device]]) -> None:
     planted.unlink()
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="the system does not show memory as a file")
+def test_the_web_process_holds_no_private_key_in_its_memory(told: tuple[Story, list[Device]]) -> None:
+    story, _ = told
+    processes = story.server.process_ids()
+    wanted = {
+        form: name
+        for name, secret in server_secrets(story).items()
+        for form in (secret, secret[::-1], *(base64.b64encode(secret[offset:])[:40] for offset in range(3)))
+    }
+    web = [pid for pid in processes if b"keystore.process" not in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    keystores = [pid for pid in processes if pid not in web]
+    assert web
+    assert keystores
+    assert {name for pid in web for name in held(pid, wanted)} == set()
+    # What is searched for is found where it does lie.
+    assert any("storage secret" in name for pid in keystores for name in held(pid, wanted))
+
+
 def test_a_removed_device_signs_no_more(told: tuple[Story, list[Device]]) -> None:
     story, (alice, bob, telephone, _) = told
     sent = telephone.run("send", given=f"From: {BOB}\nTo: {ALICE}\nSubject: from the telephone\n\nHello\n")
@@ -156,6 +174,24 @@ def forms(secret: bytes) -> set[bytes]:
         whole = secret[offset : offset + (len(secret) - offset) // 3 * 3][:30]
         shapes |= {base64.b64encode(whole), base64.urlsafe_b64encode(whole)}
     return shapes
+
+
+def held(pid: int, wanted: dict[bytes, str]) -> set[str]:
+    """Return which secrets lie in a process's memory."""
+    found: set[str] = set()
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            place, permissions, *rest = line.split()
+            if "w" not in permissions or rest[-1:] == ["[vvar]"]:
+                continue
+            start, end = (int(number, 16) for number in place.split("-"))
+            memory.seek(start)
+            try:
+                content = memory.read(end - start)
+            except OSError:
+                continue  # gone meanwhile
+            found |= {name for form, name in wanted.items() if form in content}
+    return found
 
 
 def search(files: list[Path], secrets: dict[str, bytes]) -> list[str]:
