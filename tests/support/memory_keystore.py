@@ -34,6 +34,7 @@ from sealwright.keystore.examination import is_key_of
 from sealwright.keystore.factors import Factors
 from sealwright.keystore.guesses import GuessLimit
 from sealwright.keystore.importing import open_imported_key
+from sealwright.keystore.memberships import Memberships
 from sealwright.keystore.model import (
     POOL,
     BegunProof,
@@ -96,6 +97,7 @@ class MemoryKeystore:
             open_record=self._unseal,
             open_sealed=lambda _owner, info, sealed: hpke_open(self.pair.private_key, info, sealed),
         )
+        self.memberships = Memberships(self._key, vouching, versions)
         self._release_keys: dict[str, SealedRecord] = {}
         self.rsa_bits: dict[str, int] = {"rsa-2048": 2048, "rsa-3072": 3072, "rsa-4096": 4096}
         self.sealed = False
@@ -205,7 +207,9 @@ class MemoryKeystore:
         device = DevicePublicKeys(spki, hpke)
         transcript = proof_transcript(domain.decode(), address.decode(), device.thumbprint(), nonce)
         right = hmac.compare_digest(answer, proof_answer(part1, part2, transcript))
-        known = sealed_proof.identity.owner != UNKNOWN_MAILBOX
+        owner = sealed_proof.identity.owner
+        shared = self.memberships.is_shared(sealed_proof.identity.organization_id, owner)
+        known = owner != UNKNOWN_MAILBOX and not shared
         if not right or not known or now > datetime.fromisoformat(expires.decode()):
             raise AuthenticationError("the mailbox proof is not right or came too late: start again")
         identity = sealed_proof.identity
@@ -233,6 +237,16 @@ class MemoryKeystore:
         """Make an enrolment secret."""
         return MadeSecret(*self.factors.make_secret(organization_id, mailbox_id, expires, self._clock.now()))
 
+    def new_shared_mailbox_id(self, organization_id: str) -> str:
+        """Make an identifier."""
+        return self.memberships.new_mailbox_id(organization_id)
+
+    def vouch_membership(
+        self, organization_id: str, mailbox_id: str, member_id: str, state: str, from_version: int
+    ) -> VouchedRow:
+        """Vouch for a member."""
+        return self.memberships.vouch(organization_id, mailbox_id, member_id, state, from_version)
+
     def vouch_release_rules(
         self, organization_id: str, row_id: str, rules: ReleaseRules, from_version: int
     ) -> VouchedRow:
@@ -248,9 +262,15 @@ class MemoryKeystore:
     def open(self, records: tuple[SealedRecord, ...], evidence: DeviceReleaseEvidence) -> SealedRelease:
         """Open a mailbox's keys for the device of the evidence."""
         credential, manifest = evidence.credential, evidence.manifest
-        self.access.check_access(credential, evidence.policy, self._clock.now(), evidence.source)
-        if credential.mailbox_id != manifest.mailbox_id:
-            raise PermissionDeniedError("the device is not one of this mailbox")
+        now = self._clock.now()
+        if evidence.member is not None:
+            self.access.check_access(credential, evidence.member.policy, now, evidence.source)
+            row, owner = evidence.member.membership, credential.mailbox_id
+            self.memberships.check(row, manifest.organization_id, manifest.mailbox_id, owner)
+        else:
+            self.access.check_access(credential, evidence.policy, now, evidence.source)
+            if credential.mailbox_id != manifest.mailbox_id:
+                raise PermissionDeniedError("the device is not one of this mailbox")
         if credential.device.thumbprint() != manifest.device_thumbprint:
             raise PermissionDeniedError("the manifest names another device")
         if any(r.identity.kind != "encryption-key" or r.identity.owner != manifest.mailbox_id for r in records):

@@ -23,6 +23,8 @@ from sealwright.identity.model import Organization
 from sealwright.identity.people import Mailboxes, PeopleService
 from sealwright.identity.policy import PolicyService
 from sealwright.identity.requests import RequestVerifier
+from sealwright.identity.shared_mailboxes import SharedMailboxService
+from sealwright.identity.shared_store import SharedStore
 from sealwright.identity.store import PeopleStore
 from sealwright.identity.tokens import TokenService
 from sealwright.keystore.model import SignedRequestEvidence
@@ -132,6 +134,16 @@ class World:
             policies=self.policies,
         )
         self.mailboxes = Mailboxes(self.storage, self.people_store)
+        self.shared = SharedMailboxService(
+            self.storage,
+            SharedStore(),
+            self.people_store,
+            self.keystore,
+            self.audit,
+            self.clock,
+            devices=self.devices,
+            put_outbox=self.put,
+        )
         escrow = self.keystore.generate_service_key(ORGANIZATION, "escrow", "ed25519")
         self.release_key = self.keystore.generate_service_key(ORGANIZATION, "release", "ed25519").spki[-32:]
         self.issuer, self.directory = FakeIssuer(self.clock, escrow.spki[-32:]), FakeDirectory()
@@ -148,6 +160,7 @@ class World:
             mailboxes=self.mailboxes,
             policies=self.policies,
             devices=self.devices,
+            shared=self.shared,
             put_outbox=self.put,
         )
         self.people = PeopleService(
@@ -158,6 +171,7 @@ class World:
             devices=self.devices,
             keys=self.keys,
             policies=self.policies,
+            memberships=self.shared,
             put_outbox=self.put,
         )
         log_key = self.keystore.generate_service_key(ORGANIZATION, "log", "ed25519")

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
-from sealwright.client.context import ClientContext, open_context
+from sealwright.client.context import ClientContext
+from sealwright.client.shared import open_mailbox_context
 from sealwright.client.store import client_home, list_stores
 from sealwright.client.store_key import KeyChoice
 from sealwright.clock import SystemClock
@@ -57,7 +58,7 @@ class ClientOptions:
             raise NotFoundError(f"this device is not set up; {how}{', ' if otherwise else ''}{otherwise}")
         if self.address is None and len(stores) > 1:
             raise InputError(f"give --address; this device has {', '.join(stores)}")
-        with open_context(home, self.address or stores[0], SystemClock(), self.choice) as context:
+        with open_mailbox_context(home, self.address or stores[0], SystemClock(), self.choice) as context:
             yield context
 
 
@@ -69,7 +70,7 @@ def client_options(command: F) -> F:
         return command(ClientOptions(address, passphrase_file, as_json), *arguments, **rest)
 
     options = (
-        click.option("--address", help="The mailbox, if this device has several."),
+        click.option("--address", help="The mailbox, if this device has several; or a shared one."),
         click.option("--passphrase-file", type=EXISTING_FILE, help="First line is the passphrase of the store."),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
     )

@@ -54,6 +54,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "sign-in-link": ("sealwright.cli.operator_commands:sign_in_link", "Make a link to the console."),
     "status": ("sealwright.cli.operator_commands:status", "Show how the server is."),
     "roles": ("sealwright.cli.roles:roles", "Who has which role: list, appoint, dismiss."),
+    "shared": ("sealwright.cli.shared:shared", "Shared mailboxes: create, list, join, leave."),
     "policy": ("sealwright.cli.policy:policy", "What a device has to show before it gets keys."),
 }
 

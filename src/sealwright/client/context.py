@@ -110,11 +110,12 @@ class ClientContext:
 
     @property
     def key_ring(self) -> KeyRing:
-        """All generations of the mailbox's key."""
+        """All generations of the mailbox's key, and those of the shared mailboxes."""
         keys, device = self.store.state.mailbox_keys, self.store.state.device_keys
+        shared = [key for each in self.store.state.shared for key in each.mailbox_keys if key.private_key_pkcs8]
         if device is None or all(key.private_key_pkcs8 for key in keys):
-            return KeyRing(keys)
-        return KeyRing(keys, self._remote_keys.unwrap)
+            return KeyRing(keys, shared=shared)
+        return KeyRing(keys, self._remote_keys.unwrap, shared)
 
     @cached_property
     def _remote_keys(self) -> RemoteKeys:
@@ -146,7 +147,7 @@ class ClientContext:
 
     def credentials(self) -> MailCredentials:
         """Return the mail account's log-in."""
-        return MailCredentials(self.store.state.address, self.store.state.mail_password)
+        return MailCredentials(self.store.state.account, self.store.state.mail_password)
 
     def mailbox(self) -> AbstractContextManager[Mailbox]:
         """Open the mailbox.
@@ -168,7 +169,7 @@ class ClientContext:
             raise ConfigurationError("the organization's statement names no submission server; ask the administrator")
         submit_mail(
             self.statement.submission,
-            self.store.state.address,
+            self.store.state.account,
             recipients,
             message,
             credentials=self.credentials(),

@@ -7,9 +7,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from sealwright.client.context import ClientContext
+from sealwright.client.key_delivery import fetch_keys
 from sealwright.client.key_files import KeyFile
 from sealwright.client.keys import MailboxPrivateKey
-from sealwright.client.setup import fetch_keys
 from sealwright.wire.hpke import hpke_seal
 from sealwright.wire.key_import import (
     MAX_CERTIFICATES,

@@ -34,10 +34,16 @@ class KeyRing:
     Args:
         keys: As they are in the store.
         unwrap: Asks for content keys of keys that stay in the key management; None where none does.
+        shared: Of shared mailboxes whose mail comes into the same folders; they decrypt, and nothing is encrypted for them.
     """
 
-    def __init__(self, keys: Sequence[MailboxKey], unwrap: UnwrapContentKey | None = None) -> None:
-        self._keys, self._unwrap = tuple(keys), unwrap
+    def __init__(
+        self,
+        keys: Sequence[MailboxKey],
+        unwrap: UnwrapContentKey | None = None,
+        shared: Sequence[MailboxKey] = (),
+    ) -> None:
+        self._keys, self._unwrap, self._shared = tuple(keys), unwrap, tuple(shared)
 
     def find_keys(self, recipient: RecipientIdentifier) -> Sequence[KeyDecryptor]:
         """Return the private keys that a message's recipient identifier names, from all generations, newest first."""
@@ -52,7 +58,7 @@ class KeyRing:
     def _decryptors(self) -> tuple[tuple[KeyDecryptor, tuple[x509.Certificate, ...], bytes], ...]:
         """Each key with its certificates and key identifier; loaded once, since a message may name a thousand recipients."""
         found: list[tuple[KeyDecryptor, tuple[x509.Certificate, ...], bytes]] = []
-        for key in self._keys:
+        for key in (*self._shared, *self._keys):
             certificates = load_certificates(key.certificates)
             if key.private_key_pkcs8:
                 private_key = load_decryption_key(key)

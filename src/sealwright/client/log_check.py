@@ -78,7 +78,7 @@ def check_release_in_chain(manifest: ReleaseManifest, report: LogReport) -> None
 def _pages(context: ClientContext) -> Iterator[ChainAnswer]:
     after = 0
     while True:
-        page = context.session.get(f"/v1/log/chain?after={after}", ChainAnswer)
+        page = context.session.get(f"/v1/log/chain?after={after}&mailbox={context.enrolled.mailbox_id}", ChainAnswer)
         if page.chain_id != context.enrolled.mailbox_id:
             raise LogVerificationError("the log's answer is about another mailbox")
         yield page

@@ -5,10 +5,9 @@ was. Numbers are those of the flow in the design.
 """
 
 import platform as host_platform
-import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -16,20 +15,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from sealwright.client.access import Factors, meet_policy
-from sealwright.client.checkpoints import remember_checkpoint
 from sealwright.client.context import ClientContext
 from sealwright.client.discovery import discover
 from sealwright.client.enrol import begin_enrolment, prove_mailbox, remove_leftover_challenges
-from sealwright.client.log_check import check_release_in_chain, verify_log
-from sealwright.client.release import accept_release
+from sealwright.client.key_delivery import ReleaseAttempt, fetch_keys
+from sealwright.client.shared import refresh_shared
 from sealwright.client.signing import certify_signing_key
 from sealwright.client.state import ClientState, DeviceKeys
 from sealwright.client.store import ClientStore
 from sealwright.client.store_key import KeyChoice
 from sealwright.clock import Clock
-from sealwright.errors import ApprovalsMissingError, ConfigurationError, InputError, NotFoundError, UnavailableError
+from sealwright.errors import ApprovalsMissingError, InputError, NotFoundError, UnavailableError
 from sealwright.pkix.names import canonical_address
-from sealwright.wire.api import ReleaseAnswer, ReleaseRequest
 from sealwright.wire.device import DevicePublicKeys
 from sealwright.wire.hpke import generate_hpke_key_pair
 from sealwright.wire.statement import Invitation
@@ -115,6 +112,7 @@ def set_up(
             _await_keys(context, progress)
         progress("6/6 making this device's signing key")
         certify_signing_key(context)
+        refresh_shared(context)
         progress("done")
         return SetUp(
             address=store.state.address,
@@ -124,42 +122,6 @@ def set_up(
             store_key=store.key_kind,
             fingerprint=device.public.thumbprint().hex(),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseAttempt:
-    """What stays the same while one release is asked for again and again, so that it makes one leaf.
-
-    Attributes:
-        request_nonce: 32 octets.
-        idempotency_key: 32 hex digits.
-    """
-
-    request_nonce: bytes = field(default_factory=lambda: secrets.token_bytes(32))
-    idempotency_key: str = field(default_factory=lambda: secrets.token_hex(16))
-
-
-def fetch_keys(context: ClientContext, attempt: ReleaseAttempt | None = None) -> None:
-    """Fetch all generations of the mailbox's key and keep them (step 5; again after a rotation).
-
-    Args:
-        context: The mailbox.
-        attempt: Of an earlier try; a fresh one is made without.
-
-    Raises:
-        VerificationError: If the release is not what it should be, or not in the chain that the log shows to its owner.
-        UnavailableError: If the keys are still being made.
-    """
-    device = context.store.state.device_keys
-    if device is None:
-        raise ConfigurationError("this device has no keys yet; run `sealwright setup` again")
-    attempt = attempt or ReleaseAttempt()
-    request, known = ReleaseRequest(request_nonce=attempt.request_nonce), context.store.state.mailbox_keys
-    answer = context.session.post("/v1/releases", request, ReleaseAnswer, idempotency_key=attempt.idempotency_key)
-    keys = accept_release(answer, context.statement, context.enrolled, device, attempt.request_nonce, known)
-    remember_checkpoint(answer.checkpoint, context.store, context.session, context.statement)
-    check_release_in_chain(answer.manifest, verify_log(context))
-    context.store.update({"mailbox_keys": keys})
 
 
 def _open_or_create(

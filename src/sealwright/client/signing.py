@@ -76,7 +76,9 @@ def _certify(context: ClientContext, signing: SigningKey) -> None:
     request = x509.CertificateSigningRequestBuilder(x509.Name([])).sign(private_key, hashes.SHA256())
     answer = context.session.post(
         "/v1/certificates",
-        CertificateRequest(certification_request=request.public_bytes(Encoding.DER)),
+        CertificateRequest(
+            certification_request=request.public_bytes(Encoding.DER), mailbox_id=context.enrolled.mailbox_id
+        ),
         CertificateAnswer,
     )
     certificate, *chain = load_certificates((answer.certificate, *answer.chain))

@@ -137,6 +137,28 @@ class HeldMail(_Secret, frozen=True, kw_only=True):
     missing: tuple[str, ...] = ()
 
 
+class SharedMailbox(_Secret, frozen=True, kw_only=True):
+    """A shared mailbox that this device's owner is a member of; what `ClientState` holds of the own one.
+
+    Attributes:
+        mailbox_id: 32 hex digits.
+        address: Canonical addr-spec.
+        display_name: For people.
+        mailbox_keys: All generations.
+        signing_key: Of this device, for the shared address.
+        chain_number: Of the newest record of the mailbox's chain that was verified.
+        chain_head: Its commitment.
+    """
+
+    mailbox_id: str
+    address: str
+    display_name: str
+    mailbox_keys: tuple[MailboxKey, ...] = ()
+    signing_key: SigningKey | None = None
+    chain_number: int = 0
+    chain_head: bytes = b""
+
+
 class ClientState(_Secret, frozen=True, kw_only=True):
     """Everything about one mailbox on this device.
 
@@ -160,6 +182,8 @@ class ClientState(_Secret, frozen=True, kw_only=True):
         sync_number: Newest item of the feed that was read.
         notices: What the feed said.
         programs: What correspondents can read.
+        shared: Shared mailboxes that the owner is a member of.
+        mail_account: Log-in of the mail servers, where it is not the address.
     """
 
     version: int = 1
@@ -182,6 +206,13 @@ class ClientState(_Secret, frozen=True, kw_only=True):
     sync_number: int = 0
     notices: tuple[Notice, ...] = ()
     programs: tuple[KnownProgram, ...] = ()
+    shared: tuple[SharedMailbox, ...] = ()
+    mail_account: str = ""
+
+    @property
+    def account(self) -> str:
+        """Log-in of the mail servers, and sender of the envelope."""
+        return self.mail_account or self.address
 
     @property
     def is_set_up(self) -> bool:

@@ -1,7 +1,8 @@
 """The feed of what happened to the mailbox elsewhere: other devices, new keys, new certificates."""
 
 from sealwright.client.context import ClientContext
-from sealwright.client.setup import fetch_keys
+from sealwright.client.key_delivery import fetch_keys
+from sealwright.client.shared import refresh_shared
 from sealwright.client.state import Notice
 from sealwright.errors import ConfigurationError, DecodingError, DecryptionError, PermissionDeniedError
 from sealwright.wire.api import SyncAnswer, SyncNotice
@@ -47,6 +48,8 @@ def synchronize(context: ClientContext) -> tuple[Notice, ...]:
             fresh.append(Notice(kind=said.kind, time=said.time, subject=said.subject, thumbprint=said.thumbprint))
     if any(notice.kind in _NEW_KEYS for notice in fresh):
         fetch_keys(context)
+    if any(notice.kind == "shared-mailbox" for notice in fresh):
+        refresh_shared(context)
     if number != store.state.sync_number:
         kept = (*store.state.notices, *fresh)[-_KEPT_NOTICES:]
         store.update({"sync_number": number, "notices": kept})
@@ -68,6 +71,7 @@ def describe(notice: Notice) -> str:
         "key-rotated": "your mailbox has a new encryption key",
         "approval-asked": f"somebody asks for your approval; see `sealwright approvals list`: {notice.subject}",
         "key-imported": "a key of another program was added to your mailbox's history",
+        "shared-mailbox": f"a shared mailbox has changed: {notice.subject}",
         "certificate-issued": "your mailbox has a new certificate",
         "certificate-revoked": "a certificate of your mailbox was revoked",
     }

@@ -7,7 +7,8 @@ from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 
 from sealwright.errors import ConflictError, NotFoundError
 from sealwright.identity.model import MAX_WRONG_PROOFS, Device, Enrolment
-from sealwright.identity.tables import access_token, device, enrolment, sync_item
+from sealwright.identity.tables import access_token, device, enrolment, shared_member, sync_item
+from sealwright.keystore.memberships import JOINED
 from sealwright.keystore.model import DeviceCredential, RecordIdentity, SealedRecord
 from sealwright.storage.engine import Transaction
 from sealwright.storage.schema import new_id
@@ -158,9 +159,19 @@ class DeviceStore:
         row = tx.fetch_one(joined.where(valid, device.c.state != "removed"))
         return None if row is None else _device(row)
 
-    def devices(self, tx: Transaction, organization_id: str, mailbox_id: str) -> list[Device]:
-        """Return the newest 1,000 devices of a mailbox in any state, oldest first."""
-        own = select(device).where(*_of_mailbox(organization_id, mailbox_id))
+    def devices(
+        self, tx: Transaction, organization_id: str, mailbox_id: str, *, with_members: bool = False
+    ) -> list[Device]:
+        """Return the newest 1,000 devices of a mailbox in any state, oldest first; on request with its members'."""
+        condition = device.c.mailbox_id == mailbox_id
+        if with_members:
+            joined = select(shared_member.c.member_id).where(
+                shared_member.c.organization_id == organization_id,
+                shared_member.c.mailbox_id == mailbox_id,
+                shared_member.c.state == JOINED,
+            )
+            condition |= device.c.mailbox_id.in_(joined)
+        own = select(device).where(device.c.organization_id == organization_id, condition)
         rows = tx.fetch_all(own.order_by(device.c.enrolled.desc(), device.c.id).limit(1000))
         return [_device(row) for row in reversed(rows)]
 

@@ -156,16 +156,20 @@ class DeviceService:
         notice: SyncNotice,
         except_device: str | None = None,
     ) -> int:
-        """Seal a notice to each active device of a mailbox but one; return to how many."""
-        encoded = msgspec.json.encode(notice)
+        """Seal a notice to each active device of a mailbox but one; return to how many.
+
+        Devices of a shared mailbox's members are told that something happened there, each in its own feed.
+        """
+        of_members = msgspec.structs.replace(notice, kind="shared-mailbox", subject=notice.kind)
         told = 0
-        for device in self._store.devices(tx, organization_id, mailbox_id):
+        for device in self._store.devices(tx, organization_id, mailbox_id, with_members=True):
             credential = device.credential
             if credential.state != "active" or credential.device_id == except_device:
                 continue
             number = self._store.next_sync_number(tx, credential)
-            info = sync_item_info(organization_id, mailbox_id, credential.device_id, number)
-            sealed = hpke_seal(credential.device.hpke_public_key, info, encoded)
+            said = notice if credential.mailbox_id == mailbox_id else of_members
+            info = sync_item_info(organization_id, credential.mailbox_id, credential.device_id, number)
+            sealed = hpke_seal(credential.device.hpke_public_key, info, msgspec.json.encode(said))
             self._store.add_sync_item(tx, credential, number, sealed)
             told += 1
         return told

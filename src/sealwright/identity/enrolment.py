@@ -24,6 +24,7 @@ from sealwright.identity.network import network_of
 from sealwright.identity.policy import PolicyService
 from sealwright.identity.ports import PutOutbox
 from sealwright.identity.requests import RequestVerifier, required_idempotency_key
+from sealwright.identity.shared_store import SharedStore
 from sealwright.identity.store import PeopleStore
 from sealwright.identity.tokens import TokenService
 from sealwright.keystore.access import read_rules
@@ -83,6 +84,7 @@ class EnrolmentService:
         self._storage, self._store, self._people, self._keystore = storage, store, people, keystore
         self._audit, self._clock, self._requests = audit, clock, requests
         self._tokens, self._devices, self._policies, self._put_outbox = tokens, devices, policies, put_outbox
+        self._shared = SharedStore()
 
     def begin(self, request: EnrolmentRequest, signed: SignedRequestEvidence, source_ip: str) -> EnrolmentAnswer:
         """Make a challenge and queue its mail; the same answer whether or not the address is known.
@@ -102,6 +104,8 @@ class EnrolmentService:
         with self._storage.read(None) as tx:
             organization = self._people.organization_of_domain(tx, address.rpartition("@")[2])
             mailbox = self._people.mailbox_of_address(tx, organization.organization_id, address)
+            if mailbox is not None and self._shared.is_shared(tx, organization.organization_id, mailbox.mailbox_id):
+                mailbox = None  # its keys go to its members' devices; nobody sets a device up for it
             self._check_rates(tx, organization.organization_id, address, source, now)
         # 2 The challenge; for an unknown address one that nothing can answer.
         binding = ProofBinding(

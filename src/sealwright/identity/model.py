@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from sealwright.keystore.model import DeviceCredential, SealedRecord
+from sealwright.keystore.model import DeviceCredential, SealedRecord, VouchedRow
 from sealwright.wire.approvals import ApprovalStatement, Proposal
 from sealwright.wire.device import DevicePublicKeys
 
@@ -94,6 +94,7 @@ class AuthenticatedDevice:
         address: The mailbox's primary address.
         idempotency_key: Of a state-changing request, as signed; empty for others.
         source: IP address that the request came from; empty where it came through no network.
+        membership: Where the mailbox is a shared one, why the device's owner may act for it.
     """
 
     organization_id: str
@@ -103,6 +104,12 @@ class AuthenticatedDevice:
     address: str
     idempotency_key: str = ""
     source: str = ""
+    membership: VouchedRow | None = None
+
+    @property
+    def owner_id(self) -> str:
+        """The mailbox of whoever owns the device, also while it acts for a shared one."""
+        return self.credential.mailbox_id
 
 
 @dataclass(frozen=True, slots=True)

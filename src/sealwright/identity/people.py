@@ -8,7 +8,7 @@ from sealwright.errors import InputError, NotFoundError
 from sealwright.identity.devices import DeviceService
 from sealwright.identity.model import Mailbox, Organization
 from sealwright.identity.policy import PolicyService
-from sealwright.identity.ports import KeySummaryReader, PutOutbox
+from sealwright.identity.ports import KeySummaryReader, MembershipEnder, PutOutbox
 from sealwright.identity.store import PeopleStore
 from sealwright.pkix.names import canonical_address
 from sealwright.storage.engine import Storage, Transaction
@@ -74,6 +74,7 @@ class PeopleService:
         devices: Removes the devices of who leaves.
         keys: What key management knows, for lists.
         policies: Freezes the mailbox of who leaves.
+        memberships: Ends those of who leaves.
         put_outbox: Queues "mailbox.provision" and "mailbox.withdraw", payload {mailbox_id}.
     """
 
@@ -87,9 +88,11 @@ class PeopleService:
         devices: DeviceService,
         keys: KeySummaryReader,
         policies: PolicyService,
+        memberships: MembershipEnder,
         put_outbox: PutOutbox,
     ) -> None:
         self._storage, self._store, self._audit, self._clock = storage, store, audit, clock
+        self._memberships = memberships
         self._devices, self._keys, self._policies, self._put_outbox = devices, keys, policies, put_outbox
 
     def organization(self, organization_id: str) -> Organization:
@@ -187,6 +190,7 @@ class PeopleService:
             self._store.withdraw_mailbox(tx, mailbox, self._clock.now())
             count = self._devices.remove_all(tx, organization_id, mailbox.mailbox_id)
             self._policies.freeze_in(tx, organization_id, mailbox.mailbox_id)
+            self._memberships.leave_all_in(tx, organization_id, mailbox.mailbox_id)
             fields = {"person": mailbox.person_id, "devices": str(count)}
             self._audit.append(tx, Act(organization_id, mailbox.mailbox_id, "person.remove", fields))
             payload = {"mailbox_id": mailbox.mailbox_id}
@@ -209,13 +213,31 @@ class PeopleService:
         self._put_outbox(tx, mailbox.organization_id, PROVISION_TOPIC, payload, mailbox.mailbox_id)
 
 
-def _check_row(row: PersonRow, domain: str, seen: Container[str]) -> str:
-    address = canonical_address(row.address)
-    if address in seen:
-        raise InputError("the address is in the list twice")
+def check_address(text: str, domain: str) -> str:
+    """Return an address in canonical form.
+
+    Raises:
+        InputError: If it is none, or not of the organization's domain.
+    """
+    address = canonical_address(text)
     if address.rpartition("@")[2] != domain:
         raise InputError(f"the address is not in {domain}")
-    names = (row.given_name, row.surname, row.display_name)
+    return address
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Check that names can stand in certificates.
+
+    Raises:
+        InputError: If one cannot.
+    """
     if any(not name.isprintable() or len(name) > MAX_NAME_CHARACTERS for name in names):
         raise InputError(f"a name is not printable or has more than {MAX_NAME_CHARACTERS} characters")
+
+
+def _check_row(row: PersonRow, domain: str, seen: Container[str]) -> str:
+    address = check_address(row.address, domain)
+    if address in seen:
+        raise InputError("the address is in the list twice")
+    check_names((row.given_name, row.surname, row.display_name))
     return address

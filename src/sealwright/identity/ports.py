@@ -25,6 +25,14 @@ class KeySummaryReader(Protocol):
         ...
 
 
+class MembershipEnder(Protocol):
+    """Ends memberships of shared mailboxes (`identity.shared_mailboxes`)."""
+
+    def leave_all_in(self, tx: Transaction, organization_id: str, member_id: str) -> None:
+        """End all memberships of a person, within the act that ends the person's tenure."""
+        ...
+
+
 class UseSignInLink(Protocol):
     """Uses a sign-in link up within the caller's transaction (`server.store.use_sign_in_link`)."""
 

@@ -76,6 +76,35 @@ address = Table(
     Index("ix_address_mailbox", "organization_id", "mailbox_id"),
 )
 
+shared_mailbox = Table(
+    "shared_mailbox",
+    metadata,
+    id_column("organization_id"),
+    id_column("mailbox_id"),
+    Column("rekey_on_leave", Boolean, nullable=False),
+    PrimaryKeyConstraint("organization_id", "mailbox_id"),
+    ForeignKeyConstraint(["organization_id", "mailbox_id"], ["mailbox.organization_id", "mailbox.id"]),
+)
+
+shared_member = Table(
+    "shared_member",
+    metadata,
+    id_column("organization_id"),
+    id_column("mailbox_id"),
+    id_column("member_id"),
+    Column("state", String(16), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+    Column("changed", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("organization_id", "mailbox_id", "member_id"),
+    ForeignKeyConstraint(
+        ["organization_id", "mailbox_id"], ["shared_mailbox.organization_id", "shared_mailbox.mailbox_id"]
+    ),
+    ForeignKeyConstraint(["organization_id", "member_id"], ["mailbox.organization_id", "mailbox.id"]),
+    Index("ix_shared_member_member", "organization_id", "member_id"),
+)
+"""Who is, or was, a member of a shared mailbox; the keystore vouches for each row."""
+
 device = Table(
     "device",
     metadata,

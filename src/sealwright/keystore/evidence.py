@@ -7,6 +7,7 @@ import msgspec
 
 from sealwright.errors import PermissionDeniedError, SealwrightError
 from sealwright.keystore.access import DeviceAccess
+from sealwright.keystore.memberships import Memberships
 from sealwright.keystore.model import DeviceReleaseEvidence, LogEvidence, SealedRecord
 from sealwright.wire.api import LeafOpening, ReleaseRequest
 from sealwright.wire.encoding import sha256
@@ -24,6 +25,7 @@ def check_device_release(
     records: tuple[SealedRecord, ...],
     evidence: DeviceReleaseEvidence,
     access: DeviceAccess,
+    memberships: Memberships,
     now: datetime,
     log_origin: str,
     log_key: bytes,
@@ -34,6 +36,7 @@ def check_device_release(
         records: What is to be opened, the manifest's released keys in its order.
         evidence: As handed in.
         access: Of this keystore.
+        memberships: Of this keystore.
         now: By the keystore's own clock.
         log_origin: Of the organization's log, from the registry.
         log_key: Raw Ed25519 public key of that log, 32 octets.
@@ -43,13 +46,21 @@ def check_device_release(
         PermissionDeniedError: If any other part does not hold.
     """
     credential, policy, manifest = evidence.credential, evidence.policy, evidence.manifest
-    # 1 The device is active, as this keystore vouched for it, and meets the policy of its mailbox.
-    access.check_access(credential, policy, now, evidence.source)
-    rules = access.rules_of(policy, credential.organization_id, credential.mailbox_id)
-    _require(manifest.delivery == rules.delivery, "the policy delivers keys otherwise")
-    # 2 It is of the manifest's mailbox, and the one that the manifest names.
     _require(credential.organization_id == manifest.organization_id, "the manifest is of another organization")
-    _require(credential.mailbox_id == manifest.mailbox_id != UNKNOWN_MAILBOX, "the device is of another mailbox")
+    if evidence.member is None:
+        # 1 The device is active, as this keystore vouched for it, and meets the policy of its mailbox.
+        access.check_access(credential, policy, now, evidence.source)
+        # 2 It is of the manifest's mailbox, and the one that the manifest names.
+        _require(credential.mailbox_id == manifest.mailbox_id != UNKNOWN_MAILBOX, "the device is of another mailbox")
+    else:
+        # 1 The device meets the policy of its owner's mailbox, and below that of the shared one.
+        access.check_access(credential, evidence.member.policy, now, evidence.source)
+        # 2 Its owner is a member, and it is the device that the manifest names.
+        row, owner = evidence.member.membership, credential.mailbox_id
+        memberships.check(row, manifest.organization_id, manifest.mailbox_id, owner)
+    rules = access.rules_of(policy, manifest.organization_id, manifest.mailbox_id)
+    rules.check(credential.level, now, evidence.source)
+    _require(manifest.delivery == rules.delivery, "the policy delivers keys otherwise")
     _require(credential.device.thumbprint() == manifest.device_thumbprint, "the manifest names another device")
     # 3 The device itself asked for this release.
     _check_request(evidence)
@@ -66,10 +77,13 @@ def _check_request(evidence: DeviceReleaseEvidence) -> None:
         headers = {name.lower(): value for name, value in request.headers.items()}
         verify_request(key, request.method, request.target_uri, headers, request.body)
         path = urlsplit(request.target_uri).path
-        nonce = msgspec.json.decode(request.body, type=ReleaseRequest).request_nonce
+        asked = msgspec.json.decode(request.body, type=ReleaseRequest)
+        nonce = asked.request_nonce
     except (SealwrightError, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise PermissionDeniedError("the release was not asked for by the device") from error
     _require(request.method == "POST" and path.endswith(RELEASE_PATH), "the device asked for something else")
+    mailbox_id = asked.mailbox_id or evidence.credential.mailbox_id
+    _require(mailbox_id == evidence.manifest.mailbox_id, "the device asked for the keys of another mailbox")
     _require(
         len(nonce) == NONCE_BYTES and nonce == evidence.manifest.request_nonce, "the manifest answers another request"
     )

@@ -51,6 +51,8 @@ METHODS: dict[str, tuple[Any, Any]] = {
     "change_device": (tuple[DeviceCredential, str], DeviceCredential),
     "qualify_device": (tuple[DeviceCredential, FactorEvidence], Qualified),
     "make_enrolment_secret": (tuple[str, str, datetime], MadeSecret),
+    "new_shared_mailbox_id": (tuple[str], str),
+    "vouch_membership": (tuple[str, str, str, str, int], VouchedRow),
     "vouch_release_rules": (tuple[str, str, ReleaseRules, int], VouchedRow),
     "vouch_mailbox_release": (tuple[str, str, MailboxRelease, int], VouchedRow),
     "vouch_role": (tuple[str, str, tuple[str, ...], int, ApprovalEvidence | None], VouchedRow),

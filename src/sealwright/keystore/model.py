@@ -209,6 +209,7 @@ class DeviceReleaseEvidence:
         log: The leaf.
         manifest: What is released.
         source: IP address that the request came from; only the caller knows it.
+        member: For a shared mailbox, why its keys may go to a device of somebody's own mailbox.
     """
 
     credential: DeviceCredential
@@ -217,6 +218,20 @@ class DeviceReleaseEvidence:
     log: LogEvidence
     manifest: ReleaseManifest
     source: str = ""
+    member: "MemberEvidence | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemberEvidence:
+    """Why a person may have the keys of a shared mailbox.
+
+    Attributes:
+        membership: Kind "membership" (`keystore.memberships`): joined, and not left since.
+        policy: Of the member's own mailbox, which must be met as well as the shared one's.
+    """
+
+    membership: VouchedRow
+    policy: ReleasePolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -497,6 +512,29 @@ class Keystore(ServiceKeystore, Protocol):
 
         Raises:
             InputError: If it would be valid for more than 30 days.
+        """
+        ...
+
+    def new_shared_mailbox_id(self, organization_id: str) -> str:
+        """Make the identifier of a shared mailbox; no other mailbox can ever have members."""
+        ...
+
+    def vouch_membership(
+        self, organization_id: str, mailbox_id: str, member_id: str, state: str, from_version: int
+    ) -> VouchedRow:
+        """Vouch for a person who joined or left a shared mailbox.
+
+        Args:
+            organization_id: 32 hex digits.
+            mailbox_id: The shared mailbox.
+            member_id: The person's own mailbox.
+            state: "joined" or "left".
+            from_version: Of the row that this follows; 0 for the first.
+
+        Raises:
+            InputError: If the state is none, or the member's mailbox is a shared one.
+            PermissionDeniedError: If the mailbox is not shared.
+            ConflictError: If there is a newer row.
         """
         ...
 

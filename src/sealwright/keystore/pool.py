@@ -277,6 +277,16 @@ class PooledKeystore:
         """Make a secret that lets one device of a mailbox in."""
         return self._call(MadeSecret, "make_enrolment_secret", organization_id, mailbox_id, expires)
 
+    def new_shared_mailbox_id(self, organization_id: str) -> str:
+        """Make the identifier of a shared mailbox."""
+        return self._call(str, "new_shared_mailbox_id", organization_id)
+
+    def vouch_membership(
+        self, organization_id: str, mailbox_id: str, member_id: str, state: str, from_version: int
+    ) -> VouchedRow:
+        """Vouch for a person who joined or left a shared mailbox."""
+        return self._call(VouchedRow, "vouch_membership", organization_id, mailbox_id, member_id, state, from_version)
+
     def vouch_release_rules(
         self, organization_id: str, row_id: str, rules: ReleaseRules, from_version: int
     ) -> VouchedRow:

@@ -32,6 +32,7 @@ from sealwright.keystore.examination import is_key_of
 from sealwright.keystore.factors import Factors
 from sealwright.keystore.guesses import GUESSES_NAME, GuessLimit
 from sealwright.keystore.importing import open_imported_key
+from sealwright.keystore.memberships import Memberships
 from sealwright.keystore.model import (
     POOL,
     ApprovalEvidence,
@@ -110,6 +111,7 @@ class SoftwareKeystore(SoftwareServiceKeystore):
             open_record=self._open,
             open_sealed=lambda owner, info, sealed: hpke_open(self._import_pair(owner).private_key, info, sealed),
         )
+        self._memberships = Memberships(seal.derive("keystore", "shared-mailbox"), self._vouching, self._versions)
         self._registry = Registry(seal_file.with_name(REGISTRY_NAME), seal.derive("keystore", "registry"))
 
     def generate_service_key(self, organization_id: str, purpose: str, algorithm: str) -> SealedRecord:
@@ -265,7 +267,8 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         device = DevicePublicKeys(spki, hpke_key)
         transcript = proof_transcript(domain.decode("utf-8"), address.decode("utf-8"), device.thumbprint(), nonce)
         right = hmac.compare_digest(answer, proof_answer(part1, part2, transcript))
-        known = identity.owner != UNKNOWN_MAILBOX
+        shared = self._memberships.is_shared(identity.organization_id, identity.owner)
+        known = identity.owner != UNKNOWN_MAILBOX and not shared
         in_time = now <= datetime.fromisoformat(expires.decode("ascii"))
         if not (right and known and in_time):
             raise AuthenticationError("the mailbox proof is not right or came too late: start the set-up again")
@@ -312,6 +315,24 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         """
         self._storage_keys()
         return MadeSecret(*self._factors.make_secret(organization_id, mailbox_id, expires, self._clock.now()))
+
+    def new_shared_mailbox_id(self, organization_id: str) -> str:
+        """Make the identifier of a shared mailbox."""
+        self._storage_keys()
+        return self._memberships.new_mailbox_id(organization_id)
+
+    def vouch_membership(
+        self, organization_id: str, mailbox_id: str, member_id: str, state: str, from_version: int
+    ) -> VouchedRow:
+        """Vouch for a person who joined or left a shared mailbox.
+
+        Raises:
+            InputError: If the state is none, or the member's mailbox is a shared one.
+            PermissionDeniedError: If the mailbox is not shared.
+            ConflictError: If there is a newer row.
+        """
+        self._storage_keys()
+        return self._memberships.vouch(organization_id, mailbox_id, member_id, state, from_version)
 
     def vouch_release_rules(
         self, organization_id: str, row_id: str, rules: ReleaseRules, from_version: int
@@ -382,7 +403,7 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         release_key = self._registry.release_key(organization_id)
         # 2 All evidence holds.
         now = self._clock.now()
-        check_device_release(records, evidence, self._access, now, origin, log_key)
+        check_device_release(records, evidence, self._access, self._memberships, now, origin, log_key)
         for record in records:
             self._destroyed.check(record.identity)
         # 3 Open, unless the keys stay here; seal to the device, sign.

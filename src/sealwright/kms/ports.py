@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Protocol
 
-from sealwright.identity.model import Mailbox
+from sealwright.identity.model import AuthenticatedDevice, Mailbox
 from sealwright.keystore.model import ReleasePolicy, SealedRecord
 from sealwright.storage.engine import Transaction
 
@@ -70,6 +70,14 @@ class EscrowKeyReader(Protocol):
 
     def __call__(self, organization_id: str) -> SealedRecord:
         """Return the service key, or raise `NotFoundError`."""
+        ...
+
+
+class SharedMailboxReader(Protocol):
+    """Who may act for a shared mailbox (`identity.shared_mailboxes.SharedMailboxService`)."""
+
+    def acting(self, device: AuthenticatedDevice, mailbox_id: str) -> AuthenticatedDevice:
+        """Return a device as one of a shared mailbox, or raise `NotFoundError`."""
         ...
 
 

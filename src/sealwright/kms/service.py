@@ -11,13 +11,21 @@ from sealwright.keystore.model import (
     DeviceReleaseEvidence,
     Keystore,
     LogEvidence,
+    MemberEvidence,
     ReleasePolicy,
     SignedRequestEvidence,
 )
 from sealwright.kms import policy as rules
 from sealwright.kms.importing import KeyImporter
 from sealwright.kms.model import KeyRelease, KmsSettings, MailboxKey
-from sealwright.kms.ports import CertificateIssuer, CertificatePublisher, EscrowKeyReader, MailboxReader, PolicyReader
+from sealwright.kms.ports import (
+    CertificateIssuer,
+    CertificatePublisher,
+    EscrowKeyReader,
+    MailboxReader,
+    PolicyReader,
+    SharedMailboxReader,
+)
 from sealwright.kms.provisioning import Provisioner
 from sealwright.kms.remote_decrypt import RemoteDecryption
 from sealwright.kms.store import KeyStore
@@ -46,6 +54,7 @@ class KeyService:
         mailboxes: Who owns a mailbox.
         policies: Release policies.
         devices: Tells a mailbox's devices.
+        shared: Who may act for a shared mailbox.
         put_outbox: Queues "mailbox.provision".
     """
 
@@ -64,10 +73,11 @@ class KeyService:
         mailboxes: MailboxReader,
         policies: PolicyReader,
         devices: DeviceService,
+        shared: SharedMailboxReader,
         put_outbox: PutOutbox,
     ) -> None:
         self._storage, self._store, self._keystore, self._audit = storage, store, keystore, audit
-        self._clock, self._policies, self._devices = clock, policies, devices
+        self._clock, self._policies, self._devices, self._shared = clock, policies, devices, shared
         self.importer = KeyImporter(storage, store, keystore, audit, clock, mailboxes=mailboxes, devices=devices)
         self.remote = RemoteDecryption(
             storage,
@@ -143,10 +153,13 @@ class KeyService:
         evidence: SignedRequestEvidence,
         idempotency_key: str,
     ) -> ReleaseAnswer:
-        """Release all keys of the device's mailbox, sealed to it; a retry is answered from the same leaf.
+        """Release all keys of a mailbox, sealed to the device; a retry is answered from the same leaf.
+
+        The mailbox is the device's own, or a shared one that its owner is a member of.
 
         Raises:
             InputError: If the nonce has not 32 octets.
+            NotFoundError: If the device's owner is no member of the mailbox that is named.
             ApprovalsMissingError: If the policy needs more than was shown.
             PermissionDeniedError: If the keys are frozen or the evidence does not hold.
             UnavailableError: If the mailbox has no key yet, or the leaf is not signed in time.
@@ -155,8 +168,12 @@ class KeyService:
         # 1 The policy, and the device as it is now.
         if len(request.request_nonce) != NONCE_BYTES:
             raise InputError("a release request's nonce has 32 octets")
+        device = self._shared.acting(device, request.mailbox_id)
         in_force = self._policies.policy(device.organization_id, device.mailbox_id)
         rules.check_release(device.credential, in_force, self._clock.now(), device.source)
+        if device.membership is not None:
+            of_member = self._policies.policy(device.organization_id, device.owner_id)
+            rules.check_release(device.credential, of_member, self._clock.now(), device.source)
         # 2 The act and its leaf, once.
         release = self._record(device, "release", evidence.body, idempotency_key, request.request_nonce, None)
         included = self._audit.wait_included(device.organization_id, release.leaf_id)
@@ -293,7 +310,11 @@ class KeyService:
             inclusion_proof=included.inclusion_proof,
             checkpoint=included.checkpoint,
         )
-        return DeviceReleaseEvidence(credential, in_force, request, log, manifest, device.source)
+        member = None
+        if device.membership is not None:
+            of_member = self._policies.policy(device.organization_id, device.owner_id)
+            member = MemberEvidence(device.membership, of_member)
+        return DeviceReleaseEvidence(credential, in_force, request, log, manifest, device.source, member)
 
 
 def _opening(included: IncludedLeaf) -> LeafOpening:

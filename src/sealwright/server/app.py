@@ -23,7 +23,7 @@ from sealwright.identity.approval_routes import approval_router
 from sealwright.identity.http import NONCE_HEADER
 from sealwright.identity.routes import identity_router
 from sealwright.kms.routes import kms_router
-from sealwright.server import certificate_routes, health, log_routes, metrics, operator_routes
+from sealwright.server import certificate_routes, health, log_routes, metrics, operator_routes, shared_routes
 from sealwright.server.state import read_state
 from sealwright.server.wiring import Services
 from sealwright.webui.render import Pages
@@ -50,6 +50,7 @@ def public_app(services: Services) -> metrics.Counting:
         access_router,
         kms_router,
         certificate_routes.issue_signing_certificate,
+        shared_routes.list_shared,
         log_routes.chain,
         log_routes.consistency,
         log_routes.checkpoint,

@@ -2,6 +2,7 @@
 
 from cryptography import x509
 
+from sealwright.errors import NotFoundError
 from sealwright.identity.challenge_mail import challenge_message
 from sealwright.identity.enrolment import EnrolmentService
 from sealwright.outbox.worker import OutboxItem
@@ -25,11 +26,27 @@ class Handlers:
         self._trunk.keys.withdraw(item.organization_id, item.payload["mailbox_id"])
         self._trunk.authority.revoke_all(item.organization_id, item.payload["mailbox_id"], "affiliationChanged")
 
+    def rotate(self, item: OutboxItem) -> None:
+        """Give a shared mailbox a new key, because somebody left."""
+        try:
+            self._trunk.keys.rotate(item.organization_id, item.payload["mailbox_id"])
+        except NotFoundError:  # it is gone, or has no key yet that anybody could have
+            return
+
+    def part_member(self, item: OutboxItem) -> None:
+        """Revoke what the devices of somebody who left sign with for the shared mailbox."""
+        for device in self._trunk.devices.of_mailbox(item.organization_id, item.payload["member_id"]):
+            self._trunk.authority.revoke_all(
+                item.organization_id, item.payload["mailbox_id"], "affiliationChanged", device.device_id
+            )
+
     def remove_device(self, item: OutboxItem) -> None:
-        """Revoke what a removed device signs with."""
-        self._trunk.authority.revoke_all(
-            item.organization_id, item.payload["mailbox_id"], "cessationOfOperation", item.payload["device_id"]
-        )
+        """Revoke what a removed device signs with, for its own mailbox and those that its owner shares."""
+        own = item.payload["mailbox_id"]
+        for mailbox_id in (own, *self._trunk.shared.memberships(item.organization_id, own)):
+            self._trunk.authority.revoke_all(
+                item.organization_id, mailbox_id, "cessationOfOperation", item.payload["device_id"]
+            )
 
     def apply_proposal(self, item: OutboxItem) -> None:
         """Do what was approved."""

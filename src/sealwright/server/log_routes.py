@@ -23,9 +23,10 @@ def chain(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],
     after: Annotated[int, QueryParameter(ge=0)] = 0,
+    mailbox: Annotated[str, QueryParameter(max_length=32)] = "",
 ) -> Response[bytes]:
-    """Return the chain of the asking device's mailbox after a number."""
-    device = authenticate(request, services.tokens, state_changing=False)
+    """Return the chain of the asking device's mailbox, or of one that its owner shares, after a number."""
+    device = services.shared.acting(authenticate(request, services.tokens, state_changing=False), mailbox)
     view = services.audit.chain(device.organization_id, device.mailbox_id, after)
     checkpoint = view.leaves[0].checkpoint if view.leaves else services.audit.checkpoint(device.organization_id)
     found = ChainAnswer(

@@ -24,6 +24,7 @@ from sealwright.wire.operator import (
     MailboxDeviceState,
     MailboxKeysImport,
     MailboxPolicy,
+    MemberRequest,
     PeopleImport,
     PeopleImported,
     PeopleList,
@@ -33,6 +34,8 @@ from sealwright.wire.operator import (
     RoleHolders,
     RoleRequest,
     ServerStatus,
+    SharedMailboxRequest,
+    SharedMailboxRows,
     SignInLink,
     TlsCertificate,
     TlsCertificateRequest,
@@ -125,6 +128,26 @@ class OperatorController(Controller):
     def show_policy(self, services: NamedDependency[Services]) -> PolicyAnswer:
         """Return the release rules of the organization and its groups."""
         return PolicyAnswer(rules=services.policies.listed(services.organization_id))
+
+    @get("/shared-mailboxes", sync_to_thread=True)
+    def list_shared(self, services: NamedDependency[Services]) -> SharedMailboxRows:
+        """List shared mailboxes and their members."""
+        return services.shared.listed(services.organization_id)
+
+    @post("/shared-mailboxes", sync_to_thread=True, status_code=204)
+    def create_shared(self, body: RawBody, services: NamedDependency[Services]) -> None:
+        """Make a shared mailbox."""
+        wanted = _decode(body, SharedMailboxRequest)
+        services.shared.create(
+            services.organization_id, wanted.address, wanted.display_name, rekey_on_leave=wanted.rekey_on_leave
+        )
+
+    @post("/shared-mailboxes/members", sync_to_thread=True, status_code=204)
+    def change_member(self, body: RawBody, services: NamedDependency[Services]) -> None:
+        """Let somebody join a shared mailbox, or leave it."""
+        wanted = _decode(body, MemberRequest)
+        change = services.shared.join if wanted.joins else services.shared.leave
+        change(services.organization_id, wanted.address, wanted.member)
 
     @post("/policy", sync_to_thread=True, status_code=204)
     def change_policy(self, body: RawBody, services: NamedDependency[Services]) -> None:

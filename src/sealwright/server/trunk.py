@@ -17,6 +17,8 @@ from sealwright.identity.devices import DeviceService
 from sealwright.identity.people import Mailboxes
 from sealwright.identity.policy import PolicyService
 from sealwright.identity.roles import RoleService
+from sealwright.identity.shared_mailboxes import SharedMailboxService
+from sealwright.identity.shared_store import SharedStore
 from sealwright.identity.store import PeopleStore
 from sealwright.keystore.model import Keystore, SealedRecord
 from sealwright.kms.model import KmsSettings
@@ -103,6 +105,16 @@ class Trunk:
             put_outbox=put,
         )
         self.roles = RoleService(storage, keystore, self.audit, mailboxes=self.mailboxes, approvals=self.approvals)
+        self.shared = SharedMailboxService(
+            storage,
+            SharedStore(),
+            self.people_store,
+            keystore,
+            self.audit,
+            clock,
+            devices=self.devices,
+            put_outbox=put,
+        )
         self.directory = Directory(storage, SqlDirectoryStore(), clock)
         self.keys = KeyService(
             storage,
@@ -117,6 +129,7 @@ class Trunk:
             mailboxes=self.mailboxes,
             policies=self.policies,
             devices=self.devices,
+            shared=self.shared,
             put_outbox=put,
         )
 

@@ -20,6 +20,7 @@ from sealwright.identity.people import Mailboxes, PeopleService
 from sealwright.identity.policy import PolicyService
 from sealwright.identity.requests import RequestVerifier
 from sealwright.identity.roles import RoleService
+from sealwright.identity.shared_mailboxes import SharedMailboxService
 from sealwright.identity.tokens import TokenService
 from sealwright.keystore.model import Keystore
 from sealwright.keystore.pool import open_keystore
@@ -65,6 +66,7 @@ class Services:
     policies: PolicyService
     approvals: ApprovalService
     roles: RoleService
+    shared: SharedMailboxService
     keys: KeyService
     readiness: Readiness
     _worker: OutboxWorker = field(repr=False)
@@ -180,6 +182,7 @@ def _services(trunk: Trunk) -> Services:
         devices=trunk.devices,
         keys=trunk.keys,
         policies=trunk.policies,
+        memberships=trunk.shared,
         put_outbox=put,
     )
     # 4 What runs by itself.
@@ -190,6 +193,8 @@ def _services(trunk: Trunk) -> Services:
         {
             "mailbox.provision": handlers.provision,
             "mailbox.withdraw": handlers.withdraw,
+            "mailbox.rotate": handlers.rotate,
+            "member.left": handlers.part_member,
             "device.removed": handlers.remove_device,
             "challenge.mail": handlers.mail_challenge,
             "proposal.apply": handlers.apply_proposal,
@@ -238,6 +243,7 @@ def _services(trunk: Trunk) -> Services:
         policies=trunk.policies,
         approvals=trunk.approvals,
         roles=trunk.roles,
+        shared=trunk.shared,
         keys=trunk.keys,
         readiness=readiness,
         _worker=worker,

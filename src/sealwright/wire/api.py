@@ -82,9 +82,11 @@ class ReleaseRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Attributes:
         request_nonce: 32 octets chosen by the device; they come back in the manifest.
+        mailbox_id: A shared mailbox that the device's owner is a member of; the own mailbox where it is empty.
     """
 
     request_nonce: bytes
+    mailbox_id: str = ""
 
 
 class LeafOpening(Answer, frozen=True, kw_only=True):
@@ -140,9 +142,11 @@ class CertificateRequest(Request, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Attributes:
         certification_request: PKCS#10 DER, self-signed; only the key and the proof of possession are taken from it.
+        mailbox_id: A shared mailbox that the device's owner is a member of; the own mailbox where it is empty.
     """
 
     certification_request: bytes
+    mailbox_id: str = ""
 
 
 class CertificateAnswer(Answer, frozen=True, kw_only=True):
@@ -193,6 +197,20 @@ class DeviceStateRequest(Request, frozen=True, kw_only=True, forbid_unknown_fiel
     state: str
 
 
+class SharedMailboxView(Answer, frozen=True, kw_only=True):
+    """A shared mailbox that the device's owner is a member of."""
+
+    mailbox_id: str
+    address: str
+    display_name: str
+
+
+class SharedMailboxes(Answer, frozen=True, kw_only=True):
+    """GET /v1/shared-mailboxes: all of them, by address."""
+
+    mailboxes: tuple[SharedMailboxView, ...]
+
+
 class SyncItem(Answer, frozen=True, kw_only=True):
     """One item of the feed, sealed to this device.
 
@@ -217,7 +235,7 @@ class SyncNotice(Answer, frozen=True, kw_only=True):
 
     Attributes:
         kind: "device-added", "device-removed", "device-locked", "device-unlocked", "device-waiting", "device-approved",
-            "password-changed", "key-rotated", "key-imported", "certificate-issued",
+            "password-changed", "key-rotated", "key-imported", "shared-mailbox", "certificate-issued",
             "approval-asked" or "certificate-revoked".
         time: When.
         subject: The device's name, or the key's identifier.

@@ -203,6 +203,43 @@ class SignInLink(Answer, frozen=True, kw_only=True):
         return f"SignInLink(expires={self.expires!r})"
 
 
+class SharedMailboxRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /local/shared-mailboxes: make a shared mailbox.
+
+    Attributes:
+        address: Of the organization's domain.
+        display_name: For certificates and lists.
+        rekey_on_leave: Whether it gets a new key each time a member leaves.
+    """
+
+    address: str
+    display_name: str = ""
+    rekey_on_leave: bool = True
+
+
+class MemberRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /local/shared-mailboxes/members: somebody joins a shared mailbox, or leaves it."""
+
+    address: str
+    member: str
+    joins: bool
+
+
+class SharedMailboxRow(Answer, frozen=True, kw_only=True):
+    """A shared mailbox with its members' addresses."""
+
+    address: str
+    display_name: str
+    rekey_on_leave: bool
+    members: tuple[str, ...]
+
+
+class SharedMailboxRows(Answer, frozen=True, kw_only=True):
+    """GET /local/shared-mailboxes: all in use, by address."""
+
+    mailboxes: tuple[SharedMailboxRow, ...]
+
+
 class ServerStatus(Answer, frozen=True, kw_only=True):
     """GET /local/status."""
 

@@ -43,6 +43,8 @@ TABLES = (
     "protection_password",
     "release_group",
     "service_key",
+    "shared_mailbox",
+    "shared_member",
     "sign_in_link",
     "statement_delegation",
     "sync_item",
