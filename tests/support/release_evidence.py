@@ -120,7 +120,7 @@ class World:
         point = Checkpoint(origin, 2, node_hash(hashed, SIBLING))
         note = sign_note(point, origin, lambda m: self.keystore.sign(key, "ed25519", m), public)
         asked = {"method": "POST", "uri": URI, "nonce": NONCE} | (request or {})
-        body = msgspec.json.encode(ReleaseRequest(request_nonce=asked["nonce"]))
+        body = msgspec.json.encode(ReleaseRequest(request_nonce=asked["nonce"], mailbox_id=asked.get("mailbox_id", "")))
         headers = sign_request(device.key, asked["method"], asked["uri"], body, NOW, "nonce", "retry")
         return DeviceReleaseEvidence(
             self.credential,

@@ -33,7 +33,11 @@ class House:
         self.store = ClientStore.create(folder, state, KeyChoice(key_file=folder / "key"))
         self.asked, self.failure = 0, None
         self.context = SimpleNamespace(
-            store=self.store, clock=self.clock, session=self, smime_anchors=(self.people.root,)
+            store=self.store,
+            clock=self.clock,
+            session=self,
+            smime_anchors=(self.people.root,),
+            enrolled=SimpleNamespace(mailbox_id="b" * 32),
         )
 
     def post(self, path, request, answer_type):

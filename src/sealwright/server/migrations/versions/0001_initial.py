@@ -378,40 +378,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("valid_until IS NULL"),
         postgresql_where=sa.text("valid_until IS NULL"),
     )
-    op.create_table(
-        "shared_mailbox",
-        sa.Column("organization_id", sa.String(length=32), nullable=False),
-        sa.Column("mailbox_id", sa.String(length=32), nullable=False),
-        sa.Column("rekey_on_leave", sa.Boolean(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["organization_id", "mailbox_id"],
-            ["mailbox.organization_id", "mailbox.id"],
-            name=op.f("fk_shared_mailbox_organization_id_mailbox"),
-        ),
-        sa.PrimaryKeyConstraint("organization_id", "mailbox_id", name=op.f("pk_shared_mailbox")),
-    )
-    op.create_table(
-        "shared_member",
-        sa.Column("organization_id", sa.String(length=32), nullable=False),
-        sa.Column("mailbox_id", sa.String(length=32), nullable=False),
-        sa.Column("member_id", sa.String(length=32), nullable=False),
-        sa.Column("state", sa.String(length=16), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("mac", sa.LargeBinary(), nullable=False),
-        sa.Column("changed", UtcDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["organization_id", "mailbox_id"],
-            ["shared_mailbox.organization_id", "shared_mailbox.mailbox_id"],
-            name=op.f("fk_shared_member_organization_id_shared_mailbox"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["organization_id", "member_id"],
-            ["mailbox.organization_id", "mailbox.id"],
-            name=op.f("fk_shared_member_organization_id_mailbox"),
-        ),
-        sa.PrimaryKeyConstraint("organization_id", "mailbox_id", "member_id", name=op.f("pk_shared_member")),
-    )
-    op.create_index("ix_shared_member_member", "shared_member", ["organization_id", "member_id"], unique=False)
+    _create_shared_mailboxes()
     op.create_table(
         "device",
         sa.Column("organization_id", sa.String(length=32), nullable=False),
@@ -711,3 +678,40 @@ def upgrade() -> None:
             name=op.f("uq_proposal_approval_organization_id_proposal_id_approver"),
         ),
     )
+
+
+def _create_shared_mailboxes() -> None:
+    op.create_table(
+        "shared_mailbox",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("mailbox_id", sa.String(length=32), nullable=False),
+        sa.Column("rekey_on_leave", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "mailbox_id"],
+            ["mailbox.organization_id", "mailbox.id"],
+            name=op.f("fk_shared_mailbox_organization_id_mailbox"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "mailbox_id", name=op.f("pk_shared_mailbox")),
+    )
+    op.create_table(
+        "shared_member",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("mailbox_id", sa.String(length=32), nullable=False),
+        sa.Column("member_id", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(), nullable=False),
+        sa.Column("changed", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "mailbox_id"],
+            ["shared_mailbox.organization_id", "shared_mailbox.mailbox_id"],
+            name=op.f("fk_shared_member_organization_id_shared_mailbox"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "member_id"],
+            ["mailbox.organization_id", "mailbox.id"],
+            name=op.f("fk_shared_member_organization_id_mailbox"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "mailbox_id", "member_id", name=op.f("pk_shared_member")),
+    )
+    op.create_index("ix_shared_member_member", "shared_member", ["organization_id", "member_id"], unique=False)
