@@ -83,6 +83,16 @@ def test_a_restored_server_serves_and_a_device_that_saw_more_says_so(house, tmp_
     story, alice, bob = house
     server, backup = story.server, tmp_path / "backup.tar.gz"
     server.operate("backup", str(server.data), "-o", str(backup))
+    key = ("--seal-key-file", str(server.data.with_name(server.data.name + ".seal-key")))
+    steps = answer(server.operate("backup-drill", str(backup), *key, "--folder", str(tmp_path), "--json"))
+    assert [step["name"] for step in steps if step["holds"]] == [
+        "restore",
+        "database",
+        "seal",
+        "keys",
+        "log",
+        "numbers",
+    ]
     server.operate("people", "rotate", BOB)
     bob.run("devices", "list")
     server.stop()

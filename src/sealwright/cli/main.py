@@ -43,6 +43,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "renew-statement-key": ("sealwright.cli.server_commands:renew_statement_key", "Delegate a new statement key."),
     "backup": ("sealwright.cli.server_commands:backup", "Back a server up."),
     "restore": ("sealwright.cli.server_commands:restore", "Restore a server from a backup."),
+    "backup-drill": ("sealwright.cli.server_commands:backup_drill", "Prove that a backup can be restored."),
     "lift-quarantine": ("sealwright.cli.server_commands:lift_quarantine", "Put a restored server to work."),
     # the server's operator
     "people": (

@@ -1,10 +1,14 @@
 """Commands that make, check and run a server."""
 
+import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from sealwright.cli.output import print_json
 from sealwright.clock import SystemClock
+from sealwright.errors import VerificationError
 
 DATA = click.argument("data", type=click.Path(path_type=Path, file_okay=False))
 
@@ -153,6 +157,44 @@ def restore(source: Path, data: Path) -> None:
     restore_folder(source, data, SystemClock().now())
     click.echo(f"{data} restored, in quarantine: repeat what was revoked or removed after the backup,")
     click.echo(f"then run 'sealwright lift-quarantine {data}'.")
+
+
+@click.command("backup-drill")
+@click.argument("source", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--seal-key-file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Root wrapping key."
+)
+@click.option(
+    "--share-file",
+    "share_files",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Instead of the key: a file with one emergency share; as many as the seal asks for.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=Path(tempfile.gettempdir()),
+    help="Where there is room for a copy, which is removed again.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def backup_drill(
+    source: Path, seal_key_file: Path | None, share_files: tuple[Path, ...], folder: Path, as_json: bool
+) -> None:
+    """Prove that the backup SOURCE can be restored: open every key in it, check its log, and throw the copy away."""
+    from sealwright.server.backup_drill import drill
+
+    if (seal_key_file is None) == (not share_files):
+        raise click.UsageError("give the root wrapping key, or emergency shares")
+    shares = [path.read_text(encoding="utf-8").strip() for path in share_files]
+    steps = drill(source, folder, seal_key_file, shares, SystemClock())
+    if as_json:
+        print_json([asdict(step) for step in steps])
+    else:
+        for step in steps:
+            click.echo(f"{'ok    ' if step.holds else 'FAILED'}  {step.name:9} {step.said}")
+    if not steps[-1].holds:
+        raise VerificationError(f"the backup would not serve: {steps[-1].said}")
 
 
 @click.command("lift-quarantine")
