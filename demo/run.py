@@ -19,13 +19,14 @@ from pathlib import Path
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from rich.console import Console
 from rich.markup import escape
 
+from demo import custody
 from demo.letters import ATTACHMENT_NAME, answer, raw_lines, read_newest, send
 from demo.mail_system import MailSystem, MailSystemError
 from demo.programs import PROGRAM as SEALWRIGHT
 from demo.programs import Device, ProgramError, Server, free_port, openssl, run
+from demo.telling import TELL, StoryError, chapter, check
 from sealwright.errors import SealwrightError
 from sealwright.net.http import HttpClient
 from sealwright.net.smtp import submit_mail
@@ -42,23 +43,6 @@ REPLY = "Thank you, Alice. I have read them."
 ATTACHMENT = "quarter,result\n3,1234567\n"
 SERVER_ADDRESS = "sealwright@example.test"
 KEYS_TIMEOUT_SECONDS = 120.0
-TELL = Console(highlight=False, soft_wrap=True)
-
-
-class StoryError(Exception):
-    """A step does not hold."""
-
-
-def check(holds: bool, claim: str) -> None:
-    """Say what holds, or end the story."""
-    if not holds:
-        raise StoryError(claim)
-    TELL.print(f"  [green]✓[/green] {escape(claim)}")
-
-
-def chapter(title: str) -> None:
-    """Begin a chapter."""
-    TELL.print(f"\n[bold]{title}[/bold]")
 
 
 class Story:
@@ -253,6 +237,8 @@ def tell(story: Story, running: ExitStack) -> None:
     story.answer(alice, bob)
     story.more_devices(bob)
     story.held(alice)
+    custody.old_key(story, bob)
+    custody.nobody_alone(story, alice)
     story.log(bob)
     story.other_programs(bob)
 

@@ -1,0 +1,77 @@
+"""Who can reach a key: the part of the story that a security officer would ask for."""
+
+from typing import TYPE_CHECKING
+
+from demo.letters import read_newest
+from demo.programs import Device, openssl
+from demo.telling import chapter, check, wait_until
+from sealwright.net.smtp import submit_mail
+from sealwright.wire.statement import MailServer
+
+if TYPE_CHECKING:
+    from demo.run import Story
+
+ALICE, BOB, CAROL = "alice@example.test", "bob@example.test", "carol@example.test"
+OLD_TEXT = "Encrypted years ago, by another system."
+
+
+def old_key(story: "Story", bob: Device) -> None:
+    """Let Bob bring the key of the system before along, and read a mail of that time."""
+    chapter("Bob has old mail, and the key of the system before")
+    work = story.private
+    (work / "old.password").write_text("password of the export\n")
+    openssl(
+        work,
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        "old.key",
+        "-out",
+        "old.pem",
+        "-subj",
+        f"/CN={BOB}",
+    )
+    openssl(
+        work, "pkcs12", "-export", "-legacy", "-inkey", "old.key", "-in", "old.pem", "-out", "old.p12",
+        "-passout", "file:old.password",
+    )  # fmt: skip
+    (work / "old.txt").write_bytes(f"Content-Type: text/plain\r\n\r\n{OLD_TEXT}\r\n".encode())
+    header = ("-from", CAROL, "-to", BOB, "-subject", "From long ago")
+    openssl(work, "cms", "-encrypt", "-des3", "-in", "old.txt", *header, "-out", "old.eml", "old.pem")
+    before = len(story.mail.raw_messages(BOB))
+    server = MailServer(host="127.0.0.1", port=story.mail.smtp_port, security="none")
+    submit_mail(server, CAROL, [BOB], (work / "old.eml").read_bytes())
+    story.mail.wait_for_messages(BOB, before + 1)
+    check(OLD_TEXT not in bob.run("read", "1", may_fail=True).output, "without the old key Bob cannot read it")
+    bob.run("keys", "import", str(work / "old.p12"), "--password-file", str(work / "old.password"))
+    check(OLD_TEXT in read_newest(bob), "he imports the PKCS#12 file, triple DES and all, and reads it")
+    telephone = story.device(BOB, "telephone")
+    telephone.run("devices", "list")  # reads the feed, and with it the imported key
+    check(OLD_TEXT in read_newest(telephone), "and so does his telephone, without being asked")
+
+
+def nobody_alone(story: "Story", alice: Device) -> Device:
+    """Appoint two security officers; from then on nobody appoints alone."""
+    chapter("Two security officers, and from then on nobody alone")
+    carol = story.set_up(CAROL, "laptop")
+    for officer in (ALICE, CAROL):
+        story.server.operate("roles", "appoint", officer, "recovery-officer")
+    for officer in (ALICE, CAROL):
+        story.server.operate("roles", "appoint", officer, "security-officer")
+    proposed = story.server.operate("roles", "appoint", BOB, "auditor").output
+    check(proposed.startswith("Proposed as "), "the operator can only propose that Bob becomes auditor")
+    proposal = proposed.split()[2].rstrip(":")
+    first = alice.run("approvals", "approve", proposal, "--yes").output
+    check("1 of 2" in first and "auditor" not in holders(story, BOB), "Alice's device signs for it; that is not enough")
+    carol.run("approvals", "approve", proposal, "--yes")
+    wait_until(lambda: "auditor" in holders(story, BOB), "Carol's device signs, too, and the keystore accepts it")
+    return carol
+
+
+def holders(story: "Story", address: str) -> str:
+    """Return the roles that somebody has."""
+    listed = story.server.operate("roles", "list").output.splitlines()
+    return next((line for line in listed if line.startswith(address)), "")
