@@ -102,7 +102,7 @@ def protect(
     keeps_bcc = protection.keep_bcc and bool(recipients)
     inside, structural, body = _taken_apart(message, never_sent=("resent-bcc",) if keeps_bcc else BLIND_FIELDS)
     trace = [each for each in inside if each.is_called(*TRACE_FIELDS)]
-    inside = [ascii_field(each) for each in inside if not each.is_called(*TRACE_FIELDS)]
+    inside = [ascii_field(each) for each in inside if each not in trace]
     structural, body = canonical(structural, body)
     # 2 Protect the header, 3 sign, 4 encrypt, 5 sign again.
     if not recipients:

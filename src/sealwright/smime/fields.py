@@ -25,7 +25,7 @@ _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:([^\n]*)\n?")
 _FOLDED = re.compile(rb"(?:[ \t][^\n]*\n?)+")
 _EMPTY_LINE = re.compile(rb"\r*\n|\r+\Z")
 _MEDIA_TYPE = re.compile(r"[!-.0-~]+/[!-.0-~]+")
-_TOKEN = re.compile(r'((?:[^;"]|"(?:[^"\\]|\\.)*"?)*)(?:;|\Z)', re.DOTALL)
+_TOKEN = re.compile(r'((?:[^;"]++|"(?:[^"\\]++|\\.)*+"?)*+)(?:;|\Z)', re.DOTALL)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 _ADDR_SPEC = re.compile(r"[^@\s]+@[^@\s]+")
 _WORD = r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?\s]*)\?="
@@ -108,18 +108,26 @@ def parameters(value: bytes) -> tuple[str, dict[str, str]]:
     Returns:
         The lower-case value and its parameters by lower-case name, quotes removed, RFC 2231 forms joined and decoded.
     """
-    head, *rest = split_parameters(_without_comments(value.decode("utf-8", "replace")[:MAX_DECODED_BYTES]))
+    head, *rest = _split_value(value)
     plain: dict[str, str] = {}
     for item in rest:
         name, _, text = item.partition("=")
         text = text.strip()
         if text.startswith('"'):
-            text = re.sub(r"\\(.)", r"\1", text[1:-1] if text.endswith('"') and len(text) > 1 else text[1:])
+            text = text[1:-1] if text.endswith('"') and len(text) > 1 else text[1:]
+            text = re.sub(r"\\(.)", r"\1", text) if "\\" in text else text
         plain.setdefault(name.strip().lower(), text)
+    if "*" not in "".join(plain):
+        return head.strip().lower(), plain
     found = {name: text for name, text in plain.items() if "*" not in name}
     for name in {name.partition("*")[0] for name in plain if "*" in name}:
         found[name] = _extended(name, plain)
     return head.strip().lower(), found
+
+
+def media_type(value: bytes) -> str:
+    """Return the lower-case value of a Content-Type, without its parameters."""
+    return _split_value(value)[0].strip().lower()
 
 
 def is_media_type(value: str) -> bool:
@@ -146,8 +154,15 @@ def _without_comments(value: str) -> str:
     return "".join(kept) if not depth else value
 
 
+def _split_value(value: bytes) -> list[str]:
+    """Split the value of a structured field: what it says, and its parameters as they are written."""
+    return split_parameters(_without_comments(value.decode("utf-8", "replace")[:MAX_DECODED_BYTES]))
+
+
 def split_parameters(value: str) -> list[str]:
     """Split at the semicolons outside quoted strings."""
+    if '"' not in value:
+        return value.removesuffix(";").split(";")
     return [match[1] for match in _TOKEN.finditer(value) if match[0]] or [""]
 
 

@@ -65,11 +65,12 @@ class _Canonical:
         self._parts += 1
         if depth > MAX_DEPTH or self._parts > MAX_PARTS:
             raise DecodingError("the message nests too deep or has too many parts")
-        content_type, parameters = fields.parameters(fields.first(header, "content-type") or b"text/plain")
+        said = fields.first(header, "content-type") or b"text/plain"
+        content_type = fields.media_type(said)
         if content_type in _UNTOUCHED or content_type.startswith("message/"):
             return header, crlf(body)
         if content_type.startswith("multipart/"):
-            return self._multipart(header, body, parameters.get("boundary", ""), depth)
+            return self._multipart(header, body, fields.parameters(said)[1].get("boundary", ""), depth)
         return _leaf(header, body, is_text=content_type.startswith("text/"))
 
     def _multipart(self, header: list[Field], body: bytes, boundary: str, depth: int) -> tuple[list[Field], bytes]:
