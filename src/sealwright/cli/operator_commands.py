@@ -27,9 +27,11 @@ from sealwright.wire.operator import (
     PersonRow,
     ServerStatus,
     SignInLink,
+    SignInLinkRequest,
     TlsCertificate,
     TlsCertificateRequest,
 )
+from sealwright.wire.roles import ADMINISTRATOR, ROLES
 
 
 @click.group("people")
@@ -165,11 +167,12 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
 
 
 @click.command("sign-in-link")
+@click.option("--role", type=click.Choice(ROLES), default=ADMINISTRATOR, help="What its user may do there.")
 @DATA
 @JSON
-def sign_in_link(data: Path, as_json: bool) -> None:
-    """Make a one-time link to the console for the first administrator."""
-    answer = ask(data, "POST", "/local/sign-in-links", None, SignInLink)
+def sign_in_link(role: str, data: Path, as_json: bool) -> None:
+    """Make a one-time link to the console, for an administrator or another role; `roles permissions` says what each may."""
+    answer = ask(data, "POST", "/local/sign-in-links", SignInLinkRequest(role=role), SignInLink)
     if as_json:
         print_json(answer)
         return

@@ -6,6 +6,7 @@ import click
 
 from sealwright.cli.operator_options import DATA, JSON, ask
 from sealwright.cli.output import print_json
+from sealwright.identity.permissions import PERMISSIONS, permission_table
 from sealwright.wire.operator import RoleChanged, RoleHolders, RoleRequest
 from sealwright.wire.roles import ROLES
 
@@ -29,6 +30,16 @@ def list_command(data: Path, as_json: bool) -> None:
         return
     for holder in found.holders:
         click.echo(f"{holder.address:40} {', '.join(holder.roles)}")
+
+
+@roles.command("permissions")
+@JSON
+def permissions(as_json: bool) -> None:
+    """Print who may do what, as this program has it built in."""
+    if as_json:
+        print_json({name: sorted(actors) for name, actors in PERMISSIONS.items()})
+        return
+    click.echo(permission_table(), nl=False)
 
 
 @roles.command("appoint")

@@ -13,6 +13,7 @@ from sealwright.errors import AuthenticationError, SealwrightError
 from sealwright.identity.administrators import AdministratorService
 from sealwright.identity.model import Administrator, ConsoleSession, NewSession
 from sealwright.identity.passkeys import PasskeyService
+from sealwright.identity.permissions import check_permission, is_permitted, permission_of
 from sealwright.webui.forms import form_fields
 from sealwright.webui.guard import (
     SECURITY_HEADERS,
@@ -96,6 +97,7 @@ def visitor(request: AnyRequest, console: Console, *, setting_up: bool = False) 
     Raises:
         AuthenticationError: If nobody is signed in.
         SetUpFirstError: If the administrator has no credential yet.
+        PermissionDeniedError: If the role is not one for this page.
     """
     cookie = read_cookie(request.headers.get("cookie"))
     if not cookie:
@@ -103,6 +105,8 @@ def visitor(request: AnyRequest, console: Console, *, setting_up: bool = False) 
     session = console.administrators.session(console.organization_id, cookie)
     if session.administrator is None and not setting_up:
         raise SetUpFirstError("Please finish your set-up first.")
+    if not setting_up:
+        check_permission(permission_of(request.method, request.scope["path_template"]), (session.role,))
     return Visitor(session, form_token(cookie))
 
 
@@ -136,6 +140,7 @@ def page(
     common = {
         "administrator": who.session.administrator if who else None,
         "form_token": who.token if who else "",
+        "may": lambda permission: who is not None and is_permitted(permission, (who.session.role,)),
         "organization_name": console.organization_name,
         "now": console.clock.now(),
         "soon": console.clock.now() + SOON,
@@ -183,7 +188,7 @@ def is_console_path(path: str) -> bool:
 def missing(request: AnyRequest, console: Console) -> Response[bytes]:
     """Answer an address that is none of the console's, with the menu for whoever is signed in."""
     try:
-        who: Visitor | None = visitor(request, console)
+        who: Visitor | None = visitor(request, console, setting_up=True)
     except SealwrightError:
         who = None
     return page(console, "error.html", who, 404, detail="There is no such page.", title="Not found")

@@ -32,6 +32,7 @@ class AdministratorStore:
                 organization_id=organization_id,
                 id=added.administrator_id,
                 name=added.name,
+                role=added.role,
                 password_hash=added.password_hash,
                 created=added.created,
             )
@@ -51,6 +52,18 @@ class AdministratorStore:
         own = columns.organization_id == organization_id
         chosen = select(administrator, count.label("passkeys")).where(own).order_by(columns.name)
         return [(_administrator(row), row.passkeys) for row in tx.fetch_all(chosen.limit(MAX_ADMINISTRATORS))]
+
+    def role_of(self, tx: Transaction, organization_id: str, administrator_id: str) -> str:
+        """Return an administrator's role.
+
+        Raises:
+            NotFoundError: If there is none of this identifier.
+        """
+        own = (administrator.c.organization_id == organization_id) & (administrator.c.id == administrator_id)
+        found: str | None = tx.fetch_value(select(administrator.c.role).where(own))
+        if found is None:
+            raise NotFoundError("there is no such administrator")
+        return found
 
     def remove_administrator(self, tx: Transaction, organization_id: str, administrator_id: str) -> None:
         """Remove an administrator with sessions and passkeys.
@@ -139,6 +152,7 @@ class AdministratorStore:
         tx: Transaction,
         organization_id: str,
         administrator_id: str | None,
+        role: str,
         token_sha256: str,
         now: datetime,
         expires: datetime,
@@ -154,6 +168,7 @@ class AdministratorStore:
                 organization_id=organization_id,
                 id=session_id,
                 administrator_id=administrator_id,
+                role=role,
                 token_sha256=token_sha256,
                 created=now,
                 expires=expires,
@@ -167,9 +182,11 @@ class AdministratorStore:
         same = (sessions.organization_id == people.organization_id) & (sessions.administrator_id == people.id)
         chosen = select(
             sessions.id.label("session_id"),
+            sessions.role.label("session_role"),
             sessions.expires,
             people.id,
             people.name,
+            people.role,
             people.password_hash,
             people.created,
         ).select_from(administrator_session.outerjoin(administrator, same))
@@ -177,7 +194,8 @@ class AdministratorStore:
         row = tx.fetch_one(chosen.where(valid, sessions.expires > now))
         if row is None:
             return None
-        return ConsoleSession(row.session_id, None if row.id is None else _administrator(row), row.expires)
+        known = None if row.id is None else _administrator(row)
+        return ConsoleSession(row.session_id, known, row.expires, known.role if known else row.session_role)
 
     def end_session(self, tx: Transaction, organization_id: str, session_id: str) -> None:
         """End a session.
@@ -247,7 +265,7 @@ def _challenge(organization_id: str, challenge_id: str) -> tuple[ColumnElement[b
 
 
 def _administrator(row: Row[Any]) -> Administrator:
-    return Administrator(row.id, row.name, row.password_hash is not None, row.created, row.password_hash)
+    return Administrator(row.id, row.name, row.role, row.password_hash is not None, row.created, row.password_hash)
 
 
 def _passkey(row: Row[Any]) -> Passkey:

@@ -20,6 +20,7 @@ from sealwright.storage.engine import Storage, Transaction
 from sealwright.storage.schema import new_id
 from sealwright.tlog.leaf import ORGANIZATION_CHAIN
 from sealwright.wire.encoding import b64u_decode, b64u_encode, sha256
+from sealwright.wire.roles import ADMINISTRATOR
 
 SESSION_LIFE: Final = timedelta(hours=12)
 SET_UP_LIFE: Final = timedelta(hours=1)
@@ -62,9 +63,9 @@ class AdministratorService:
         """
         try:
             with self._storage.transaction(organization_id) as tx:
-                self._use_link(tx, b64u_decode(token), self._clock.now())
-                self.log(tx, organization_id, "sign-in-link.use", {})
-                return self._open_session(tx, organization_id, None, SET_UP_LIFE)
+                role = self._use_link(tx, b64u_decode(token), self._clock.now())
+                self.log(tx, organization_id, "sign-in-link.use", {"role": role})
+                return self._open_session(tx, organization_id, None, role, SET_UP_LIFE)
         except (InputError, ConflictError) as error:
             raise AuthenticationError("This link was used or has expired.") from error
 
@@ -93,7 +94,7 @@ class AdministratorService:
         known = session.administrator
         with self._storage.transaction(organization_id) as tx:
             if known is None:
-                identifier = self.create(tx, organization_id, name, "password", encoded)
+                identifier = self.create(tx, organization_id, name, session.role, "password", encoded)
             else:
                 identifier = known.administrator_id
                 self._store.set_password_hash(tx, organization_id, identifier, encoded)
@@ -106,6 +107,7 @@ class AdministratorService:
         tx: Transaction,
         organization_id: str,
         name: str,
+        role: str,
         credential: str,
         password_hash: str | None = None,
         identifier: str = "",
@@ -119,9 +121,10 @@ class AdministratorService:
         name = check_name(name)
         if self._store.administrator_named(tx, organization_id, name) is not None:
             raise ConflictError("Another administrator has this name already.")
-        added = Administrator(identifier or new_id(), name, password_hash is not None, self._clock.now(), password_hash)
+        has_password, now = password_hash is not None, self._clock.now()
+        added = Administrator(identifier or new_id(), name, role, has_password, now, password_hash)
         self._store.add_administrator(tx, organization_id, added)
-        fields = {"administrator": added.administrator_id, "name": name, "credential": credential}
+        fields = {"administrator": added.administrator_id, "name": name, "role": role, "credential": credential}
         self.log(tx, organization_id, "administrator.create", fields)
         return added.administrator_id
 
@@ -131,7 +134,8 @@ class AdministratorService:
         """Put a session of an administrator, under a new token, in the place of all earlier ones."""
         self._store.end_other_sessions(tx, organization_id, administrator_id, session.session_id)
         self._store.end_session(tx, organization_id, session.session_id)
-        return self._open_session(tx, organization_id, administrator_id, SESSION_LIFE)
+        role = self._store.role_of(tx, organization_id, administrator_id)
+        return self._open_session(tx, organization_id, administrator_id, role, SESSION_LIFE)
 
     def sign_in(self, organization_id: str, name: str, password: str, source: str) -> NewSession:
         """Sign in with a password; every failure looks the same and takes the same time.
@@ -165,7 +169,8 @@ class AdministratorService:
         """Open the session of a sign-in, with its leaf, within the caller's transaction."""
         fields = {"administrator": administrator_id, "method": method}
         self.log(tx, organization_id, "administrator.sign-in", fields)
-        return self._open_session(tx, organization_id, administrator_id, SESSION_LIFE)
+        role = self._store.role_of(tx, organization_id, administrator_id)
+        return self._open_session(tx, organization_id, administrator_id, role, SESSION_LIFE)
 
     def sign_out(self, organization_id: str, session: ConsoleSession) -> None:
         """End a session; one that has ended already stays so."""
@@ -190,7 +195,7 @@ class AdministratorService:
 
         Raises:
             NotFoundError: If there is none of this identifier.
-            ConflictError: If it is the last one.
+            ConflictError: If it is the last one whose role is "administrator".
         """
         with self._storage.transaction(organization_id) as tx:
             # 1 The leaf first: it locks the organization's chain, so that two removals see each other.
@@ -200,7 +205,8 @@ class AdministratorService:
             fields = {"administrator": administrator_id, "name": known[administrator_id].name}
             self.log(tx, organization_id, "administrator.remove", {**fields, "by": by.administrator_id})
             # 2 Whoever is there now, seen with the lock.
-            if len(self._store.administrators(tx, organization_id)) < 2:
+            there = [each for each, _ in self._store.administrators(tx, organization_id) if each.role == ADMINISTRATOR]
+            if [each.administrator_id for each in there] == [administrator_id]:
                 raise ConflictError("The last administrator cannot be removed: set up another one first.")
             self._store.remove_administrator(tx, organization_id, administrator_id)
 
@@ -228,10 +234,10 @@ class AdministratorService:
         self._audit.append(tx, Act(organization_id, ORGANIZATION_CHAIN, kind, fields))
 
     def _open_session(
-        self, tx: Transaction, organization_id: str, administrator_id: str | None, life: timedelta
+        self, tx: Transaction, organization_id: str, administrator_id: str | None, role: str, life: timedelta
     ) -> NewSession:
         token, now = b64u_encode(secrets.token_bytes(TOKEN_BYTES)), self._clock.now()
-        self._store.add_session(tx, organization_id, administrator_id, _token_hash(token), now, now + life)
+        self._store.add_session(tx, organization_id, administrator_id, role, _token_hash(token), now, now + life)
         return NewSession(token, now + life)
 
     def _is_password(self, encoded: str, password: str) -> bool:

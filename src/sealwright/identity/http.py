@@ -9,6 +9,7 @@ from litestar.enums import MediaType
 
 from sealwright.errors import AuthenticationError, DecodingError, InputError
 from sealwright.identity.model import AuthenticatedDevice
+from sealwright.identity.permissions import PERSON, check_permission, is_permitted, permission_of
 from sealwright.identity.tokens import TokenService, signature_headers
 from sealwright.keystore.model import SignedRequestEvidence
 
@@ -40,14 +41,17 @@ def authenticate(
     Raises:
         AuthenticationError: If token, proof or signature is not right.
         NonceRequiredError: If the proof's nonce is not fresh.
-        PermissionDeniedError: If the device is locked.
+        PermissionDeniedError: If the device is locked, or the route needs a role that its owner has not.
         RateLimitedError: If the device makes too many requests.
     """
+    permission = permission_of(request.method, request.scope["path_template"])
     headers = request_headers(request)
     uri = str(request.url)
     asking = token_service.authenticate(
         headers, request.method, uri, body, state_changing=state_changing, locked=locked
     )
+    if not is_permitted(permission, (PERSON,)):  # roles are looked up where they matter only: releases are many
+        check_permission(permission, token_service.roles(asking))
     return replace(asking, source=request.client.host if request.client else "")
 
 

@@ -192,6 +192,7 @@ class Administrator:
     Attributes:
         administrator_id: 32 hex digits.
         name: Of `[a-z0-9._@-]`, unique.
+        role: One of `wire.roles`: what they may do there (`identity.permissions`).
         has_password: Whether a password signs in.
         created: Aware UTC.
         password_hash: Argon2id, encoded; None without a password.
@@ -199,6 +200,7 @@ class Administrator:
 
     administrator_id: str
     name: str
+    role: str
     has_password: bool
     created: datetime
     password_hash: str | None = field(default=None, repr=False)
@@ -233,11 +235,13 @@ class ConsoleSession:
         session_id: 32 hex digits.
         administrator: None while it only sets an administrator up.
         expires: Aware UTC.
+        role: Of the administrator, or of the one that it sets up.
     """
 
     session_id: str
     administrator: Administrator | None
     expires: datetime
+    role: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,9 @@ class PasskeyService:
         known = session.administrator
         with self._storage.transaction(organization_id) as tx:
             if known is None:
-                identifier = self._administrators.create(tx, organization_id, name, "passkey", identifier=handle.hex())
+                identifier = self._administrators.create(
+                    tx, organization_id, name, session.role, "passkey", identifier=handle.hex()
+                )
             else:
                 identifier = known.administrator_id
                 fields = {"administrator": identifier, "name": known.name}

@@ -36,6 +36,6 @@ class MembershipEnder(Protocol):
 class UseSignInLink(Protocol):
     """Uses a sign-in link up within the caller's transaction (`server.store.use_sign_in_link`)."""
 
-    def __call__(self, tx: Transaction, token: bytes, now: datetime) -> None:
-        """Mark the link used; ConflictError if there is none, it was used or has expired."""
+    def __call__(self, tx: Transaction, token: bytes, now: datetime) -> str:
+        """Mark the link used and return the role that it gives; ConflictError if there is none, it was used or has expired."""
         ...

@@ -279,6 +279,7 @@ administrator = Table(
     id_column("organization_id"),
     id_column("id"),
     Column("name", String(64), nullable=False),
+    Column("role", String(32), nullable=False),
     Column("password_hash", Text),
     Column("created", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("organization_id", "id"),
@@ -310,6 +311,7 @@ administrator_session = Table(
     id_column("organization_id"),
     id_column("id"),
     id_column("administrator_id", nullable=True),  # none while the session only sets an administrator up
+    Column("role", String(32), nullable=False),
     Column("token_sha256", String(64), nullable=False, unique=True),
     Column("created", UtcDateTime, nullable=False),
     Column("expires", UtcDateTime, nullable=False),

@@ -10,13 +10,16 @@ from sealwright.errors import AuthenticationError, PermissionDeniedError
 from sealwright.identity.device_store import DeviceStore
 from sealwright.identity.freshness import ReplayCache
 from sealwright.identity.model import TOKEN_LIFE, AuthenticatedDevice, Device
+from sealwright.identity.policy_store import VouchedRowStore
 from sealwright.identity.requests import RequestVerifier, claimed_key_sha256, required_idempotency_key
 from sealwright.identity.store import PeopleStore
+from sealwright.keystore.approvals import ROLE
 from sealwright.keystore.model import DeviceCredential, SignedRequestEvidence
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.wire.api import AccessToken
 from sealwright.wire.dpop import verify_proof
 from sealwright.wire.encoding import b64u_encode, sha256
+from sealwright.wire.roles import decode_roles
 
 TOKEN_BYTES = 32
 _REFUSED = "the access token is not valid here: renew it"
@@ -120,6 +123,12 @@ class TokenService:
         if credential.state != "active" and not locked:
             raise PermissionDeniedError("this device is locked: unlock it on another one, or ask your administrator")
         return _authenticated(device, mailbox.address, key)
+
+    def roles(self, asking: AuthenticatedDevice) -> tuple[str, ...]:
+        """Return the roles of a device's owner; the keystore checks the row again where keys are concerned."""
+        with self._storage.read(asking.organization_id) as tx:
+            row = VouchedRowStore().row(tx, asking.organization_id, ROLE, asking.owner_id)
+        return () if row is None else decode_roles(row.content)
 
 
 def signature_headers(headers: Mapping[str, str]) -> dict[str, str]:

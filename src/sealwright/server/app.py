@@ -6,11 +6,13 @@ from typing import Any, cast
 import msgspec
 import structlog
 from litestar import Litestar, Request, Response, get
+from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException
+from litestar.handlers import BaseRouteHandler
 from litestar.openapi import OpenAPIConfig
-from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Send
+from litestar.types import ASGIApp, ControllerRouterHandler, Guard, Receive, Send
 
 import sealwright
 from sealwright.console.http import Console, is_console_path, missing
@@ -21,6 +23,7 @@ from sealwright.errors import AuthenticationError, SealwrightError
 from sealwright.identity.access_routes import access_router
 from sealwright.identity.approval_routes import approval_router
 from sealwright.identity.http import NONCE_HEADER
+from sealwright.identity.permissions import ANYONE, HOST, check_permission, permission_of
 from sealwright.identity.routes import identity_router
 from sealwright.kms.routes import kms_router
 from sealwright.server import certificate_routes, health, log_routes, metrics, operator_routes, shared_routes
@@ -30,7 +33,9 @@ from sealwright.webui.render import Pages
 from sealwright.wire.problems import MEDIA_TYPE, Problem, error_from, problem_for
 from sealwright.wire.statement import SignedStatement
 
+AnyConnection = ASGIConnection[Any, Any, Any, Any]
 LOG = structlog.get_logger("sealwright.http")
+SCHEMA_PATH = "/schema"
 MAX_DEVICE_BODY = 1024 * 1024
 
 
@@ -61,7 +66,9 @@ def public_app(services: Services) -> metrics.Counting:
         console_router(console),
     ]
     dependencies = {"directory": services.directory, "lookup_quota": quota}
-    app = _application(services, handlers, dependencies, MAX_DEVICE_BODY, "Sealwright for devices", console)
+    app = _application(
+        services, handlers, dependencies, MAX_DEVICE_BODY, "Sealwright for devices", is_declared, console=console
+    )
     return metrics.Counting(_Beside(app, {LOOKUP_PATH: cast(ASGIApp, LookupFront(services.directory, quota))}))
 
 
@@ -107,7 +114,36 @@ def local_app(services: Services) -> Litestar:
         health.readyz,
         metrics.metrics,
     ]
-    return _application(services, handlers, {}, operator_routes.MAX_OPERATOR_BODY, "Sealwright for operators")
+    return _application(
+        services, handlers, {}, operator_routes.MAX_OPERATOR_BODY, "Sealwright for operators", is_for_host
+    )
+
+
+def is_declared(connection: AnyConnection, _: BaseRouteHandler) -> None:
+    """Let nothing through that is not in the table of routes; who asks is found out by the routes themselves.
+
+    Raises:
+        PermissionDeniedError: If the route is not declared.
+    """
+    _permission(connection)
+
+
+def is_for_host(connection: AnyConnection, _: BaseRouteHandler) -> None:
+    """Let through what whoever may open the Unix socket may do.
+
+    Raises:
+        PermissionDeniedError: If the route is not declared, or not for the host.
+    """
+    permission = _permission(connection)
+    if permission:
+        check_permission(permission, (ANYONE, HOST))
+
+
+def _permission(connection: AnyConnection) -> str:
+    template, method = connection.scope["path_template"], str(connection.scope.get("method", ""))
+    if method == "OPTIONS" or template == SCHEMA_PATH or template.startswith(f"{SCHEMA_PATH}/"):
+        return ""  # what the framework answers by itself: permitted methods, and the description of the interface
+    return permission_of(method, template)
 
 
 def _application(
@@ -116,6 +152,8 @@ def _application(
     dependencies: dict[str, object],
     max_body: int,
     title: str,
+    guard: Guard,
+    *,
     console: Console | None = None,
 ) -> Litestar:
     provided: dict[str, object] = {
@@ -130,13 +168,14 @@ def _application(
     }
     return Litestar(
         route_handlers=handlers,
+        guards=[guard],
         dependencies={name: Provide(_giver(value), sync_to_thread=False) for name, value in provided.items()},
         exception_handlers={
             SealwrightError: _Problems(services).for_error,
             HTTPException: _Problems(services, console).for_http,
             Exception: _Problems(services).for_bug,
         },
-        openapi_config=OpenAPIConfig(title=title, version=sealwright.__version__, path="/schema"),
+        openapi_config=OpenAPIConfig(title=title, version=sealwright.__version__, path=SCHEMA_PATH),
         request_max_body_size=max_body,
         state=State({"readiness": services.readiness}),
         logging_config=None,

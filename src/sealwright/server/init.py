@@ -40,6 +40,7 @@ from sealwright.server.wiring import build
 from sealwright.storage.engine import Storage, open_storage
 from sealwright.storage.schema import new_id
 from sealwright.wire.encoding import b64u_encode
+from sealwright.wire.roles import ADMINISTRATOR, encode_roles
 
 SERVICE_KEYS = ("release", "statement", "escrow")
 SIGN_IN_VALIDITY = timedelta(hours=24)
@@ -187,17 +188,23 @@ def make_passphrase() -> str:
     return "-".join("".join(secrets.choice(alphabet) for _ in range(6)) for _ in range(4))
 
 
-def make_sign_in_link(storage: Storage, settings: Settings, clock: Clock) -> tuple[str, datetime]:
-    """Make a one-time link to the console.
+def make_sign_in_link(
+    storage: Storage, settings: Settings, clock: Clock, role: str = ADMINISTRATOR
+) -> tuple[str, datetime]:
+    """Make a one-time link to the console for somebody who gets a role there.
 
     Returns:
         The link, and when it ends.
+
+    Raises:
+        InputError: If there is no such role.
     """
+    encode_roles((role,))
     token = secrets.token_bytes(32)
     expires = clock.now() + SIGN_IN_VALIDITY
     organization_id = settings.organization.organization_id
     with storage.transaction(organization_id) as tx:
-        store.add_sign_in_link(tx, organization_id, token, expires)
+        store.add_sign_in_link(tx, organization_id, token, expires, role)
     # the token stands behind '#', so that it reaches no server's log
     return f"{settings.server.endpoints[0]}/console/sign-in#{b64u_encode(token)}", expires
 

@@ -9,7 +9,7 @@ from litestar.params import RawBody
 from sealwright.errors import NotFoundError
 from sealwright.identity.http import decode_request
 from sealwright.identity.model import Mailbox
-from sealwright.kms.importing import ADMINISTRATOR
+from sealwright.kms import importing
 from sealwright.pkix.requests import check_certification_request
 from sealwright.server.init import make_sign_in_link
 from sealwright.server.state import read_status
@@ -37,9 +37,11 @@ from sealwright.wire.operator import (
     SharedMailboxRequest,
     SharedMailboxRows,
     SignInLink,
+    SignInLinkRequest,
     TlsCertificate,
     TlsCertificateRequest,
 )
+from sealwright.wire.roles import ADMINISTRATOR
 
 MAX_OPERATOR_BODY = 16 * 1024 * 1024
 """A staff list of 10,000 rows stays below."""
@@ -120,7 +122,7 @@ class OperatorController(Controller):
         """Take keys of another system into a mailbox's history."""
         wanted = _decode(body, MailboxKeysImport)
         outcomes = services.keys.importer.import_keys(
-            services.organization_id, wanted.mailbox_id, wanted.keys, ADMINISTRATOR, "operator"
+            services.organization_id, wanted.mailbox_id, wanted.keys, importing.ADMINISTRATOR, "operator"
         )
         return ImportAnswer(outcomes=outcomes)
 
@@ -198,9 +200,10 @@ class OperatorController(Controller):
         return InvitationAnswer(invitation=services.statements.invitation())
 
     @post("/sign-in-links", sync_to_thread=True, status_code=200)
-    def sign_in_link(self, services: NamedDependency[Services]) -> SignInLink:
+    def sign_in_link(self, body: RawBody, services: NamedDependency[Services]) -> SignInLink:
         """Make a one-time link to the console."""
-        url, expires = make_sign_in_link(services.storage, services.settings, services.clock)
+        role = _decode(body, SignInLinkRequest).role if body else ADMINISTRATOR
+        url, expires = make_sign_in_link(services.storage, services.settings, services.clock, role)
         return SignInLink(url=url, expires=expires)
 
     @post("/tls-certificates", sync_to_thread=True, status_code=200)

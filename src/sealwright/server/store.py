@@ -10,6 +10,7 @@ from sealwright.server.tables import domain_statement, service_key, sign_in_link
 from sealwright.storage.engine import Transaction
 from sealwright.storage.schema import new_id
 from sealwright.wire.encoding import sha256
+from sealwright.wire.roles import ADMINISTRATOR
 from sealwright.wire.statement import SignedStatement
 
 
@@ -97,17 +98,24 @@ def add_statement(
     )
 
 
-def add_sign_in_link(tx: Transaction, organization_id: str, token: bytes, expires: datetime) -> None:
-    """Store the hash of a sign-in link's token."""
+def add_sign_in_link(
+    tx: Transaction, organization_id: str, token: bytes, expires: datetime, role: str = ADMINISTRATOR
+) -> None:
+    """Store the hash of a sign-in link's token, and the role of whoever uses it."""
     tx.execute(
         insert(sign_in_link).values(
-            organization_id=organization_id, id=new_id(), token_sha256=sha256(token).hex(), expires=expires, used=None
+            organization_id=organization_id,
+            id=new_id(),
+            token_sha256=sha256(token).hex(),
+            role=role,
+            expires=expires,
+            used=None,
         )
     )
 
 
-def use_sign_in_link(tx: Transaction, token: bytes, now: datetime) -> None:
-    """Use a sign-in link up.
+def use_sign_in_link(tx: Transaction, token: bytes, now: datetime) -> str:
+    """Use a sign-in link up; return the role that it gives.
 
     Raises:
         ConflictError: If there is none, it has expired or was used.
@@ -117,3 +125,4 @@ def use_sign_in_link(tx: Transaction, token: bytes, now: datetime) -> None:
     tx.change_one(
         update(table).where(unused).values(used=now), "the sign-in link was used or has expired: make another"
     )
+    return str(tx.fetch_value(select(table.c.role).where(table.c.token_sha256 == sha256(token).hex())))

@@ -47,6 +47,7 @@ sign_in_link = Table(
     id_column("organization_id"),
     id_column("id"),
     Column("token_sha256", String(64), nullable=False, unique=True),
+    Column("role", String(32), nullable=False),
     Column("expires", UtcDateTime, nullable=False),
     Column("used", UtcDateTime, nullable=True),
     PrimaryKeyConstraint("organization_id", "id"),

@@ -193,8 +193,14 @@ class InvitationAnswer(Answer, frozen=True, kw_only=True):
     invitation: Invitation
 
 
+class SignInLinkRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /local/sign-in-links: for somebody with a role of `wire.roles`; an administrator without a body."""
+
+    role: str = "administrator"
+
+
 class SignInLink(Answer, frozen=True, kw_only=True):
-    """POST /local/sign-in-links: a one-time link to the console for the first administrator, valid for 24 hours."""
+    """POST /local/sign-in-links: a one-time link to the console, valid for 24 hours."""
 
     url: str
     expires: AwareDatetime

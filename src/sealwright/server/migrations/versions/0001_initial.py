@@ -108,6 +108,7 @@ def upgrade() -> None:
         sa.Column("organization_id", sa.String(length=32), nullable=False),
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("token_sha256", sa.String(length=64), nullable=False),
+        sa.Column("role", sa.String(length=32), nullable=False),
         sa.Column("expires", UtcDateTime(), nullable=False),
         sa.Column("used", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_sign_in_link")),
@@ -564,6 +565,7 @@ def upgrade() -> None:
         sa.Column("organization_id", sa.String(length=32), nullable=False),
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("role", sa.String(length=32), nullable=False),
         sa.Column("password_hash", sa.Text(), nullable=True),
         sa.Column("created", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -616,6 +618,7 @@ def upgrade() -> None:
         sa.Column("organization_id", sa.String(length=32), nullable=False),
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("administrator_id", sa.String(length=32), nullable=True),
+        sa.Column("role", sa.String(length=32), nullable=False),
         sa.Column("token_sha256", sa.String(length=64), nullable=False),
         sa.Column("created", UtcDateTime(), nullable=False),
         sa.Column("expires", UtcDateTime(), nullable=False),
