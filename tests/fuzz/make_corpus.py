@@ -21,13 +21,18 @@ from unit.cms.test_timestamp import TOKENS, WANTED
 from unit.smime.test_tnef import tnef
 
 from sealwright.asn1.writer import tlv
-from sealwright.cms import compressed, signed
+from sealwright.cms import compressed, schema, signed
+from sealwright.cms.recipient_encoding import encode_recipient_info
+from sealwright.cms.recipients import wrapped_keys
 from sealwright.cms.signers import PrivateKeySigner
+from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
 from sealwright.keystore.shares import EmergencyShare, encode_share
 from sealwright.smime import capabilities
 from sealwright.tlog.checkpoint import Checkpoint
 from sealwright.tlog.leaf import LeafRecord
 from sealwright.wire import dpop, escrow, manifest, signed_request, statement
+from sealwright.wire.factors import NewPassword
+from sealwright.wire.roles import encode_roles
 
 VECTORS = CORPUS.parents[1] / "vectors"
 ALICE_KEY = load_der_private_key((VECTORS / "rfc9216" / "04_PRIVATE_KEY.der").read_bytes(), None)
@@ -171,6 +176,15 @@ def _write_wire() -> None:
     lines = "".join(f"{name}: {value}\n" for name, value in fields.items())
     write("wire-signed-request", post=f"POST {uri}\n{lines}\n".encode() + body)
     write("wire-hpke-key", zeros=bytes(1216))
+    for name in ("rsa2048", "p256", "mlkem768"):
+        message = (VECTORS / "openssl-3.6.5" / f"openssl365-{name}-aes256.der").read_bytes()
+        (wrapped, *_) = wrapped_keys(schema.load_content(message).recipient_infos.as_list())
+        write("cms-recipient-info", **{name: encode_recipient_info(wrapped)})
+    write("wire-new-password", first=NewPassword(bytes(32), b"", "ABCDEFGHJKLMNPQRSTUV").encode())
+    write("wire-roles", two=encode_roles(("auditor", "security-officer")), none=encode_roles(()))
+    rules = ReleaseRules(level=3, networks=("192.0.2.0/24", "2001:db8::/32"), hours=("mon-fri 07:00-19:00 UTC",))
+    write("keystore-release-rules", usual=ReleaseRules().encode(), strict=rules.encode())
+    write("keystore-release-mailbox", usual=MailboxRelease().encode(), group=MailboxRelease("a" * 32, True).encode())
     write("keystore-share", share=encode_share(EmergencyShare(b"set1", 2, 1, bytes(32))).encode())
 
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from sealwright.asn1 import ber, der
 from sealwright.client import inspection, key_files, mail_challenge
-from sealwright.cms import compressed, enveloped, schema, signed, timestamp, unsigned_attributes
+from sealwright.cms import compressed, enveloped, recipient_encoding, schema, signed, timestamp, unsigned_attributes
 from sealwright.cms.decryptors import PasswordDecryptor, PrivateKeyDecryptor, SymmetricKeyDecryptor
 from sealwright.cms.encrypted_stream import decrypt_stream
 from sealwright.cms.signed_stream import examine_stream
@@ -31,9 +31,10 @@ from sealwright.errors import (
     DecodingError,
     InputError,
     MailHeldError,
+    PermissionDeniedError,
     VerificationError,
 )
-from sealwright.keystore import shares
+from sealwright.keystore import release_rules, shares
 from sealwright.pkix import names, ocsp, private_keys, requests
 from sealwright.pkix.extensions import UNDECODABLE
 from sealwright.pkix.path import validate_path
@@ -44,7 +45,7 @@ from sealwright.smime.originators import originators
 from sealwright.smime.trust import Trust
 from sealwright.smime.verdict import judge_message
 from sealwright.tlog import checkpoint, leaf, tree
-from sealwright.wire import dpop, encoding, escrow, hpke, manifest, signed_request, statement
+from sealwright.wire import dpop, encoding, escrow, factors, hpke, manifest, roles, signed_request, statement
 
 CORPUS = Path(__file__).with_name("corpus")
 VECTORS = Path(__file__).resolve().parents[1] / "vectors"
@@ -307,6 +308,14 @@ def _hpke(data: bytes) -> None:
     hpke.check_hpke_public_key(data)
 
 
+def _release_rules(data: bytes) -> None:
+    """Decode rules, check them and ask them, which parses networks and hours."""
+    decoded = release_rules.ReleaseRules.decode(data)
+    decoded.check()
+    with contextlib.suppress(PermissionDeniedError):
+        release_rules.MailboxRules((decoded,)).check(4, NOW, "192.0.2.1")
+
+
 TARGETS = {
     "asn1-ber": Target(_ber, seeds=("openssl-3.6.5/*.der", "rfc9216/*.der")),
     "asn1-der": Target(_der, seeds=("openssl-3.6.5/*.der", "rfc9216/*.der")),
@@ -320,6 +329,9 @@ TARGETS = {
     "cms-examine-detached": Target(_examine_detached, seeds=("openssl-3.6.5/*sign*.der",)),
     "cms-unsigned-attributes": Target(_add_unsigned, (InputError,), seeds=("openssl-3.6.5/*sign*.der",)),
     "cms-certificates-only": Target(signed.read_certificates_only),
+    "cms-recipient-info": Target(
+        lambda data: recipient_encoding.encode_recipient_info(recipient_encoding.decode_recipient_info(data, 32))
+    ),
     "cms-compressed": Target(compressed.decompress),
     "cms-timestamp-response": Target(timestamp.parse_timestamp_response),
     "cms-tst-info": Target(timestamp.parse_tst_info),
@@ -366,5 +378,9 @@ TARGETS = {
     "wire-dpop-jwt": Target(_jwt, (AuthenticationError,)),
     "wire-signed-request": Target(_request, (AuthenticationError,)),
     "wire-hpke-key": Target(_hpke, (InputError,)),
+    "wire-roles": Target(roles.decode_roles),
+    "wire-new-password": Target(factors.NewPassword.decode, (InputError,)),
+    "keystore-release-rules": Target(_release_rules, (InputError,)),
+    "keystore-release-mailbox": Target(release_rules.MailboxRelease.decode, (InputError,)),
     "keystore-share": Target(lambda data: shares.decode_share(data.decode("utf-8", "replace")), (InputError,)),
 }

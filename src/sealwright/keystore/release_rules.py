@@ -10,7 +10,7 @@ import zoneinfo
 from dataclasses import dataclass
 from datetime import datetime
 
-from sealwright.errors import ApprovalsMissingError, InputError, PermissionDeniedError
+from sealwright.errors import ApprovalsMissingError, DecodingError, InputError, PermissionDeniedError
 from sealwright.wire.encoding import decode_fields, encode_fields
 
 LEVELS = (1, 2, 3, 4)
@@ -87,15 +87,21 @@ class ReleaseRules:
         Raises:
             DecodingError: If it is something else.
         """
-        level, export_key, delivery, networks, max_devices, hours = decode_fields(_PURPOSE, 1, encoded)
-        return cls(
-            level=int(level),
-            export_key=export_key == b"\x01",
-            delivery=delivery.decode("ascii"),
-            networks=tuple(text.decode("ascii") for text in decode_fields("networks", 1, networks)),
-            max_devices=int(max_devices),
-            hours=tuple(text.decode("ascii") for text in decode_fields("hours", 1, hours)),
-        )
+        try:
+            level, export_key, delivery, networks, max_devices, hours = decode_fields(_PURPOSE, 1, encoded)
+            decoded = cls(
+                level=int(level),
+                export_key=export_key == b"\x01",
+                delivery=delivery.decode("ascii"),
+                networks=tuple(text.decode("ascii") for text in decode_fields("networks", 1, networks)),
+                max_devices=int(max_devices),
+                hours=tuple(text.decode("ascii") for text in decode_fields("hours", 1, hours)),
+            )
+        except ValueError as error:
+            raise DecodingError("not a release policy") from error
+        if decoded.encode() != encoded:
+            raise DecodingError("not a release policy in its one encoding")
+        return decoded
 
     def is_weaker_than(self, old: "ReleaseRules") -> bool:
         """Return whether these rules let anything through that `old` did not; if in doubt, they do.
@@ -134,8 +140,14 @@ class MailboxRelease:
         Raises:
             DecodingError: If it is something else.
         """
-        group_id, frozen = decode_fields(_MAILBOX_PURPOSE, 1, encoded)
-        return cls(group_id.decode("ascii"), frozen != b"\x00")
+        try:
+            group_id, frozen = decode_fields(_MAILBOX_PURPOSE, 1, encoded)
+            decoded = cls(group_id.decode("ascii"), frozen == b"\x01")
+        except ValueError as error:
+            raise DecodingError("not what holds for a mailbox") from error
+        if decoded.encode() != encoded:
+            raise DecodingError("not what holds for a mailbox in its one encoding")
+        return decoded
 
     def is_weaker_than(self, old: "MailboxRelease") -> bool:
         """Return whether a mailbox that was in a group leaves it, or is not frozen any more."""
