@@ -21,7 +21,8 @@ from sealwright.cms.decryptors import KeyDecryptor, PrivateKeyDecryptor
 from sealwright.cms.identifiers import RecipientIdentifier
 from sealwright.cms.signed_data import load_signed_data
 from sealwright.cms.signers import PrivateKeySigner
-from sealwright.smime.compose import protect
+from sealwright.smime.algorithm_choice import Algorithms
+from sealwright.smime.compose import Protection, protect
 from sealwright.smime.trust import Trust
 from sealwright.smime.verdict import Verdict, judge_message
 
@@ -61,10 +62,11 @@ class Conversation:
         """Decrypt and verify what `seal` made."""
         return signed.verify(enveloped.decrypt(sealed, self._find_keys).content, None).content
 
-    def protect(self, mail: bytes) -> bytes:
-        """Sign and encrypt a mail with the product."""
+    def protect(self, mail: bytes, *, binary_inside: bool = False) -> bytes:
+        """Sign and encrypt a mail with the product, for any reader or for those who want no base64 inside."""
         recipients = (self.bob.certificate, self.alice.certificate)
-        return protect(mail, self._signer, recipients, signing_time=datetime.now(UTC))
+        protection = Protection(algorithms=Algorithms(binary_inside=binary_inside))
+        return protect(mail, self._signer, recipients, signing_time=datetime.now(UTC), protection=protection)
 
     def open(self, protected: bytes) -> Verdict:
         """Decrypt, verify and judge a mail; no root is trusted, so no path is looked for. What does not hold is no figure."""

@@ -11,7 +11,9 @@ def measure(effort: Effort) -> list[Row]:
     """Sign and encrypt, decrypt and verify."""
     people, mail = Conversation(), mail_of(effort.large_bytes)
     protected = people.protect(mail)
-    primitives = Primitives(people, mail, opaque_entity("signed-data", people.sign(mail)))
+    binary, signature = people.protect(mail, binary_inside=True), people.sign(mail)
+    primitives = Primitives(people, mail, opaque_entity("signed-data", signature))
+    fewer = Primitives(people, mail, opaque_entity("signed-data", signature, is_binary=True))
     size, mebibytes = f"{effort.large_bytes // MIB} MiB mail", effort.large_bytes / MIB
     write, read = f"{size}: sign and encrypt", f"{size}: decrypt and verify"
     rows = (
@@ -19,6 +21,8 @@ def measure(effort: Effort) -> list[Row]:
         (write, lambda: people.protect(mail), _BASE64, primitives.write_base64),
         (read, lambda: people.open(protected), _BARE, primitives.read),
         (read, lambda: people.open(protected), _BASE64, primitives.read_base64),
+        (f"{write}, binary inside", lambda: people.protect(mail, binary_inside=True), _BARE, fewer.write),
+        (f"{read}, binary inside", lambda: people.open(binary), _BARE, fewer.read),
     )
     return [
         compare(what, subject, reference, bare, effort, work=mebibytes, unit="MiB/s")

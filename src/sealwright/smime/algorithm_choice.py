@@ -60,11 +60,13 @@ class Algorithms:
         cipher: For the content.
         key_transport: For RSA recipients.
         derive_key: Derive the content-encryption key with HKDF (RFC 9709).
+        binary_inside: What is signed lies inside the encryption as it is, without base64 (RFC 8551 section 3.1.2).
     """
 
     cipher: ContentCipher = "aes-256-cbc"
     key_transport: KeyTransport = "rsa-pkcs1-v1.5"
     derive_key: bool = False
+    binary_inside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def choose(recipients: Sequence[Recipient]) -> Algorithms:
         cipher="aes-256-gcm" if _all_read("aes-256-gcm", readable) else "aes-256-cbc",
         key_transport="rsa-oaep-sha256" if _all_read("rsa-oaep-sha256", by_transport) else "rsa-pkcs1-v1.5",
         derive_key=_all_read("cek-hkdf-sha256", readable),
+        binary_inside=_all_read("prefer-binary-inside", readable),
     )
 
 

@@ -30,6 +30,7 @@ _NAMES = {
     **{oid: f"aes-{size * 8}-gcm" for oid, size in algorithms.GCM_KEY_BYTES.items()},
     algorithms.CHACHA20_POLY1305: "chacha20-poly1305",
     algorithms.CEK_HKDF_SHA256: "cek-hkdf-sha256",
+    algorithms.PREFER_BINARY_INSIDE: "prefer-binary-inside",
     algorithms.DES_EDE3_CBC: "des-ede3-cbc",
     algorithms.RC2_CBC: "rc2-cbc",
     algorithms.RSA_ENCRYPTION: "rsa-pkcs1-v1.5",
@@ -49,7 +50,7 @@ _AES256_WRAP = schema.algorithm_der(schema.algorithm(algorithms.AES256_WRAP))
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """One algorithm that can be read.
+    """One algorithm that can be read, or another thing that a program can do.
 
     Attributes:
         oid: Dotted.
@@ -144,9 +145,10 @@ def announced(decryption_keys: Sequence[PublicKeyTypes] = ()) -> Capabilities:
     """Return what this program announces for a mailbox with these keys, the preferred first.
 
     Ciphers come first, in the order of RFC 8551 section 2.7.1: authenticated ones before AES-CBC. Then what holders of each
-    kind of key can read. RFC 9709: that the key may be derived keeps an attacker from making AES-CBC out of AES-GCM.
+    kind of key can read. RFC 9709: that the key may be derived keeps an attacker from making AES-CBC out of AES-GCM. RFC 8551
+    section 3.1.2: that what lies inside an encryption need not be base64 makes a message a quarter smaller.
     """
-    names = [*ANNOUNCED_CIPHERS, "cek-hkdf-sha256"]
+    names = [*ANNOUNCED_CIPHERS, "cek-hkdf-sha256", "prefer-binary-inside"]
     for key in decryption_keys:
         names.extend(_KEY_NAMES.get(next((kind for kind in _KEY_NAMES if isinstance(key, kind)), object), ()))
     return named(*dict.fromkeys(names))

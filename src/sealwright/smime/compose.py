@@ -116,7 +116,8 @@ def protect(
         structural, body = add_legacy_display(structural, body, hidden)
     content = payload_header(inside, outside, structural, "cipher") + body
     if signer is not None:
-        content = _signed(content, signer, signing_time, protection, opaque=True)
+        is_binary = protection.algorithms.binary_inside
+        content = _signed(content, signer, signing_time, protection, opaque=True, is_binary=is_binary)
     outer = _header([*trace, *outside])
     if not protection.triple_wrap or signer is None:
         return _encrypted(content, recipients, protection.algorithms, before=outer)
@@ -207,15 +208,16 @@ def _signed(
     protection: Protection,
     *,
     opaque: bool,
+    is_binary: bool = False,
     before: bytes = b"",
 ) -> bytes:
-    """Return an entity with its signature, after the fields of a message."""
+    """Return an entity with its signature, after the fields of a message; binary only where it is encrypted next."""
     opaque = opaque or not is_7bit(payload)
     signature = signed.sign(
         payload, [signer], detached=not opaque, signing_time=signing_time, capabilities=protection.capabilities
     )
     if opaque:
-        return opaque_entity("signed-data", signature, before=before)
+        return opaque_entity("signed-data", signature, before=before, is_binary=is_binary)
     return before + signed_entity(payload, signature, signer.algorithm.micalg)
 
 

@@ -19,7 +19,7 @@ from sealwright.smime.header_protection import without_parameter
 from sealwright.smime.legacy_display import remove_legacy_display
 from sealwright.smime.originators import compared
 from sealwright.smime.reply import Reply, fields_hidden_by_author, least_policy, subject_text
-from sealwright.smime.transfer import crlf
+from sealwright.smime.transfer import canonical, crlf
 from sealwright.smime.verdict import Verdict
 
 _FORWARDED = re.compile(r"(?:fwd?|wg|tr)\s*:", re.IGNORECASE)
@@ -117,7 +117,9 @@ def _opened(verdict: Verdict, entity: bytes) -> bytes:
     own, body = split_entity(inside)
     structural = [each for each in own if each.name.lower().startswith("content-")]
     header = [each for each in verdict.headers.shown if not each.is_called(*TRACE_FIELDS, *BLIND_FIELDS)]
-    if not keeps and verdict.headers.protected:
+    if keeps:  # a signature that was binary inside the encryption
+        structural, body = canonical(structural, body)
+    elif verdict.headers.protected:
         structural, body = remove_legacy_display(structural, crlf(body))
     plain = [
         Field(each.name, without_parameter(each.value, "hp")) if each.is_called("content-type") else each

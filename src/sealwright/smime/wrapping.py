@@ -16,21 +16,23 @@ _FILE_NAMES: dict[SmimeType, str] = {
 """RFC 8551 section 3.2.1: programs that lose the type go by the name, which is at most eight letters and three."""
 
 
-def opaque_entity(smime_type: SmimeType, content_info: bytes, *, before: bytes = b"") -> bytes:
+def opaque_entity(smime_type: SmimeType, content_info: bytes, *, before: bytes = b"", is_binary: bool = False) -> bytes:
     """Return an application/pkcs7-mime entity around DER (RFC 8551 section 3.2).
 
     Args:
         smime_type: What the DER holds.
         content_info: DER.
         before: Fields of a message, which stand first; they are written at once, because the rest may be large.
+        is_binary: Write the DER as it is and not as base64: no mail server may see the entity then.
     """
     name = _FILE_NAMES[smime_type]
     header = (
         f'Content-Type: application/pkcs7-mime; smime-type={smime_type};\r\n name="{name}"\r\n'
-        "Content-Transfer-Encoding: base64\r\n"
+        f"Content-Transfer-Encoding: {'binary' if is_binary else 'base64'}\r\n"
         f'Content-Disposition: attachment; filename="{name}"\r\n\r\n'
     )
-    return b"".join((before, header.encode(), *base64_blocks(content_info)))
+    body = (content_info,) if is_binary else base64_blocks(content_info)
+    return b"".join((before, header.encode(), *body))
 
 
 def signed_entity(payload: bytes, content_info: bytes, micalg: str) -> bytes:

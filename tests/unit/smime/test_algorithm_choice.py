@@ -32,6 +32,7 @@ OLD = capabilities.named("aes-256-cbc", "aes-128-cbc", "des-ede3-cbc")
 WEAK = capabilities.named("des-ede3-cbc", "rc2-cbc")
 GCM = capabilities.named("aes-256-gcm", "aes-256-cbc")
 DERIVING = capabilities.named("aes-256-gcm", "cek-hkdf-sha256")
+BINARY = capabilities.named("aes-256-cbc", "prefer-binary-inside")
 CBC_V15 = Algorithms("aes-256-cbc", "rsa-pkcs1-v1.5", derive_key=False)
 
 CHOICES = {
@@ -40,7 +41,12 @@ CHOICES = {
     "a program that only knows 3DES still gets nothing weaker than AES": ([(RSA, WEAK)], CBC_V15),
     "a program that lists nothing we know": ([(RSA, capabilities.Capabilities())], CBC_V15),
     "one reads GCM": ([(RSA, GCM)], Algorithms("aes-256-gcm")),
-    "our own program": ([(RSA, SEALWRIGHT)], Algorithms("aes-256-gcm", "rsa-oaep-sha256", derive_key=True)),
+    "our own program": (
+        [(RSA, SEALWRIGHT)],
+        Algorithms("aes-256-gcm", "rsa-oaep-sha256", derive_key=True, binary_inside=True),
+    ),
+    "binary inside, and no better cipher": ([(RSA, BINARY), (RSA, BINARY)], Algorithms(binary_inside=True)),
+    "binary inside only where everybody announces it": ([(RSA, BINARY), (RSA, OLD)], CBC_V15),
     "everybody reads GCM, one reads no OAEP": ([(RSA, SEALWRIGHT), (RSA, GCM)], Algorithms("aes-256-gcm")),
     "one of two is unknown": ([(RSA, SEALWRIGHT), (RSA, None)], CBC_V15),
     "RFC 9709 only where everybody announces it": ([(RSA, DERIVING), (RSA, GCM)], Algorithms("aes-256-gcm")),

@@ -203,13 +203,13 @@ def parts(draw, depth=0):
 
 
 @settings(deadline=None, max_examples=150)
-@given(parts(), st.sampled_from(["signed", "opaque", "encrypted", "gcm", "triple"]))
+@given(parts(), st.sampled_from(["signed", "opaque", "encrypted", "gcm", "triple", "binary"]))
 def test_any_message_is_the_same_afterwards(part, form):
     message = HEAD + b"MIME-Version: 1.0\n" + part
     protection = Protection(
         opaque=form == "opaque",
         triple_wrap=form == "triple",
-        algorithms=Algorithms("aes-256-gcm") if form == "gcm" else Algorithms(),
+        algorithms=Algorithms("aes-256-gcm") if form == "gcm" else Algorithms(binary_inside=form == "binary"),
     )
     recipients = [] if form in ("signed", "opaque") else [BOB]
     sent = protect(message, ALICE, recipients, signing_time=NOW, protection=protection)

@@ -9,6 +9,7 @@ from support.smime_layers import TEXT, encrypted, mixed, signed_clear, signed_op
 
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import InputError, MailHeldError
+from sealwright.smime.algorithm_choice import Algorithms
 from sealwright.smime.compose import Protection, protect
 from sealwright.smime.forward import ForwardedTo, write_forward
 from sealwright.smime.header_protection import POLICIES, hcp_baseline
@@ -53,8 +54,9 @@ def got_by_carol(wire):
 
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES.keys())
 @pytest.mark.parametrize("legacy_display", [False, True])
-def test_the_author_is_still_certain_and_nothing_is_seen_outside(policy, legacy_display):
-    written = forward(sent(policy, legacy_display=legacy_display))
+@pytest.mark.parametrize("binary_inside", [False, True])
+def test_the_author_is_still_certain_and_nothing_is_seen_outside(policy, legacy_display, binary_inside):
+    written = forward(sent(policy, legacy_display=legacy_display, algorithms=Algorithms(binary_inside=binary_inside)))
     assert written.must_encrypt
     wire = on_the_wire(written)
     for secret in (b"merger", b"secret", b"sell", b"Adams", b"alice@"):

@@ -14,7 +14,8 @@ from support.opened import open_message
 
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.errors import DecodingError, DecryptionError, InputError
-from sealwright.smime.compose import protect
+from sealwright.smime.algorithm_choice import Algorithms
+from sealwright.smime.compose import Protection, protect
 
 ALICE_KEY, BOB_KEY = ec_key(), rsa_key()
 ALICE, BOB = self_signed(ALICE_KEY, "alice"), self_signed(BOB_KEY, "bob")
@@ -44,8 +45,10 @@ def test_an_encrypted_message_hides_everything_but_the_route():
     assert b"\n" not in sent.replace(b"\r\n", b"")
 
 
-def test_the_reader_gets_the_message_back_with_its_protection():
-    opened = open_message(protect(MESSAGE, SIGNER, [BOB], signing_time=NOW), find)
+@pytest.mark.parametrize("binary_inside", [False, True])
+def test_the_reader_gets_the_message_back_with_its_protection(binary_inside):
+    protection = Protection(algorithms=Algorithms(binary_inside=binary_inside))
+    opened = open_message(protect(MESSAGE, SIGNER, [BOB], signing_time=NOW, protection=protection), find)
     assert (opened.encrypted, opened.authenticated_encryption, opened.headers_protected) == (True, False, True)
     assert opened.verified is not None
     assert opened.verified == [ALICE]
@@ -56,6 +59,20 @@ def test_the_reader_gets_the_message_back_with_its_protection():
     assert [(item.file_name, item.content.strip()) for item in opened.attachments] == [("staff.csv", b"a,b")]
     assert b"HP-Outer: Subject: [...]" in opened.entity
     assert b"carol" not in opened.entity
+
+
+def test_what_is_binary_inside_is_ascii_outside_and_a_quarter_smaller():
+    """RFC 8551 section 3.1.2."""
+    message = MESSAGE + b"x,y\n" * 5000
+    plain, binary = (
+        protect(
+            message, SIGNER, [BOB], signing_time=NOW, protection=Protection(algorithms=Algorithms(binary_inside=inside))
+        )
+        for inside in (False, True)
+    )
+    assert binary.isascii()
+    assert b"Transfer-Encoding: binary" not in binary
+    assert len(binary) < len(plain) * 0.8
 
 
 def test_a_signed_message_keeps_its_subject_and_says_so():
