@@ -34,7 +34,12 @@ def storage(cluster):
 
 
 def add(tx, organization_id):
-    values = {"organization_id": organization_id, "id": new_id(), "token_sha256": secrets.token_hex(32)}
+    values = {
+        "organization_id": organization_id,
+        "id": new_id(),
+        "token_sha256": secrets.token_hex(32),
+        "role": "auditor",
+    }
     tx.execute(insert(sign_in_link).values(**values, expires=datetime(2026, 11, 24, tzinfo=UTC)))
 
 

@@ -44,7 +44,7 @@ from sealwright.smime import capabilities, entities, fields, parts, reply, tnef
 from sealwright.smime.originators import originators
 from sealwright.smime.trust import Trust
 from sealwright.smime.verdict import judge_message
-from sealwright.tlog import checkpoint, leaf, tree
+from sealwright.tlog import checkpoint, leaf, note, tree
 from sealwright.wire import dpop, encoding, escrow, factors, hpke, manifest, roles, signed_request, statement
 
 CORPUS = Path(__file__).with_name("corpus")
@@ -225,7 +225,7 @@ def _note(data: bytes) -> None:
     """Take a note as it is, and then a text that is signed here, so that what is behind a good signature is parsed."""
     text = data.decode("utf-8", "replace")
     origin = text.partition("\n")[0]
-    signature = base64.b64encode(checkpoint.key_id(origin, ISSUER_KEY) + ISSUER.sign((text + "\n").encode()))
+    signature = base64.b64encode(note.key_id(origin, ISSUER_KEY) + ISSUER.sign((text + "\n").encode()))
     try:
         checkpoint.open_note(f"{text}\n\n— {origin} {signature.decode()}\n", origin, ISSUER_KEY)
     finally:

@@ -22,7 +22,8 @@ from sealwright.storage.engine import Storage, Transaction
 from sealwright.storage.schema import new_id
 from sealwright.tlog.checkpoint import Checkpoint
 from sealwright.tlog.leaf import MAX_RECORD_BYTES, SALT_BYTES, LeafRecord, commit
-from sealwright.tlog.tiles import TILE_WIDTH
+from sealwright.tlog.map import map_key, prove_key
+from sealwright.tlog.tiles import TILE_HEIGHT, TILE_WIDTH
 from sealwright.tlog.tree import EMPTY_ROOT, HASH_BYTES, consistency_proof, inclusion_proof, leaf_hash
 
 __all__ = ["Act", "AuditLog", "ChainView", "IncludedLeaf", "LeafSalt", "LoggedRecord", "PendingLeaf"]
@@ -72,6 +73,7 @@ class AuditLog:
             "organization_id": organization_id,
             "origin": origin,
             "size": 0,
+            "signed_size": 0,
             "checkpoint": self._sequencer.sign(origin, log_key, Checkpoint(origin, 0, EMPTY_ROOT)),
             "lease_holder": "",
             "lease_expires": self._clock.now(),
@@ -124,7 +126,7 @@ class AuditLog:
         """Number the pending leaves of an organization now, up to one batch, and sign the new checkpoint.
 
         Returns:
-            How many leaves were numbered; 0 also where another process does it.
+            How many leaves the new checkpoint added; 0 also where another process does it.
 
         Raises:
             LogVerificationError: If the database's log is not a continuation of what this node signed.
@@ -163,13 +165,15 @@ class AuditLog:
         if not self._sequencer.is_running:
             self.sequence(organization_id)
         with self._storage.read(organization_id) as tx:
-            number, head = store.included_head(tx, organization_id, chain_id)
-            leaves = store.chain_leaves(tx, organization_id, chain_id, after, min(limit, MAX_CHAIN))
             state = store.get_state(tx, organization_id)
+            size = state.signed_size
+            number, head = store.included_head(tx, organization_id, chain_id, size)
+            leaves = store.chain_leaves(tx, organization_id, chain_id, after, size, min(limit, MAX_CHAIN))
             read = store.hash_reader(tx, organization_id)
-            proofs = [inclusion_proof(leaf.leaf_index, state.size, read) for leaf in leaves]
+            proofs = [inclusion_proof(leaf.leaf_index, size, read) for leaf in leaves]
+            map_proof = prove_key(map_key(chain_id), store.map_reader(tx, organization_id))
         included = [self._open(leaf, state, proof) for leaf, proof in zip(leaves, proofs, strict=True)]
-        return ChainView(included, number, head)
+        return ChainView(included, number, head, map_proof, state.checkpoint)
 
     def newest(
         self, organization_id: str, chain_id: str, before: int = MAX_NUMBER, limit: int = 50
@@ -198,6 +202,8 @@ class AuditLog:
             raise NotFoundError("there is no such tile")
         with self._storage.read(organization_id) as tx:
             hashes = store.read_tile(tx, organization_id, level, index)
+            signed = store.get_state(tx, organization_id).signed_size
+        hashes = hashes[: max(0, (signed >> (TILE_HEIGHT * level)) - index * TILE_WIDTH) * HASH_BYTES]
         if len(hashes) < width * HASH_BYTES:
             raise NotFoundError("the log does not hold that tile yet")
         return hashes[: width * HASH_BYTES]
@@ -209,23 +215,23 @@ class AuditLog:
             NotFoundError: If the log never had those sizes.
         """
         with self._storage.read(organization_id) as tx:
-            if not 0 < first <= second <= store.get_state(tx, organization_id).size:
+            if not 0 < first <= second <= store.get_state(tx, organization_id).signed_size:
                 raise NotFoundError("the log does not have these sizes")
             return consistency_proof(first, second, store.hash_reader(tx, organization_id))
 
     def _find_included(self, organization_id: str, leaf_id: str) -> IncludedLeaf | None:
         with self._storage.read(organization_id) as tx:
             leaf = store.find_leaf(tx, organization_id, leaf_id)
-            if leaf is None:
-                return None
             state = store.get_state(tx, organization_id)
-            proof = inclusion_proof(leaf.leaf_index, state.size, store.hash_reader(tx, organization_id))
+            if leaf is None or leaf.leaf_index >= state.signed_size:
+                return None
+            proof = inclusion_proof(leaf.leaf_index, state.signed_size, store.hash_reader(tx, organization_id))
         return self._open(leaf, state, proof)
 
     def _open(self, leaf: Row[Any], state: Row[Any], proof: tuple[bytes, ...]) -> IncludedLeaf:
         return IncludedLeaf(
             index=leaf.leaf_index,
-            tree_size=state.size,
+            tree_size=state.signed_size,
             inclusion_proof=proof,
             checkpoint=state.checkpoint,
             leaf_hash=leaf_hash(leaf.commitment),

@@ -6,15 +6,34 @@ A database that was rolled back or exchanged is found by it: the log must be a c
 import os
 import re
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 from sealwright.errors import DecodingError, LogVerificationError, UnavailableError
 from sealwright.storage.schema import new_id
 from sealwright.tlog.checkpoint import Checkpoint, open_note
+from sealwright.tlog.map import PageReader, map_root
 from sealwright.tlog.tree import HashReader, root_hash
 
 _IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 _NODE_ID_NAME = "node-id"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLog:
+    """What a database says about a log.
+
+    Attributes:
+        signed_size: Leaves under the newest checkpoint.
+        checkpoint: The signed note.
+        origin: Of the log.
+        public_key: The log's key, raw, 32 octets.
+    """
+
+    signed_size: int
+    checkpoint: str
+    origin: str
+    public_key: bytes
 
 
 class CheckpointMemory:
@@ -48,34 +67,32 @@ class CheckpointMemory:
         stems = [path.stem for path in self._folder.glob("*.checkpoint")]
         return sorted(stem for stem in stems if _IDENTIFIER.fullmatch(stem))
 
-    def check(
-        self, organization_id: str, size: int, read: HashReader, checkpoint: str, origin: str, public_key: bytes
-    ) -> None:
-        """Check that the database's log continues the one remembered.
+    def check(self, organization_id: str, log: StoredLog, read: HashReader, read_map: PageReader) -> Checkpoint:
+        """Check that the database's log continues the one remembered, and return its checkpoint.
 
         Args:
             organization_id: Whose log.
-            size: Of the database's log.
+            log: What the database says about it.
             read: Reads its subtree hashes.
-            checkpoint: The signed note that the database holds.
-            origin: Of the log.
-            public_key: The log's key, raw, 32 octets.
+            read_map: Reads the pages of its map.
 
         Raises:
-            LogVerificationError: If it does not, or tiles and checkpoint of the database differ.
+            LogVerificationError: If it does not, or tiles, map and checkpoint of the database differ.
             UnavailableError: If the file cannot be read.
         """
         try:
-            stored = open_note(checkpoint, origin, public_key)
-            seen = self._last_seen(organization_id, origin, public_key)
-            intact = stored.size == size and root_hash(size, read) == stored.root
-            continued = seen is None or (seen.size <= size and root_hash(seen.size, read) == seen.root)
+            stored = open_note(log.checkpoint, log.origin, log.public_key)
+            seen = self._last_seen(organization_id, log.origin, log.public_key)
+            intact = stored.size == log.signed_size and root_hash(stored.size, read) == stored.root
+            intact = intact and map_root(read_map) == stored.map_root
+            continued = seen is None or (seen.size <= stored.size and root_hash(seen.size, read) == seen.root)
         except (DecodingError, IndexError) as error:
             raise LogVerificationError("the log of this database cannot be read: restore it from a peer") from error
         if not intact:
             raise LogVerificationError("the log of this database does not match its own checkpoint")
         if not continued:
             raise LogVerificationError("the log of this database does not continue the one that this node signed")
+        return stored
 
     def remember(self, organization_id: str, checkpoint: Checkpoint, note: str) -> None:
         """Remember a checkpoint, durably where there is a folder; an older one than remembered changes nothing.

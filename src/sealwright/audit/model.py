@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from sealwright.keystore.model import SealedRecord
+from sealwright.tlog.map import MapProof
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,15 @@ class ChainView:
         leaves: In the order of the chain.
         head_number: Number of the newest record of the chain under that checkpoint; 0 if none is.
         head_hash: Its commitment; 32 zero octets if there is none.
+        map_proof: That the checkpoint's map says so.
+        checkpoint: The signed note.
     """
 
     leaves: list[IncludedLeaf]
     head_number: int
     head_hash: bytes
+    map_proof: MapProof
+    checkpoint: str
 
 
 @dataclass(frozen=True, slots=True)

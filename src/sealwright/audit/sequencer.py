@@ -1,7 +1,8 @@
 """The sequencer: one leased process numbers committed leaves in batches, extends the tiles and signs the checkpoint.
 
 Two sequencers never give one index twice: the lease is an `UPDATE ... WHERE` on the log's row, which stays locked until the
-numbering commits, and the size changes only from the size that was read.
+numbering commits, and the size changes only from the size that was read. Numbering is durable before anything is signed, and
+what is signed follows from what is numbered: after a crash at any step the next round signs the same checkpoint again.
 """
 
 import logging
@@ -10,12 +11,13 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from sealwright.audit import store
-from sealwright.audit.memory import CheckpointMemory
+from sealwright.audit.memory import CheckpointMemory, StoredLog
 from sealwright.clock import Clock
 from sealwright.errors import ConflictError, LogVerificationError, SealwrightError
 from sealwright.keystore.model import SealedRecord, ServiceKeystore
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.tlog.checkpoint import Checkpoint, sign_note
+from sealwright.tlog.map import map_key, map_value, update_map
 from sealwright.tlog.tiles import append_hash
 from sealwright.tlog.tree import leaf_hash, root_hash
 
@@ -48,6 +50,7 @@ class Sequencer:
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._end_listening: Callable[[], None] | None = None
+        self._one_at_a_time = threading.Lock()
         self._numbered = threading.Condition()
         self._rounds = 0
 
@@ -115,7 +118,7 @@ class Sequencer:
         """Number the pending leaves of one log, up to one batch, and sign its new checkpoint.
 
         Returns:
-            How many leaves were numbered; 0 also where another process holds the lease.
+            How many leaves the new checkpoint added; 0 also where another process holds the lease.
 
         Raises:
             LogVerificationError: If the database's log is not a continuation of what this node signed; from then on the
@@ -124,63 +127,78 @@ class Sequencer:
         """
         self.check_trusted(organization_id)
         try:
-            with self._storage.transaction(organization_id) as tx:
-                extended = self._extend(tx, organization_id)
+            with self._one_at_a_time:
+                return self._extend(organization_id)
         except ConflictError:
             return 0
         except LogVerificationError as error:
             self._refused[organization_id] = error
             raise
-        if extended is None:
-            return 0
-        count, checkpoint, note = extended
-        self._memory.remember(organization_id, checkpoint, note)
-        with self._numbered:
-            self._rounds += 1
-            self._numbered.notify_all()
-        return count
 
     def sign(self, origin: str, key: SealedRecord, checkpoint: Checkpoint) -> str:
         """Return the signed note of a checkpoint."""
         return sign_note(checkpoint, origin, lambda text: self._keystore.sign(key, "ed25519", text), public_key_of(key))
 
-    def _extend(self, tx: Transaction, organization_id: str) -> tuple[int, Checkpoint, str] | None:
-        # 1 Only the holder of the lease goes on; without a thread the lease ends with this transaction.
+    def _extend(self, organization_id: str) -> int:
+        # 1 Number what waits, durably. Nothing is signed that a crash could take back.
+        with self._storage.transaction(organization_id) as tx:
+            if not self._number(tx, organization_id):
+                return 0
+        # 2 Root and map over the numbered leaves: the same again, if another process or a later start does it once more.
+        with self._storage.read(organization_id) as tx:
+            state = store.get_state(tx, organization_id)
+            heads = store.new_heads(tx, organization_id, state.signed_size, state.size)
+            changes = {map_key(chain_id): map_value(*head) for chain_id, head in heads.items()}
+            pages, new_map_root = update_map(changes, store.map_reader(tx, organization_id))
+            root = root_hash(state.size, store.hash_reader(tx, organization_id))
+        # 3 Sign, and remember on this node's own disk what was signed, before anybody sees it.
+        checkpoint = Checkpoint(state.origin, state.size, root, new_map_root)
+        note = self.sign(state.origin, store.log_key_of(state), checkpoint)
+        self._memory.remember(organization_id, checkpoint, note)
+        # 4 Checkpoint and map change together, and only from those that were read.
+        with self._storage.transaction(organization_id) as tx:
+            store.publish(tx, organization_id, state.signed_size, state.size, note)
+            store.write_map_pages(tx, organization_id, pages)
+        with self._numbered:
+            self._rounds += 1
+            self._numbered.notify_all()
+        return int(state.size - state.signed_size)
+
+    def _number(self, tx: Transaction, organization_id: str) -> bool:
+        """Number one batch; return whether there are leaves to sign."""
+        # a Only the holder of the lease goes on; without a thread the lease ends with this transaction.
         now = self._clock.now()
         until = now + timedelta(seconds=LEASE_SECONDS) if self.is_running else now
         if not store.take_lease(tx, organization_id, self._memory.node_id(), now, until):
-            return None
-        # 2 What is committed and has no index yet, oldest first.
-        leaves = store.pending_leaves(tx, organization_id, MAX_BATCH)
-        if not leaves:
-            return None
-        # 3 The log as it is must continue what this node signed before.
-        self._check(tx, organization_id)
-        # 4 Number the leaves and extend the tiles.
+            return False
+        # b What is committed and has no index yet, oldest first; what an interrupted round numbered is signed first.
         state = store.get_state(tx, organization_id)
-        store.number_leaves(tx, state.size, leaves)
-        tiles: dict[tuple[int, int], bytes] = {}
-        for index, leaf in enumerate(leaves, start=state.size):
-            append_hash(
-                tiles,
-                index,
-                leaf_hash(leaf.commitment),
-                lambda level, n: store.read_tile(tx, organization_id, level, n),
-            )
-        for (level, number), hashes in tiles.items():
-            store.write_tile(tx, organization_id, level, number, hashes)
-        # 5 Sign, and change the state only from the size that was read.
-        size = state.size + len(leaves)
-        checkpoint = Checkpoint(state.origin, size, root_hash(size, store.hash_reader(tx, organization_id)))
-        note = self.sign(state.origin, store.log_key_of(state), checkpoint)
-        store.change_state(tx, organization_id, state.size, size, note)
-        return len(leaves), checkpoint, note
+        leaves = store.pending_leaves(tx, organization_id, MAX_BATCH) if state.size == state.signed_size else ()
+        if not leaves and state.size == state.signed_size:
+            return False
+        # c The log as it is must continue what this node signed before.
+        self._check(tx, organization_id)
+        # d Number the leaves and extend the tiles.
+        if leaves:
+            store.number_leaves(tx, state.size, leaves)
+            tiles: dict[tuple[int, int], bytes] = {}
+            for index, leaf in enumerate(leaves, start=state.size):
+                append_hash(
+                    tiles,
+                    index,
+                    leaf_hash(leaf.commitment),
+                    lambda level, n: store.read_tile(tx, organization_id, level, n),
+                )
+            for (level, number), hashes in tiles.items():
+                store.write_tile(tx, organization_id, level, number, hashes)
+            store.grow(tx, organization_id, state.size, state.size + len(leaves))
+        return True
 
     def _check(self, tx: Transaction, organization_id: str) -> None:
         state = store.get_state(tx, organization_id)
-        read = store.hash_reader(tx, organization_id)
-        public_key = public_key_of(store.log_key_of(state))
-        self._memory.check(organization_id, state.size, read, state.checkpoint, state.origin, public_key)
+        log = StoredLog(state.signed_size, state.checkpoint, state.origin, public_key_of(store.log_key_of(state)))
+        read, read_map = store.hash_reader(tx, organization_id), store.map_reader(tx, organization_id)
+        self._memory.check(organization_id, log, read, read_map)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -195,7 +213,7 @@ class Sequencer:
 
     def _round(self) -> int:
         with self._storage.read(None) as tx:
-            organizations = store.organizations_with_pending_leaves(tx)
+            organizations = store.organizations_with_work(tx)
         count = 0
         for organization_id in organizations:
             if organization_id in self._refused:

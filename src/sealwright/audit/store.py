@@ -1,21 +1,24 @@
 """SQL of the log."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
 
 from sealwright.audit.model import Act
-from sealwright.audit.tables import chain_head, log_leaf, log_state, log_tile, pending_leaf
+from sealwright.audit.tables import chain_head, log_leaf, log_map_page, log_state, log_tile, pending_leaf
 from sealwright.errors import ConflictError, NotFoundError
 from sealwright.keystore.model import RecordIdentity, SealedRecord
 from sealwright.storage.engine import Transaction
 from sealwright.tlog import tiles
+from sealwright.tlog.map import PageReader
 from sealwright.tlog.tree import HASH_BYTES, HashReader
 
 SALT_PURPOSE = "leaf-salt"
 NO_HEAD = bytes(HASH_BYTES)
+MAX_NAMES = 500
+"""Names in one statement; every database takes as many parameters."""
 
 
 def insert_state(tx: Transaction, values: dict[str, Any], log_key: SealedRecord) -> None:
@@ -62,12 +65,17 @@ def release_leases(tx: Transaction, holder: str, now: datetime) -> None:
     tx.execute(update(log_state).where(log_state.c.lease_holder == holder).values(lease_expires=now))
 
 
-def change_state(tx: Transaction, organization_id: str, old_size: int, size: int, checkpoint: str) -> None:
-    """Grow a log; ConflictError if it does not have the old size any more."""
+def grow(tx: Transaction, organization_id: str, old_size: int, size: int) -> None:
+    """Give a log more numbered leaves; ConflictError if it does not have the old size any more."""
     old = (log_state.c.organization_id == organization_id) & (log_state.c.size == old_size)
-    tx.change_one(
-        update(log_state).where(old).values(size=size, checkpoint=checkpoint), "the log was extended meanwhile"
-    )
+    tx.change_one(update(log_state).where(old).values(size=size), "the log was extended meanwhile")
+
+
+def publish(tx: Transaction, organization_id: str, old_size: int, size: int, checkpoint: str) -> None:
+    """Set the newest checkpoint; ConflictError if the newest is not of the old size any more."""
+    old = (log_state.c.organization_id == organization_id) & (log_state.c.signed_size == old_size)
+    changed = update(log_state).where(old).values(signed_size=size, checkpoint=checkpoint)
+    tx.change_one(changed, "the log was signed meanwhile")
 
 
 def organizations_with_logs(tx: Transaction) -> list[str]:
@@ -75,9 +83,11 @@ def organizations_with_logs(tx: Transaction) -> list[str]:
     return [row.organization_id for row in tx.fetch_all(select(log_state.c.organization_id))]
 
 
-def organizations_with_pending_leaves(tx: Transaction) -> list[str]:
-    """Return every organization whose log has leaves to number."""
-    return [row.organization_id for row in tx.fetch_all(select(pending_leaf.c.organization_id).distinct())]
+def organizations_with_work(tx: Transaction) -> list[str]:
+    """Return every organization whose log has leaves to number, or numbered ones to sign."""
+    waiting = select(pending_leaf.c.organization_id).distinct()
+    unsigned = select(log_state.c.organization_id).where(log_state.c.size > log_state.c.signed_size)
+    return sorted({row.organization_id for query in (waiting, unsigned) for row in tx.fetch_all(query)})
 
 
 def extend_chain(tx: Transaction, act: Act) -> tuple[int, bytes]:
@@ -125,15 +135,31 @@ def number_leaves(tx: Transaction, first_index: int, leaves: Sequence[Row[Any]])
 
 
 def find_leaf(tx: Transaction, organization_id: str, leaf_id: str) -> Row[Any] | None:
-    """Return a numbered leaf."""
+    """Return a numbered leaf, signed or not."""
     statement = select(log_leaf).where(log_leaf.c.organization_id == organization_id, log_leaf.c.leaf_id == leaf_id)
     return tx.fetch_one(statement)
 
 
-def chain_leaves(tx: Transaction, organization_id: str, chain_id: str, after: int, limit: int) -> Sequence[Row[Any]]:
-    """Return the numbered leaves of a chain after a number, in its order."""
+def leaves_between(tx: Transaction, organization_id: str, start: int, end: int) -> Sequence[Row[Any]]:
+    """Return the leaves of the indexes from `start` up to but without `end`."""
+    wanted = (log_leaf.c.organization_id == organization_id) & log_leaf.c.leaf_index.between(start, end - 1)
+    return tx.fetch_all(select(log_leaf).where(wanted).order_by(log_leaf.c.leaf_index))
+
+
+def new_heads(tx: Transaction, organization_id: str, start: int, end: int) -> dict[str, tuple[int, bytes]]:
+    """Return number and commitment of the newest record of each chain that grew between two indexes."""
+    columns = (log_leaf.c.chain_id, log_leaf.c.chain_number, log_leaf.c.commitment)
+    wanted = (log_leaf.c.organization_id == organization_id) & log_leaf.c.leaf_index.between(start, end - 1)
+    rows = tx.fetch_all(select(*columns).where(wanted).order_by(log_leaf.c.leaf_index))
+    return {row.chain_id: (row.chain_number, row.commitment) for row in rows}
+
+
+def chain_leaves(
+    tx: Transaction, organization_id: str, chain_id: str, after: int, size: int, limit: int
+) -> Sequence[Row[Any]]:
+    """Return the leaves of a chain after a number, in its order, from the first `size` leaves of the log."""
     of_chain = (log_leaf.c.organization_id == organization_id) & (log_leaf.c.chain_id == chain_id)
-    newer = of_chain & (log_leaf.c.chain_number > after)
+    newer = of_chain & (log_leaf.c.chain_number > after) & (log_leaf.c.leaf_index < size)
     return tx.fetch_all(select(log_leaf).where(newer).order_by(log_leaf.c.chain_number).limit(limit))
 
 
@@ -144,10 +170,14 @@ def newest_leaves(tx: Transaction, organization_id: str, chain_id: str, before: 
     return tx.fetch_all(chosen.order_by(log_leaf.c.chain_number.desc()).limit(limit))
 
 
-def included_head(tx: Transaction, organization_id: str, chain_id: str) -> tuple[int, bytes]:
-    """Return number and commitment of a chain's newest numbered leaf; NotFoundError if there is no such chain."""
+def included_head(tx: Transaction, organization_id: str, chain_id: str, size: int) -> tuple[int, bytes]:
+    """Return number and commitment of a chain's newest record among the log's first `size` leaves.
+
+    Raises:
+        NotFoundError: If there is no such chain.
+    """
     of_chain = (log_leaf.c.organization_id == organization_id) & (log_leaf.c.chain_id == chain_id)
-    newest = select(log_leaf.c.chain_number, log_leaf.c.commitment).where(of_chain)
+    newest = select(log_leaf.c.chain_number, log_leaf.c.commitment).where(of_chain, log_leaf.c.leaf_index < size)
     row = tx.fetch_one(newest.order_by(log_leaf.c.chain_number.desc()).limit(1))
     if row is not None:
         return row.chain_number, row.commitment
@@ -169,6 +199,32 @@ def write_tile(tx: Transaction, organization_id: str, level: int, number: int, h
     if tx.execute(update(log_tile).where(of_tile, log_tile.c.number == number).values(hashes=hashes)) == 0:
         key = {"organization_id": organization_id, "level": level, "number": number}
         tx.execute(insert(log_tile).values(**key, hashes=hashes))
+
+
+def read_map_pages(tx: Transaction, organization_id: str, prefixes: Iterable[str]) -> Mapping[str, bytes]:
+    """Return those of some pages of the map that there are."""
+    wanted = list(prefixes)
+    pages: dict[str, bytes] = {}
+    for start in range(0, len(wanted), MAX_NAMES):
+        of_pages = log_map_page.c.prefix.in_(wanted[start : start + MAX_NAMES])
+        chosen = select(log_map_page.c.prefix, log_map_page.c.slots)
+        rows = tx.fetch_all(chosen.where(log_map_page.c.organization_id == organization_id, of_pages))
+        pages.update((row.prefix, bytes(row.slots)) for row in rows)
+    return pages
+
+
+def write_map_pages(tx: Transaction, organization_id: str, pages: Mapping[str, bytes]) -> None:
+    """Insert pages, or replace them."""
+    for prefix, slots in pages.items():
+        of_page = (log_map_page.c.organization_id == organization_id) & (log_map_page.c.prefix == prefix)
+        if tx.execute(update(log_map_page).where(of_page).values(slots=slots)) == 0:
+            key = {"organization_id": organization_id, "prefix": prefix}
+            tx.execute(insert(log_map_page).values(**key, slots=slots))
+
+
+def map_reader(tx: Transaction, organization_id: str) -> PageReader:
+    """Return a reader of the map's pages."""
+    return lambda prefixes: read_map_pages(tx, organization_id, prefixes)
 
 
 def hash_reader(tx: Transaction, organization_id: str) -> HashReader:

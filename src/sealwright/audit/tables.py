@@ -22,6 +22,7 @@ log_state = Table(
     id_column("organization_id", primary_key=True),
     Column("origin", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
+    Column("signed_size", BigInteger, nullable=False),
     Column("checkpoint", Text, nullable=False),
     Column("key_record_id", String(32), nullable=False),
     Column("key_owner", Text, nullable=False),
@@ -31,7 +32,8 @@ log_state = Table(
     Column("lease_holder", String(32), nullable=False),
     Column("lease_expires", UtcDateTime, nullable=False),
 )
-"""One row per log; `size` and `checkpoint` change together. The lease says which process numbers leaves."""
+"""One row per log: `size` leaves have an index, the first `signed_size` of them stand under `checkpoint`, which changes
+together with it and the map's pages. The lease says which process numbers leaves."""
 
 pending_leaf = Table(
     "pending_leaf",
@@ -81,6 +83,17 @@ log_tile = Table(
     PrimaryKeyConstraint("organization_id", "level", "number"),
     ForeignKeyConstraint(["organization_id"], ["log_state.organization_id"]),
 )
+
+log_map_page = Table(
+    "log_map_page",
+    metadata,
+    id_column("organization_id"),
+    Column("prefix", String(64), nullable=False),
+    Column("slots", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("organization_id", "prefix"),
+    ForeignKeyConstraint(["organization_id"], ["log_state.organization_id"]),
+)
+"""Pages of the map under the newest checkpoint (`tlog.map`)."""
 
 chain_head = Table(
     "chain_head",

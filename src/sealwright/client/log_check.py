@@ -8,7 +8,7 @@ from sealwright.client.context import ClientContext
 from sealwright.errors import LogVerificationError
 from sealwright.tlog.leaf import LeafRecord, commit
 from sealwright.wire.api import ChainAnswer
-from sealwright.wire.leaf_check import check_leaf
+from sealwright.wire.leaf_check import check_head, check_leaf
 from sealwright.wire.manifest import ReleaseManifest
 
 _NO_COMMITMENT = bytes(32)
@@ -36,31 +36,46 @@ def verify_log(context: ClientContext) -> LogReport:
     """Verify the whole chain of the mailbox and remember its head.
 
     Raises:
-        LogVerificationError: If a leaf is missing, changed or not in the log, or the log was rewritten, forked or rolled
-            back since this device last looked.
-        InvalidSignatureError: If the log did not sign its checkpoint.
+        LogVerificationError: If a leaf is missing, changed, kept back or not in the log, or the log was rewritten, forked or
+            rolled back since this device last looked.
     """
-    store = context.store
+    return _follow(context, 0, _NO_COMMITMENT)
+
+
+def check_new_records(context: ClientContext) -> LogReport:
+    """Verify what the mailbox's chain has beyond the head that this device remembers, and remember the new head.
+
+    Raises:
+        LogVerificationError: As `verify_log`.
+    """
+    state = context.store.state
+    return _follow(context, state.chain_number, state.chain_head or _NO_COMMITMENT)
+
+
+def _follow(context: ClientContext, after: int, previous: bytes) -> LogReport:
+    store, statement = context.store, context.statement
     known_number, known_head = store.state.chain_number, store.state.chain_head
-    previous, log_size = _NO_COMMITMENT, 0
+    number, log_size = after, 0
     records: list[LeafRecord] = []
     hashes: list[bytes] = []
-    for page in _pages(context):
-        checkpoint = remember_checkpoint(page.checkpoint, store, context.session, context.statement)
+    for page in _pages(context, after):
+        checkpoint = remember_checkpoint(page.checkpoint, store, context.session, statement)
+        check_head(page, checkpoint)
         log_size = max(log_size, checkpoint.size)
         for leaf in page.leaves:
-            record = check_leaf(leaf, page.checkpoint, context.statement.log_origin, context.statement.log_key)
-            _check_place(context, record, len(records) + 1, previous)
-            previous = commit(leaf.salt, leaf.record)
+            record = check_leaf(leaf, page.checkpoint, statement.log_origin, statement.log_key)
+            _check_place(context, record, number + 1, previous)
+            number, previous = number + 1, commit(leaf.salt, leaf.record)
             records.append(record)
             hashes.append(leaf.leaf_hash)
-            if record.chain_number == known_number and previous != known_head:
+            if number == known_number and previous != known_head:
                 raise LogVerificationError("the log was rewritten: a record that was seen before has changed")
-        if len(records) >= page.head_number and (len(records), previous) != (page.head_number, page.head_hash):
+        if number >= page.head_number and (number, previous) != (page.head_number, page.head_hash):
             raise LogVerificationError("the head of the log is not its newest record")
-    if len(records) < known_number:
+    if number < known_number:
         raise LogVerificationError("the log was rolled back: records that were seen before are gone")
-    store.update({"chain_number": len(records), "chain_head": previous})
+    if number != known_number:
+        store.update({"chain_number": number, "chain_head": previous})
     deliveries = tuple(record for record in records if record.kind in _DELIVERIES)
     return LogReport(log_size, tuple(records), deliveries, tuple(hashes))
 
@@ -75,8 +90,7 @@ def check_release_in_chain(manifest: ReleaseManifest, report: LogReport) -> None
         raise LogVerificationError("the release is not in the chain that the log shows to its owner")
 
 
-def _pages(context: ClientContext) -> Iterator[ChainAnswer]:
-    after = 0
+def _pages(context: ClientContext, after: int) -> Iterator[ChainAnswer]:
     while True:
         page = context.session.get(f"/v1/log/chain?after={after}&mailbox={context.enrolled.mailbox_id}", ChainAnswer)
         if page.chain_id != context.enrolled.mailbox_id:

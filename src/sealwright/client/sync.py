@@ -2,6 +2,7 @@
 
 from sealwright.client.context import ClientContext
 from sealwright.client.key_delivery import fetch_keys
+from sealwright.client.log_check import check_new_records
 from sealwright.client.shared import refresh_shared
 from sealwright.client.state import Notice
 from sealwright.errors import ConfigurationError, DecodingError, DecryptionError, PermissionDeniedError
@@ -15,11 +16,12 @@ _NEW_KEYS = frozenset(("key-rotated", "key-imported", "certificate-issued"))
 
 
 def synchronize(context: ClientContext) -> tuple[Notice, ...]:
-    """Read what is new in the feed, fetch keys if there are new ones, and return the new notices.
+    """Read what is new in the feed, check what is new in the log, fetch keys if there are new ones; return the new notices.
 
     Raises:
         PermissionDeniedError: If this device was locked: its keys are gone from it then.
         SealwrightError: What the server's problem says; `UnavailableError` if it does not answer.
+        LogVerificationError: If the log does not continue what this device has seen, or keeps a record back.
         VerificationError: If new keys are not what they should be.
     """
     store, enrolled, device = context.store, context.enrolled, context.store.state.device_keys
@@ -46,6 +48,7 @@ def synchronize(context: ClientContext) -> tuple[Notice, ...]:
             except (DecryptionError, DecodingError):
                 continue  # a broken item must not hide those after it
             fresh.append(Notice(kind=said.kind, time=said.time, subject=said.subject, thumbprint=said.thumbprint))
+    check_new_records(context)
     if any(notice.kind in _NEW_KEYS for notice in fresh):
         fetch_keys(context)
     if any(notice.kind == "shared-mailbox" for notice in fresh):

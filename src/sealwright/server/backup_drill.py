@@ -26,6 +26,7 @@ from sealwright.server.settings import Settings, load_settings
 from sealwright.server.trunk import log_key_purpose, log_origin
 from sealwright.storage.engine import Storage, open_storage
 from sealwright.tlog.checkpoint import open_note
+from sealwright.tlog.map import map_key, map_value, update_map
 from sealwright.tlog.tree import EMPTY_ROOT, leaf_hash, node_hash
 
 PAGE = 1000
@@ -142,19 +143,24 @@ def _check_log(storage: Storage, keystore: Keystore, settings: Settings) -> int:
         raise LogVerificationError("the log's key is another log's")
     tree = _CompactTree()
     newest: list[Any] = []
+    heads: dict[bytes, bytes] = {}
     while tree.size < checkpoint.size:
         own = (log_leaf.c.organization_id == organization_id) & (log_leaf.c.leaf_index >= tree.size)
+        own &= log_leaf.c.leaf_index < checkpoint.size  # what was numbered and not yet signed comes later
         with storage.read(organization_id) as tx:
             rows = tx.fetch_all(select(log_leaf).where(own).order_by(log_leaf.c.leaf_index).limit(PAGE))
         for row in rows:
             if row.leaf_index != tree.size:
                 raise LogVerificationError(f"leaf {tree.size} of the log is missing")
             tree.append(leaf_hash(bytes(row.commitment)))
+            heads[map_key(row.chain_id)] = map_value(row.chain_number, bytes(row.commitment))
         if not rows:
             raise LogVerificationError(f"leaf {tree.size} of the log is missing")
         newest = [*newest, *rows][-OPENED_SALTS:]
     if tree.root() != checkpoint.root:
         raise LogVerificationError("the leaves of the log are not those that its checkpoint signs")
+    if heads and update_map(heads, lambda _: {})[1] != checkpoint.map_root:
+        raise LogVerificationError("the chains of the log do not end where its checkpoint says")
     for row in newest:
         keystore.open_secret(audit_store.salt_of(row))
     return checkpoint.size

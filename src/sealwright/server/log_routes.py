@@ -28,13 +28,14 @@ def chain(
     """Return the chain of the asking device's mailbox, or of one that its owner shares, after a number."""
     device = services.shared.acting(authenticate(request, services.tokens, state_changing=False), mailbox)
     view = services.audit.chain(device.organization_id, device.mailbox_id, after)
-    checkpoint = view.leaves[0].checkpoint if view.leaves else services.audit.checkpoint(device.organization_id)
     found = ChainAnswer(
         chain_id=device.mailbox_id,
         leaves=tuple(opening(leaf) for leaf in view.leaves),
         head_number=view.head_number,
         head_hash=view.head_hash,
-        checkpoint=checkpoint,
+        checkpoint=view.checkpoint,
+        map_siblings=view.map_proof.siblings,
+        map_other=view.map_proof.other,
     )
     return answer(found, services.tokens)
 

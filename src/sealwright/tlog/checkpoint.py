@@ -1,24 +1,21 @@
-r"""Checkpoints: C2SP tlog-checkpoint bodies inside C2SP signed notes with Ed25519 signatures.
+r"""Checkpoints: C2SP tlog-checkpoint bodies inside signed notes, with the map's root as an extension line.
 
-    <origin>\n<size>\n<base64 root>\n[extension lines]\n\n— <key name> <base64(key id || signature)>\n
+    <origin>\n<size>\n<base64 root>\nsealwright-map/v1 <base64 map root>\n
 
-Unknown extension lines are carried, not refused: the verifiable map's root and cosignatures come there.
+Further extension lines are carried, not refused.
 """
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ed25519
-
 from sealwright.errors import DecodingError, LogVerificationError
+from sealwright.tlog.map import EMPTY_MAP_ROOT
+from sealwright.tlog.note import SignatureLine, key_id, split_note, verify_line
+from sealwright.tlog.tree import HASH_BYTES
 
-MAX_NOTE_BYTES = 64 * 1024
-MAX_SIGNATURES = 32
-_ED25519 = b"\x01"
+MAP_LINE = "sealwright-map/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +26,35 @@ class Checkpoint:
         origin: Name of the log.
         size: Number of leaves.
         root: 32 octets.
+        map_root: Of the map over the chains' newest records, 32 octets (`tlog.map`).
     """
 
     origin: str
     size: int
     root: bytes
+    map_root: bytes = EMPTY_MAP_ROOT
 
     def encode(self) -> str:
         """Return the note's text, ending in a newline."""
-        return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode('ascii')}\n"
+        return f"{self.origin}\n{self.size}\n{_base64(self.root)}\n{MAP_LINE} {_base64(self.map_root)}\n"
 
 
-def key_id(name: str, public_key: bytes) -> bytes:
-    """Return a signed note's key id: the first 4 octets of SHA-256(name || newline || 0x01 || key)."""
-    return hashlib.sha256(name.encode() + b"\n" + _ED25519 + public_key).digest()[:4]
+def decode_checkpoint(text: str) -> Checkpoint:
+    """Decode a note's text.
+
+    Raises:
+        DecodingError: If it is no checkpoint, or names no map.
+    """
+    lines = text.split("\n")
+    if len(lines) < 5 or lines[-1] or not all(lines[:-1]):
+        raise DecodingError("not a checkpoint")
+    size = lines[1]
+    if not (size.isascii() and size.isdigit() and len(size) <= 20 and str(int(size)) == size):
+        raise DecodingError("not a checkpoint")
+    maps = [line.removeprefix(MAP_LINE + " ") for line in lines[3:-1] if line.startswith(MAP_LINE + " ")]
+    if len(maps) != 1:
+        raise DecodingError("the checkpoint names no map, or two")
+    return Checkpoint(lines[0], int(size), _hash(lines[2]), _hash(maps[0]))
 
 
 def sign_note(checkpoint: Checkpoint, key_name: str, sign: Callable[[bytes], bytes], public_key: bytes) -> str:
@@ -55,8 +67,7 @@ def sign_note(checkpoint: Checkpoint, key_name: str, sign: Callable[[bytes], byt
         public_key: Raw, 32 octets.
     """
     text = checkpoint.encode()
-    signature = base64.b64encode(key_id(key_name, public_key) + sign(text.encode())).decode("ascii")
-    return f"{text}\n— {key_name} {signature}\n"
+    return f"{text}\n{SignatureLine(key_name, key_id(key_name, public_key), sign(text.encode())).encode()}"
 
 
 def open_note(note: str, origin: str, public_key: bytes) -> Checkpoint:
@@ -71,37 +82,27 @@ def open_note(note: str, origin: str, public_key: bytes) -> Checkpoint:
         DecodingError: If it is not a signed note over a checkpoint.
         LogVerificationError: If it is of another log, or no signature of the pinned key verifies.
     """
-    text, separator, tail = note.rpartition("\n\n")
-    if not separator or len(note.encode("utf-8", "replace")) > MAX_NOTE_BYTES:
-        raise DecodingError("not a signed note")
-    text += "\n"
-    checkpoint = _parse(text)
+    text, lines = split_note(note)
+    checkpoint = decode_checkpoint(text)
     if checkpoint.origin != origin:
         raise LogVerificationError(f"the checkpoint is of another log, not of {origin}")
     wanted = key_id(origin, public_key)
-    for line in tail.split("\n")[:MAX_SIGNATURES]:
-        dash, _, rest = line.partition(" ")
-        name, _, encoded = rest.rpartition(" ")
-        if dash != "—" or name != origin:
-            continue
-        try:
-            blob = base64.b64decode(encoded, validate=True)
-            if blob[:4] != wanted:
-                continue
-            ed25519.Ed25519PublicKey.from_public_bytes(public_key).verify(blob[4:], text.encode())
-        except (binascii.Error, ValueError, InvalidSignature) as error:
-            raise LogVerificationError("the checkpoint's signature does not verify") from error
-        return checkpoint
+    for line in lines:
+        if (line.name, line.key_id) == (origin, wanted):
+            verify_line(line, text.encode(), public_key)
+            return checkpoint
     raise LogVerificationError("the checkpoint is not signed by this log's key")
 
 
-def _parse(text: str) -> Checkpoint:
-    lines = text.split("\n")
+def _base64(octets: bytes) -> str:
+    return base64.b64encode(octets).decode("ascii")
+
+
+def _hash(encoded: str) -> bytes:
     try:
-        origin, size, root = lines[0], lines[1], base64.b64decode(lines[2], validate=True)
-    except (IndexError, binascii.Error, ValueError) as error:
+        decoded = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError) as error:
         raise DecodingError("not a checkpoint") from error
-    canonical = size.isascii() and size.isdigit() and len(size) <= 20 and str(int(size)) == size
-    if not origin or not canonical or len(root) != 32:
+    if len(decoded) != HASH_BYTES or _base64(decoded) != encoded:
         raise DecodingError("not a checkpoint")
-    return Checkpoint(origin, int(size), root)
+    return decoded

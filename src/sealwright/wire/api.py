@@ -254,13 +254,25 @@ class SyncNotice(Answer, frozen=True, kw_only=True):
 
 
 class ChainAnswer(Answer, frozen=True, kw_only=True):
-    """GET /v1/log/chain?after=N: the leaves of the mailbox's chain, in order, with proofs to one checkpoint."""
+    """GET /v1/log/chain?after=N: the leaves of the mailbox's chain, in order, with proofs to one checkpoint.
+
+    Attributes:
+        chain_id: The mailbox's id.
+        leaves: At most 1000; the rest is asked for again.
+        head_number: Number of the chain's newest record under that checkpoint; 0 if there is none.
+        head_hash: Its commitment, 32 octets; zero octets if there is none.
+        checkpoint: C2SP signed note, text.
+        map_siblings: Of the proof that the checkpoint's map says so (`tlog.map.MapProof`).
+        map_other: Of the same proof.
+    """
 
     chain_id: str
     leaves: tuple[LeafOpening, ...]
     head_number: int
     head_hash: bytes
     checkpoint: str
+    map_siblings: tuple[bytes, ...]
+    map_other: bytes
 
 
 class ConsistencyAnswer(Answer, frozen=True, kw_only=True):

@@ -1,10 +1,11 @@
 """What a device checks before it believes that an act is in the log."""
 
 from sealwright.errors import DecodingError, LogVerificationError
-from sealwright.tlog.checkpoint import open_note
+from sealwright.tlog.checkpoint import Checkpoint, open_note
 from sealwright.tlog.leaf import SALT_BYTES, LeafRecord, commit, decode_leaf_record
+from sealwright.tlog.map import MapProof, map_key, map_value, verify_absence, verify_presence
 from sealwright.tlog.tree import leaf_hash, verify_inclusion
-from sealwright.wire.api import LeafOpening
+from sealwright.wire.api import ChainAnswer, LeafOpening
 
 
 def check_leaf(opening: LeafOpening, checkpoint: str, log_origin: str, log_key: bytes) -> LeafRecord:
@@ -31,3 +32,16 @@ def check_leaf(opening: LeafOpening, checkpoint: str, log_origin: str, log_key: 
         raise LogVerificationError("the leaf does not commit to this record")
     verify_inclusion(opening.leaf_hash, opening.index, opening.tree_size, opening.inclusion_proof, point.root)
     return record
+
+
+def check_head(answer: ChainAnswer, point: Checkpoint) -> None:
+    """Check that a chain ends where the map of a verified checkpoint says: nothing newer is kept back.
+
+    Raises:
+        LogVerificationError: If the map says another head, or that there is none.
+    """
+    key, proof = map_key(answer.chain_id), MapProof(answer.map_siblings, answer.map_other)
+    if answer.head_number:
+        verify_presence(key, map_value(answer.head_number, answer.head_hash), proof, point.map_root)
+    else:
+        verify_absence(key, proof, point.map_root)

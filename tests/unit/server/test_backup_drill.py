@@ -84,6 +84,10 @@ DAMAGE = {
     "a key under another's name": ("keys", "UPDATE mailbox_key SET algorithm = 'rsa-2048'"),
     "a leaf that is missing": ("log", "DELETE FROM log_leaf WHERE leaf_index = 1"),
     "a leaf that was changed": ("log", "UPDATE log_leaf SET commitment = zeroblob(32) WHERE leaf_index = 1"),
+    "a chain that ends earlier": (
+        "log",
+        "UPDATE log_leaf SET chain_number = chain_number + 1 WHERE leaf_index = (SELECT MAX(leaf_index) FROM log_leaf)",
+    ),
     "a salt": ("log", "UPDATE log_leaf SET salt_ciphertext = zeroblob(60) WHERE leaf_index = 2"),
     "the checkpoint": ("log", "UPDATE log_state SET checkpoint = replace(checkpoint, 'example', 'exemple')"),
 }

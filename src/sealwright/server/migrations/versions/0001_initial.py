@@ -55,6 +55,7 @@ def upgrade() -> None:
         sa.Column("organization_id", sa.String(length=32), nullable=False),
         sa.Column("origin", sa.Text(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("signed_size", sa.BigInteger(), nullable=False),
         sa.Column("checkpoint", sa.Text(), nullable=False),
         sa.Column("key_record_id", sa.String(length=32), nullable=False),
         sa.Column("key_owner", sa.Text(), nullable=False),
@@ -209,6 +210,16 @@ def upgrade() -> None:
             name=op.f("uq_log_leaf_organization_id_chain_id_chain_number"),
         ),
         sa.UniqueConstraint("organization_id", "leaf_id", name=op.f("uq_log_leaf_organization_id_leaf_id")),
+    )
+    op.create_table(
+        "log_map_page",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("prefix", sa.String(length=64), nullable=False),
+        sa.Column("slots", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["log_state.organization_id"], name=op.f("fk_log_map_page_organization_id_log_state")
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "prefix", name=op.f("pk_log_map_page")),
     )
     op.create_table(
         "log_tile",

@@ -28,6 +28,7 @@ TABLES = (
     "key_certificate",
     "key_release",
     "log_leaf",
+    "log_map_page",
     "log_state",
     "log_tile",
     "mailbox",
