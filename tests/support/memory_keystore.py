@@ -27,7 +27,7 @@ from sealwright.errors import (
     UnsupportedAlgorithmError,
     VerificationError,
 )
-from sealwright.keystore.access import DeviceAccess
+from sealwright.keystore.access import MAILBOX, POLICY, DeviceAccess
 from sealwright.keystore.approvals import Approvers
 from sealwright.keystore.content_keys import unwrap_content_key
 from sealwright.keystore.examination import is_key_of
@@ -37,6 +37,7 @@ from sealwright.keystore.importing import open_imported_key
 from sealwright.keystore.memberships import Memberships
 from sealwright.keystore.model import (
     POOL,
+    ApprovalEvidence,
     BegunProof,
     DeviceCredential,
     DeviceReleaseEvidence,
@@ -54,6 +55,7 @@ from sealwright.keystore.model import (
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
 from sealwright.keystore.versions import Versions
 from sealwright.keystore.vouching import Vouching
+from sealwright.keystore.weaker import check_weaker
 from sealwright.wire.content_keys import (
     ContentKeyRequest,
     content_keys_info,
@@ -248,16 +250,36 @@ class MemoryKeystore:
         return self.memberships.vouch(organization_id, mailbox_id, member_id, state, from_version)
 
     def vouch_release_rules(
-        self, organization_id: str, row_id: str, rules: ReleaseRules, from_version: int
+        self,
+        organization_id: str,
+        row_id: str,
+        rules: ReleaseRules,
+        from_version: int,
+        evidence: ApprovalEvidence | None = None,
     ) -> VouchedRow:
         """Vouch for rules."""
-        return self.access.vouch_release_rules(organization_id, row_id, rules, from_version)
+        if evidence is not None:
+            row = VouchedRow(POLICY, organization_id, row_id, from_version, rules.encode(), b"")
+            check_weaker(self.approvers, evidence, row, self._clock.now())
+        is_approved = evidence is not None
+        return self.access.vouch_release_rules(organization_id, row_id, rules, from_version, is_approved=is_approved)
 
     def vouch_mailbox_release(
-        self, organization_id: str, mailbox_id: str, content: MailboxRelease, from_version: int
+        self,
+        organization_id: str,
+        mailbox_id: str,
+        content: MailboxRelease,
+        from_version: int,
+        evidence: ApprovalEvidence | None = None,
     ) -> VouchedRow:
         """Vouch for what holds for a mailbox."""
-        return self.access.vouch_mailbox_release(organization_id, mailbox_id, content, from_version)
+        if evidence is not None:
+            row = VouchedRow(MAILBOX, organization_id, mailbox_id, from_version, content.encode(), b"")
+            check_weaker(self.approvers, evidence, row, self._clock.now())
+        is_approved = evidence is not None
+        return self.access.vouch_mailbox_release(
+            organization_id, mailbox_id, content, from_version, is_approved=is_approved
+        )
 
     def open(self, records: tuple[SealedRecord, ...], evidence: DeviceReleaseEvidence) -> SealedRelease:
         """Open a mailbox's keys for the device of the evidence."""

@@ -7,12 +7,14 @@ from sealwright.audit.log import Act, AuditLog
 from sealwright.errors import InputError, NotFoundError
 from sealwright.identity.policy_store import GroupStore, VouchedRowStore
 from sealwright.keystore.access import MAILBOX, POLICY, read_rules
-from sealwright.keystore.model import Keystore, ReleasePolicy, VouchedRow
+from sealwright.keystore.model import ApprovalEvidence, Keystore, ReleasePolicy, VouchedRow
 from sealwright.keystore.release_rules import MailboxRelease, MailboxRules, ReleaseRules
+from sealwright.keystore.weaker import describe
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.storage.schema import new_id
 from sealwright.tlog.leaf import ORGANIZATION_CHAIN
 from sealwright.wire.operator import MailboxPolicy, PolicyChange, PolicyRules
+from sealwright.wire.policy_step import PolicyStep
 
 _CHANGEABLE = tuple(field.name for field in fields(ReleaseRules))
 _GROUP_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -95,6 +97,47 @@ class PolicyService:
             changes = {name: getattr(wanted, name) for name in _CHANGEABLE if getattr(wanted, name) is not None}
             return self._put_rules(tx, organization_id, row_id, replace(rules, **changes), group)
 
+    def step(self, organization_id: str, wanted: PolicyChange) -> PolicyStep:
+        """Return a change of rules as it is approved; raises as `change`."""
+        with self._storage.read(organization_id) as tx:
+            row_id = self._row_id(tx, organization_id, wanted.group)
+            row = self._rows.row(tx, organization_id, POLICY, row_id)
+        if row is None:
+            raise NotFoundError("the organization has no release policy")
+        changes = {name: getattr(wanted, name) for name in _CHANGEABLE if getattr(wanted, name) is not None}
+        rules = replace(ReleaseRules.decode(row.content), **changes)
+        rules.check()
+        return _step(replace(row, content=rules.encode()), wanted.group)
+
+    def mailbox_step(self, organization_id: str, mailbox_id: str, wanted: MailboxPolicy) -> PolicyStep:
+        """Return a change for one mailbox as it is approved; raises as `change_mailbox`."""
+        with self._storage.read(organization_id) as tx:
+            row, said = self._said(tx, organization_id, mailbox_id)
+            if row is None:
+                raise NotFoundError("nothing special holds for this mailbox")
+            if wanted.group is not None:
+                said = replace(said, group_id=self._row_id(tx, organization_id, wanted.group) if wanted.group else "")
+        if wanted.frozen is not None:
+            said = replace(said, frozen=wanted.frozen)
+        return _step(replace(row, content=said.encode()), wanted.address)
+
+    def put_approved(self, step: PolicyStep, evidence: ApprovalEvidence) -> None:
+        """Put a weaker policy in force that two security officers approved; what is so already stays so.
+
+        Raises:
+            ApprovalsMissingError: If the delay is not over, or approvals have expired.
+            PermissionDeniedError: If the keystore does not accept them.
+            ConflictError: If the policy was changed since.
+        """
+        organization_id = evidence.proposal.organization_id
+        with self._storage.transaction(organization_id) as tx:
+            if step.row_kind == POLICY:
+                rules = ReleaseRules.decode(step.content)
+                self._put_rules(tx, organization_id, step.row_id, rules, step.name, evidence)
+            else:
+                said = MailboxRelease.decode(step.content)
+                self._put_mailbox(tx, organization_id, step.row_id, said, evidence)
+
     def change_mailbox(self, organization_id: str, mailbox_id: str, wanted: MailboxPolicy) -> None:
         """Put a mailbox into a group or take it out, and stop all its releases or permit them again.
 
@@ -130,33 +173,37 @@ class PolicyService:
         return found
 
     def _put_rules(
-        self, tx: Transaction, organization_id: str, row_id: str, rules: ReleaseRules, group: str
+        self,
+        tx: Transaction,
+        organization_id: str,
+        row_id: str,
+        rules: ReleaseRules,
+        group: str,
+        evidence: ApprovalEvidence | None = None,
     ) -> VouchedRow:
         old = self._rows.row(tx, organization_id, POLICY, row_id)
         if old is not None and old.content == rules.encode():
             return old
         from_version = 0 if old is None else old.version
-        row = self._keystore.vouch_release_rules(organization_id, row_id, rules, from_version)
+        row = self._keystore.vouch_release_rules(organization_id, row_id, rules, from_version, evidence)
         self._rows.put(tx, row, from_version)
-        said = {
-            "level": str(rules.level),
-            "export_key": "yes" if rules.export_key else "no",
-            "delivery": rules.delivery,
-            "networks": ",".join(rules.networks),
-            "max_devices": str(rules.max_devices),
-            "hours": ",".join(rules.hours),
-            "group": group,
-            "version": str(row.version),
-        }
+        said = {**describe(row), "group": group, "version": str(row.version)}
         self._audit.append(tx, Act(organization_id, ORGANIZATION_CHAIN, "policy.change", said))
         return row
 
-    def _put_mailbox(self, tx: Transaction, organization_id: str, mailbox_id: str, wanted: MailboxRelease) -> None:
+    def _put_mailbox(
+        self,
+        tx: Transaction,
+        organization_id: str,
+        mailbox_id: str,
+        wanted: MailboxRelease,
+        evidence: ApprovalEvidence | None = None,
+    ) -> None:
         old, said = self._said(tx, organization_id, mailbox_id)
         if wanted == said:
             return
         from_version = 0 if old is None else old.version
-        row = self._keystore.vouch_mailbox_release(organization_id, mailbox_id, wanted, from_version)
+        row = self._keystore.vouch_mailbox_release(organization_id, mailbox_id, wanted, from_version, evidence)
         self._rows.put(tx, row, from_version)
         told = {
             "group": self._groups.names(tx, organization_id).get(wanted.group_id, ""),
@@ -164,6 +211,17 @@ class PolicyService:
             "version": str(row.version),
         }
         self._audit.append(tx, Act(organization_id, mailbox_id, "policy.mailbox", told))
+
+
+def _step(row: VouchedRow, name: str) -> PolicyStep:
+    return PolicyStep(
+        row_kind=row.kind,
+        row_id=row.row_id,
+        name=name,
+        from_version=row.version,
+        content=row.content,
+        says=describe(row),
+    )
 
 
 def _view(group: str, rules: ReleaseRules) -> PolicyRules:

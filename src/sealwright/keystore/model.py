@@ -539,7 +539,12 @@ class Keystore(ServiceKeystore, Protocol):
         ...
 
     def vouch_release_rules(
-        self, organization_id: str, row_id: str, rules: ReleaseRules, from_version: int
+        self,
+        organization_id: str,
+        row_id: str,
+        rules: ReleaseRules,
+        from_version: int,
+        evidence: ApprovalEvidence | None = None,
     ) -> VouchedRow:
         """Vouch for an organization's or a group's rules.
 
@@ -548,6 +553,7 @@ class Keystore(ServiceKeystore, Protocol):
             row_id: The organization's id, or the group's.
             rules: Compared with the newest that this keystore vouched for.
             from_version: Of the row that they follow; 0 for the first.
+            evidence: Approvals of two security officers (`keystore.weaker`); needed for weaker rules alone.
 
         Raises:
             InputError: If the rules are none.
@@ -557,7 +563,12 @@ class Keystore(ServiceKeystore, Protocol):
         ...
 
     def vouch_mailbox_release(
-        self, organization_id: str, mailbox_id: str, content: MailboxRelease, from_version: int
+        self,
+        organization_id: str,
+        mailbox_id: str,
+        content: MailboxRelease,
+        from_version: int,
+        evidence: ApprovalEvidence | None = None,
     ) -> VouchedRow:
         """Vouch for a mailbox's group and whether it is frozen; as `vouch_release_rules`."""
         ...

@@ -288,16 +288,28 @@ class PooledKeystore:
         return self._call(VouchedRow, "vouch_membership", organization_id, mailbox_id, member_id, state, from_version)
 
     def vouch_release_rules(
-        self, organization_id: str, row_id: str, rules: ReleaseRules, from_version: int
+        self,
+        organization_id: str,
+        row_id: str,
+        rules: ReleaseRules,
+        from_version: int,
+        evidence: ApprovalEvidence | None = None,
     ) -> VouchedRow:
         """Vouch for an organization's or a group's rules."""
-        return self._call(VouchedRow, "vouch_release_rules", organization_id, row_id, rules, from_version)
+        return self._call(VouchedRow, "vouch_release_rules", organization_id, row_id, rules, from_version, evidence)
 
     def vouch_mailbox_release(
-        self, organization_id: str, mailbox_id: str, content: MailboxRelease, from_version: int
+        self,
+        organization_id: str,
+        mailbox_id: str,
+        content: MailboxRelease,
+        from_version: int,
+        evidence: ApprovalEvidence | None = None,
     ) -> VouchedRow:
         """Vouch for a mailbox's group and whether it is frozen."""
-        return self._call(VouchedRow, "vouch_mailbox_release", organization_id, mailbox_id, content, from_version)
+        return self._call(
+            VouchedRow, "vouch_mailbox_release", organization_id, mailbox_id, content, from_version, evidence
+        )
 
     def vouch_role(
         self,

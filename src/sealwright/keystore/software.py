@@ -23,7 +23,7 @@ from sealwright.errors import (
     UnsupportedAlgorithmError,
     VerificationError,
 )
-from sealwright.keystore.access import DeviceAccess
+from sealwright.keystore.access import MAILBOX, POLICY, DeviceAccess
 from sealwright.keystore.approvals import Approvers
 from sealwright.keystore.content_keys import check_remote_decrypt, unwrap_content_key
 from sealwright.keystore.destroyed import DESTROYED_NAME, DestroyedKeys
@@ -61,6 +61,7 @@ from sealwright.keystore.seal import Seal, create_root_key
 from sealwright.keystore.service_keys import SoftwareServiceKeystore
 from sealwright.keystore.versions import VERSIONS_NAME, Versions
 from sealwright.keystore.vouching import Vouching
+from sealwright.keystore.weaker import check_weaker
 from sealwright.wire.content_keys import (
     ContentKeyRequest,
     content_keys_info,
@@ -335,7 +336,12 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         return self._memberships.vouch(organization_id, mailbox_id, member_id, state, from_version)
 
     def vouch_release_rules(
-        self, organization_id: str, row_id: str, rules: ReleaseRules, from_version: int
+        self,
+        organization_id: str,
+        row_id: str,
+        rules: ReleaseRules,
+        from_version: int,
+        evidence: ApprovalEvidence | None = None,
     ) -> VouchedRow:
         """Vouch for an organization's or a group's rules.
 
@@ -345,10 +351,19 @@ class SoftwareKeystore(SoftwareServiceKeystore):
             ConflictError: If there is a newer row.
         """
         self._storage_keys()
-        return self._access.vouch_release_rules(organization_id, row_id, rules, from_version)
+        if evidence is not None:
+            row = VouchedRow(POLICY, organization_id, row_id, from_version, rules.encode(), b"")
+            check_weaker(self._approvers, evidence, row, self._clock.now())
+        is_approved = evidence is not None
+        return self._access.vouch_release_rules(organization_id, row_id, rules, from_version, is_approved=is_approved)
 
     def vouch_mailbox_release(
-        self, organization_id: str, mailbox_id: str, content: MailboxRelease, from_version: int
+        self,
+        organization_id: str,
+        mailbox_id: str,
+        content: MailboxRelease,
+        from_version: int,
+        evidence: ApprovalEvidence | None = None,
     ) -> VouchedRow:
         """Vouch for a mailbox's group and whether it is frozen.
 
@@ -357,7 +372,13 @@ class SoftwareKeystore(SoftwareServiceKeystore):
             ConflictError: If there is a newer row.
         """
         self._storage_keys()
-        return self._access.vouch_mailbox_release(organization_id, mailbox_id, content, from_version)
+        if evidence is not None:
+            row = VouchedRow(MAILBOX, organization_id, mailbox_id, from_version, content.encode(), b"")
+            check_weaker(self._approvers, evidence, row, self._clock.now())
+        is_approved = evidence is not None
+        return self._access.vouch_mailbox_release(
+            organization_id, mailbox_id, content, from_version, is_approved=is_approved
+        )
 
     def vouch_role(
         self,

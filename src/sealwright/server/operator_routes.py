@@ -30,6 +30,7 @@ from sealwright.wire.operator import (
     PeopleList,
     PolicyAnswer,
     PolicyChange,
+    PolicyChanged,
     RoleChanged,
     RoleHolders,
     RoleRequest,
@@ -151,17 +152,17 @@ class OperatorController(Controller):
         change = services.shared.join if wanted.joins else services.shared.leave
         change(services.organization_id, wanted.address, wanted.member)
 
-    @post("/policy", sync_to_thread=True, status_code=204)
-    def change_policy(self, body: RawBody, services: NamedDependency[Services]) -> None:
-        """Change release rules."""
-        services.policies.change(services.organization_id, _decode(body, PolicyChange))
+    @post("/policy", sync_to_thread=True, status_code=200)
+    def change_policy(self, body: RawBody, services: NamedDependency[Services]) -> PolicyChanged:
+        """Change release rules, or propose weaker ones."""
+        return services.weaker.change(services.organization_id, _decode(body, PolicyChange))
 
-    @post("/policy/mailbox", sync_to_thread=True, status_code=204)
-    def change_mailbox_policy(self, body: RawBody, services: NamedDependency[Services]) -> None:
-        """Put a mailbox into a group, or freeze it."""
+    @post("/policy/mailbox", sync_to_thread=True, status_code=200)
+    def change_mailbox_policy(self, body: RawBody, services: NamedDependency[Services]) -> PolicyChanged:
+        """Put a mailbox into a group, or freeze it; or propose the opposite."""
         wanted = _decode(body, MailboxPolicy)
         mailbox = _mailbox(services, wanted.address)
-        services.policies.change_mailbox(services.organization_id, mailbox.mailbox_id, wanted)
+        return services.weaker.change_mailbox(services.organization_id, mailbox.mailbox_id, wanted)
 
     @post("/enrolment-secrets", sync_to_thread=True, status_code=200)
     def make_enrolment_secret(self, body: RawBody, services: NamedDependency[Services]) -> EnrolmentSecret:

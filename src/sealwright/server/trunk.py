@@ -20,6 +20,7 @@ from sealwright.identity.roles import RoleService
 from sealwright.identity.shared_mailboxes import SharedMailboxService
 from sealwright.identity.shared_store import SharedStore
 from sealwright.identity.store import PeopleStore
+from sealwright.identity.weaker_policy import WeakerPolicies
 from sealwright.keystore.model import Keystore, SealedRecord
 from sealwright.kms.model import KmsSettings
 from sealwright.kms.service import KeyService
@@ -105,6 +106,7 @@ class Trunk:
             put_outbox=put,
         )
         self.roles = RoleService(storage, keystore, self.audit, mailboxes=self.mailboxes, approvals=self.approvals)
+        self.weaker = WeakerPolicies(self.policies, self.approvals)
         self.shared = SharedMailboxService(
             storage,
             SharedStore(),

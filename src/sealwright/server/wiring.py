@@ -22,6 +22,7 @@ from sealwright.identity.requests import RequestVerifier
 from sealwright.identity.roles import RoleService
 from sealwright.identity.shared_mailboxes import SharedMailboxService
 from sealwright.identity.tokens import TokenService
+from sealwright.identity.weaker_policy import WeakerPolicies
 from sealwright.keystore.model import Keystore
 from sealwright.keystore.pool import open_keystore
 from sealwright.kms.service import KeyService
@@ -64,6 +65,7 @@ class Services:
     administrators: AdministratorService
     passkeys: PasskeyService
     policies: PolicyService
+    weaker: WeakerPolicies
     approvals: ApprovalService
     roles: RoleService
     shared: SharedMailboxService
@@ -209,6 +211,7 @@ def _services(trunk: Trunk) -> Services:
             Job("time.mark", 60.0, lambda: trunk.authority.mark_time(organization_id)),
             Job("crl.refresh", 600.0, lambda: [trunk.authority.crl(organization_id, name) for name in ISSUERS]),
             Job("statement.refresh", 3600.0, lambda: _refresh_statement(statements)),
+            Job("policy.apply", 60.0, lambda: trunk.weaker.apply_due(organization_id)),
             Job("proposal.expire", 60.0, lambda: trunk.approvals.expire(organization_id)),
             Job("enrolment.purge", 3600.0, lambda: enrolments.purge(organization_id)),
         )
@@ -241,6 +244,7 @@ def _services(trunk: Trunk) -> Services:
         administrators=administrators,
         passkeys=passkeys,
         policies=trunk.policies,
+        weaker=trunk.weaker,
         approvals=trunk.approvals,
         roles=trunk.roles,
         shared=trunk.shared,

@@ -126,9 +126,14 @@ class PolicyAnswer(Answer, frozen=True, kw_only=True):
 
 
 class PolicyChange(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """POST /local/policy: 204. What is None stays; an empty group is the organization."""
+    """POST /local/policy: PolicyChanged. What is None stays; an empty group is the organization.
+
+    Attributes:
+        reason: For the approvers of a weaker policy; without one it is refused.
+    """
 
     group: str = ""
+    reason: str = ""
     level: int | None = None
     export_key: bool | None = None
     delivery: str | None = None
@@ -137,10 +142,17 @@ class PolicyChange(Request, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     hours: tuple[str, ...] | None = None
 
 
+class PolicyChanged(Answer, frozen=True, kw_only=True):
+    """200: in force; or proposed to the security officers, if there is a proposal's id."""
+
+    proposal_id: str = ""
+
+
 class MailboxPolicy(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """POST /local/policy/mailbox: 204. A mailbox's group (empty: none), and whether it is frozen; None stays."""
+    """POST /local/policy/mailbox: PolicyChanged. A mailbox's group (empty: none), and whether it is frozen; None stays."""
 
     address: str
+    reason: str = ""
     group: str | None = None
     frozen: bool | None = None
 

@@ -1,0 +1,96 @@
+"""A weaker release policy is proposed to the security officers, and holds a day after the second one approved it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import msgspec
+
+from sealwright.errors import ApprovalsMissingError, ConflictError, InputError, PermissionDeniedError
+from sealwright.identity.approvals import ApprovalService, ProposalKind
+from sealwright.identity.policy import PolicyService
+from sealwright.keystore.approvals import OFFICERS_NEEDED
+from sealwright.wire.encoding import decode_json
+from sealwright.wire.operator import MailboxPolicy, PolicyChange, PolicyChanged
+from sealwright.wire.policy_step import POLICY_CHANGE, PolicyStep
+from sealwright.wire.roles import ADMINISTRATOR, SECURITY_OFFICER
+
+
+class WeakerPolicies:
+    """Changes release policies, with approvals where they are needed.
+
+    Args:
+        policies: Release policies.
+        approvals: Collects approvals; gets the kind "policy.change".
+    """
+
+    def __init__(self, policies: PolicyService, approvals: ApprovalService) -> None:
+        self._policies, self._approvals = policies, approvals
+        requesters = frozenset((ADMINISTRATOR, SECURITY_OFFICER))
+        approvals.register(
+            ProposalKind(
+                POLICY_CHANGE,
+                SECURITY_OFFICER,
+                lambda _: OFFICERS_NEEDED,
+                self._check,
+                None,  # not at once: `apply_due` does it when the delay is over
+                requesters,
+                approval_life=timedelta(days=7),
+            )
+        )
+
+    def change(self, organization_id: str, wanted: PolicyChange) -> PolicyChanged:
+        """Change rules at once, or propose it if they are weaker and a reason is given.
+
+        Raises:
+            InputError: If the rules are none.
+            ApprovalsMissingError: If they are weaker and there is no reason.
+            ConflictError: If they were changed meanwhile.
+        """
+        return self._change(
+            organization_id,
+            wanted.reason,
+            lambda: self._policies.change(organization_id, wanted),
+            lambda: self._policies.step(organization_id, wanted),
+        )
+
+    def change_mailbox(self, organization_id: str, mailbox_id: str, wanted: MailboxPolicy) -> PolicyChanged:
+        """Do the same for one mailbox."""
+        return self._change(
+            organization_id,
+            wanted.reason,
+            lambda: self._policies.change_mailbox(organization_id, mailbox_id, wanted),
+            lambda: self._policies.mailbox_step(organization_id, mailbox_id, wanted),
+        )
+
+    def apply_due(self, organization_id: str) -> int:
+        """Put approved policies in force whose delay is over (job); return how many."""
+        applied = 0
+        for view in self._approvals.views(organization_id):
+            if view.proposal.kind != POLICY_CHANGE or view.state != "approved":
+                continue
+            evidence = self._approvals.evidence(organization_id, view.proposal.proposal_id)
+            try:
+                self._policies.put_approved(decode_json(view.proposal.content, PolicyStep), evidence)
+            except (ApprovalsMissingError, PermissionDeniedError, ConflictError):
+                continue  # not yet, or never: the proposal shows what was approved, the policy what is in force
+            self._approvals.finish(organization_id, view.proposal.proposal_id)
+            applied += 1
+        return applied
+
+    def _change(
+        self, organization_id: str, reason: str, at_once: Callable[[], object], step: Callable[[], PolicyStep]
+    ) -> PolicyChanged:
+        try:
+            at_once()
+        except ApprovalsMissingError as error:
+            if not reason:
+                raise ApprovalsMissingError(f"{error.message}: propose it with --reason") from error
+            content = msgspec.json.encode(step())
+            proposal = self._approvals.propose(organization_id, "", POLICY_CHANGE, content, reason)
+            return PolicyChanged(proposal_id=proposal.proposal_id)
+        return PolicyChanged()
+
+    def _check(self, organization_id: str, requester: str, content: bytes) -> None:  # noqa: ARG002 - a kind's signature
+        step = decode_json(content, PolicyStep)
+        if step.row_kind not in ("release-policy", "release-mailbox"):
+            raise InputError("this is no release policy")
