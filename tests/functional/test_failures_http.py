@@ -8,10 +8,10 @@ import pytest
 from support.release_evidence import make_device
 from support.served import ALICE, BOB, Served, people
 
-from sealwright.wire.api import EnrolmentRequest, ExportRequest, ProofRequest, ReleaseRequest
+from sealwright.wire.api import EnrolmentRequest, ExportRequest, ProofRequest
 
 TOKEN_ROUTES = {
-    "/v1/releases": msgspec.json.encode(ReleaseRequest(request_nonce=b"n" * 32)),
+    "/v1/releases": msgspec.json.encode({"request_nonce": b"n" * 32}),
     "/v1/exports": msgspec.json.encode(ExportRequest(key_id="a" * 32)),
     "/v1/certificates": b'{"certification_request":"MAA="}',
 }

@@ -19,6 +19,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "forward": ("sealwright.cli.reply:forward", "Pass a mail on, encrypted."),
     "held": ("sealwright.cli.mail:held", "Mails that were kept back: list, retry, drop."),
     "message": ("sealwright.cli.message:message", "Encrypt, decrypt, sign, verify a mail on standard input."),
+    "decrypt-mailbox": ("sealwright.cli.mailbox_decryption:decrypt_mailbox", "Decrypt a whole mailbox for good."),
     "encrypt": ("sealwright.cli.documents:encrypt", "Encrypt a file."),
     "decrypt": ("sealwright.cli.documents:decrypt", "Decrypt a file."),
     "sign": ("sealwright.cli.documents:sign", "Sign a file."),

@@ -1,5 +1,6 @@
 """Reading a mailbox over IMAP (RFC 9051 and 3501), with verified TLS; in clear to this machine only."""
 
+import re
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,10 @@ MAX_MESSAGE_BYTES = 50 * 1024 * 1024
 _SENT_NAMES = ("sent", "sent items", "sent messages", "[gmail]/sent mail", "inbox.sent", "inbox/sent")
 _SENT_NAME = "Sent"
 _JUNK_NAMES = frozenset(("junk", "spam", "junk e-mail", "junk email", "[gmail]/spam", "inbox.junk", "inbox.spam"))
+
+
+_APPENDED = re.compile(rb"APPENDUID [0-9]+ ([0-9]+)")
+_MESSAGE_ID = re.compile(rb"(?im)^message-id:[ \t]*(?:\r?\n[ \t]+)?(\S+)[ \t]*\r?$")
 
 
 class Mailbox:
@@ -103,6 +108,29 @@ class Mailbox:
             else:
                 self._client.expunge()
 
+    def replace(self, folder: str, uid: int, message: bytes) -> None:
+        """Put a message into the place of another, with its flags and time; the old one goes when the new one was read back.
+
+        One that an earlier try put there is found by its Message-ID.
+
+        Raises:
+            UnavailableError: If the server did not keep it as it was sent; the old one is still there.
+        """
+        wanted, identifier = _lines(message), _message_id(message)
+        others = self.find_by_header(folder, "Message-ID", identifier) if identifier else []
+        if not any(_lines(self.fetch(folder, each) or b"") == wanted for each in others if each != uid):
+            with _mapped():
+                self._select(folder, writable=False)
+                old = self._client.fetch([uid], ["FLAGS", "INTERNALDATE"]).get(uid, {})
+                flags = [flag for flag in old.get(b"FLAGS", ()) if _text(flag).lower() != "\\recent"]
+                answer = self._client.append(folder, message, flags=flags, msg_time=old.get(b"INTERNALDATE"))
+                self._client.noop()
+            found = _APPENDED.search(answer if isinstance(answer, bytes) else str(answer).encode())
+            place = int(found[1]) if found else max(self.newest(folder, 1), default=0)
+            if _lines(self.fetch(folder, place) or b"") != wanted:
+                raise UnavailableError("the mail server did not keep the message as it was sent")
+        self.remove(folder, uid)
+
     def _select(self, folder: str, *, writable: bool) -> None:
         if self._selected != (folder, writable):
             self._client.select_folder(folder, readonly=not writable)
@@ -160,6 +188,17 @@ def _mapped(host: str = "the mail server") -> Iterator[None]:
         raise VerificationError(f"{why_not_valid(host, error)}; no password was sent") from error
     except (IMAPClientError, OSError) as error:
         raise UnavailableError(f"{host} does not answer, or broke off") from error
+
+
+def _lines(message: bytes) -> bytes:
+    """Return a message as IMAP carries it, whatever line ends it came with."""
+    return message.replace(b"\r\n", b"\n")
+
+
+def _message_id(message: bytes) -> str:
+    head = message.replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    found = _MESSAGE_ID.search(head)
+    return found[1].decode("ascii", "replace") if found else ""
 
 
 def _text(value: bytes | str) -> str:
