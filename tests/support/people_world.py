@@ -94,7 +94,11 @@ class FakeDirectory:
         self.published[address] = certificate
 
     def unpublish(self, tx, organization_id, address, certificate=b""):
-        self.published.pop(address, None)
+        if certificate in (b"", self.published.get(address)):
+            self.published.pop(address, None)
+
+    def republish(self, tx, organization_id, address, certificate):
+        self.published[address] = certificate
 
 
 class World:

@@ -77,18 +77,39 @@ class Revocation:
             with self._storage.transaction(organization_id) as tx:
                 records = self._store.unrevoked(tx, organization_id, mailbox_id, device_id)
                 for record in records:
-                    issuer = self._store.issuer_by_id(tx, organization_id, record.issuer_id)
-                    issuers[issuer.name] = issuer
-                    if record.state == "PENDING":
-                        self._store.abandon_certificate(tx, record)
-                    else:
-                        self._revoke_in(tx, record, issuer, reason)
+                    self._take_back(tx, record, reason, issuers)
             count += len(records)
             if not records:
                 break
         for name in issuers:
             self._make_crl(organization_id, name)
         return count
+
+    def revoke_key(self, organization_id: str, spki_sha256: str, reason: str) -> int:
+        """Revoke every certificate of a key; what is not signed yet will not be. Can be repeated.
+
+        Args:
+            organization_id: 32 hex digits.
+            spki_sha256: Of the key, hex.
+            reason: A key of `pkix.crl.REASONS`.
+
+        Returns:
+            How many certificates were revoked or given up.
+
+        Raises:
+            ConflictError: If something changed meanwhile: nothing was done, repeat it.
+            InputError: If the reason is none of `pkix.crl.REASONS`.
+        """
+        check_reason(reason)
+        issuers: dict[str, Issuer] = {}
+        with self._storage.transaction(organization_id) as tx:
+            found = self._store.by_spki(tx, organization_id, spki_sha256)
+            records = [record for record in found if record.state in ("PENDING", "ISSUED")]
+            for record in records:
+                self._take_back(tx, record, reason, issuers)
+        for name in issuers:
+            self._make_crl(organization_id, name)
+        return len(records)
 
     def crl(self, organization_id: str, issuer_name: str) -> bytes:
         """Return an issuer's list, DER; it is made anew after a revocation or when less than half its life is left.
@@ -102,6 +123,15 @@ class Revocation:
         if issuer.crl_next_update is not None and issuer.crl_next_update > fresh_until:
             return issuer.crl
         return self._make_crl(organization_id, issuer_name)
+
+    def _take_back(self, tx: Transaction, record: CertificateRecord, reason: str, issuers: dict[str, Issuer]) -> None:
+        """Revoke or give up one certificate, and note its issuer in `issuers`: its list is due."""
+        issuer = self._store.issuer_by_id(tx, record.organization_id, record.issuer_id)
+        issuers[issuer.name] = issuer
+        if record.state == "PENDING":
+            self._store.abandon_certificate(tx, record)
+        else:
+            self._revoke_in(tx, record, issuer, reason)
 
     def _revoke_in(self, tx: Transaction, record: CertificateRecord, issuer: Issuer, reason: str) -> None:
         self._store.revoke_certificate(tx, record, self._now(), reason)

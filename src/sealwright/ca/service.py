@@ -178,6 +178,15 @@ class CertificateAuthority:
         """
         return self._revocation.revoke_all(organization_id, mailbox_id, reason, device_id)
 
+    def revoke_key(self, organization_id: str, spki_sha256: str, reason: str) -> int:
+        """Revoke every certificate of a key, named by its hash in hex; return how many. Can be repeated.
+
+        Raises:
+            ConflictError: If something changed meanwhile; repeat it.
+            InputError: If the reason is none of `pkix.crl.REASONS`.
+        """
+        return self._revocation.revoke_key(organization_id, spki_sha256, reason)
+
     def crl(self, organization_id: str, issuer_name: str) -> bytes:
         """Return an issuer's revocation list, DER; it is made anew when less than half its life is left.
 

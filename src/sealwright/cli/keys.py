@@ -1,9 +1,10 @@
-"""`sealwright keys`."""
+"""`sealwright keys`: of the mailbox on this device, and - with --data - in the custody of a running server."""
 
 from pathlib import Path
 
 import click
 
+from sealwright.cli import key_custody
 from sealwright.cli.client_options import EXISTING_FILE, OUTPUT_FILE, ClientOptions, client_options
 from sealwright.cli.key_import import import_command
 from sealwright.cli.output import print_json
@@ -14,7 +15,7 @@ from sealwright.files import replace_file
 
 @click.group("keys")
 def keys() -> None:
-    """The encryption keys of the mailbox."""
+    """The encryption keys of the mailbox; commands with --data are the operator's, for the keys of anybody."""
 
 
 keys.add_command(import_command)
@@ -66,3 +67,15 @@ def export_command(
         print_json({"output": str(output), "key_id": key.key_id, "generation": key.generation})
         return
     click.echo(f"{output} written.")
+
+
+for command in (
+    key_custody.history,
+    key_custody.suspend,
+    key_custody.resume,
+    key_custody.compromise,
+    key_custody.destroy,
+    key_custody.receipt,
+    key_custody.verify_receipt,
+):
+    keys.add_command(command)

@@ -32,7 +32,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "Set a new protection password of the mailbox.",
     ),
     "approvals": ("sealwright.cli.approvals:approvals", "What others proposed: list, show, approve, veto."),
-    "keys": ("sealwright.cli.keys:keys", "The keys of the mailbox: list, import, export."),
+    "keys": (
+        "sealwright.cli.keys:keys",
+        "The keys of the mailbox: list, import, export; --data: of anybody, in custody.",
+    ),
     "inspect": ("sealwright.cli.inspect:inspect", "Explain a message file, without a server or a device."),
     "certificate": ("sealwright.cli.certificate:certificate", "Show certificates; validate their paths."),
     "log": ("sealwright.cli.log:log", "Check the log: who got the keys of the mailbox."),
@@ -57,6 +60,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("sealwright.cli.operator_commands:status", "Show how the server is."),
     "roles": ("sealwright.cli.roles:roles", "Who has which role: list, appoint, dismiss."),
     "shared": ("sealwright.cli.shared:shared", "Shared mailboxes: create, list, join, leave."),
+    "hold": ("sealwright.cli.key_custody:hold", "Legal holds: set, lift, list."),
     "policy": ("sealwright.cli.policy:policy", "What a device has to show before it gets keys."),
 }
 

@@ -28,7 +28,9 @@ def find_mailbox_key(context: ClientContext, chosen: str | None) -> MailboxKey:
         NotFoundError: If there is none.
     """
     for key in reversed(context.store.state.mailbox_keys):
-        if chosen in (key.key_id, str(key.generation)) or (chosen is None and key.state == "ACTIVE"):
+        if chosen in (key.key_id, str(key.generation)) or (
+            chosen is None and key.state == "ACTIVE" and key.slot == "classical"
+        ):
             return key
     raise NotFoundError("the mailbox has no such key")
 
@@ -49,6 +51,8 @@ def export_key(context: ClientContext, key: MailboxKey, passphrase: str, *, lega
     """
     if len(passphrase) < MIN_PASSPHRASE_CHARACTERS:
         raise InputError(f"the passphrase needs at least {MIN_PASSPHRASE_CHARACTERS} characters")
+    if not key.private_key_pkcs8:
+        raise InputError(f"this key is {key.state}: it is not on this device")
     if not key.certificates:
         raise InputError("this key has no certificate to export it with")
     answer = context.session.post("/v1/exports", ExportRequest(key_id=key.key_id), ExportAnswer)

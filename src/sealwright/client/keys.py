@@ -70,14 +70,14 @@ class KeyRing:
                 found.append((remote, certificates, _key_identifier(certificates[0].public_key())))
         return tuple(found)
 
-    def active_certificate(self) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
+    def active_certificate(self, slot: str = "classical") -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
         """Return the certificate that mail to this mailbox is encrypted for now, with its chain.
 
         Raises:
             NotFoundError: If the mailbox has none yet.
         """
         for key in reversed(self._keys):
-            if key.state == "ACTIVE" and key.certificates:
+            if key.state == "ACTIVE" and key.slot == slot and key.certificates:
                 return load_certificates(key.certificates)[0], load_certificates(key.chain)
         raise NotFoundError("this mailbox has no encryption certificate yet; try again in a minute")
 

@@ -12,7 +12,17 @@ from sealwright.wire.hpke import hpke_open
 from sealwright.wire.sync import sync_item_info
 
 _KEPT_NOTICES = 200
-_NEW_KEYS = frozenset(("key-rotated", "key-imported", "certificate-issued"))
+_CHANGED_KEYS = frozenset(
+    (
+        "key-rotated",
+        "key-imported",
+        "certificate-issued",
+        "key-suspended",
+        "key-resumed",
+        "key-compromised",
+        "key-destroyed",
+    )
+)
 
 
 def synchronize(context: ClientContext) -> tuple[Notice, ...]:
@@ -49,7 +59,7 @@ def synchronize(context: ClientContext) -> tuple[Notice, ...]:
                 continue  # a broken item must not hide those after it
             fresh.append(Notice(kind=said.kind, time=said.time, subject=said.subject, thumbprint=said.thumbprint))
     check_new_records(context)
-    if any(notice.kind in _NEW_KEYS for notice in fresh):
+    if any(notice.kind in _CHANGED_KEYS for notice in fresh):
         fetch_keys(context)
     if any(notice.kind == "shared-mailbox" for notice in fresh):
         refresh_shared(context)
@@ -75,6 +85,10 @@ def describe(notice: Notice) -> str:
         "approval-asked": f"somebody asks for your approval; see `sealwright approvals list`: {notice.subject}",
         "key-imported": "a key of another program was added to your mailbox's history",
         "shared-mailbox": f"a shared mailbox has changed: {notice.subject}",
+        "key-suspended": "a key of your mailbox is suspended; mail for it cannot be read for now",
+        "key-resumed": "a suspended key of your mailbox is in use again",
+        "key-compromised": "a key of your mailbox was reported as compromised and replaced",
+        "key-destroyed": "an old key of your mailbox was destroyed; mail for it cannot be read any more",
         "certificate-issued": "your mailbox has a new certificate",
         "certificate-revoked": "a certificate of your mailbox was revoked",
     }

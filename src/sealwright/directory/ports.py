@@ -15,6 +15,7 @@ class Publication:
     Attributes:
         organization_id: Who publishes it, 32 hex digits.
         address: Canonical addr-spec.
+        slot: "classical" or "kem"; a certificate displaces the older ones of its own slot.
         certificate: DER.
         chain: DER of the intermediates, without the root.
         capabilities: SMIMECapabilities DER, or empty.
@@ -25,6 +26,7 @@ class Publication:
 
     organization_id: str
     address: str
+    slot: str
     certificate: bytes = field(repr=False)
     chain: tuple[bytes, ...] = field(repr=False)
     capabilities: bytes = field(repr=False)
@@ -54,11 +56,15 @@ class DirectoryStore(Protocol):
     """The SQL of the directory."""
 
     def publish(self, tx: Transaction, publication: Publication) -> bool:
-        """Insert a publication and withdraw the older ones of its address; False if it was published before."""
+        """Insert a publication and withdraw the older ones of its address and slot; False if it was published before."""
         ...
 
     def withdraw(self, tx: Transaction, organization_id: str, address: str, certificate: bytes, now: datetime) -> int:
         """Withdraw one certificate of an address, or all where `certificate` is empty; return how many."""
+        ...
+
+    def restore(self, tx: Transaction, organization_id: str, address: str, certificate: bytes) -> int:
+        """Show a certificate that was withdrawn again; return how many rows that changed."""
         ...
 
     def usable(self, tx: Transaction, addresses: Sequence[str], now: datetime) -> list[UsableCertificate]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import mlkem
 
 from sealwright.clock import Clock
 from sealwright.directory.ports import DirectoryStore, Publication, UsableCertificate
@@ -37,7 +38,9 @@ class Directory:
         chain: tuple[bytes, ...],
         capabilities: bytes = b"",
     ) -> None:
-        """Publish an encryption certificate under an address in place of older ones; publishing again changes nothing.
+        """Publish an encryption certificate under an address in place of older ones of its slot.
+
+        Publishing again changes nothing.
 
         Raises:
             InputError: If the address is none.
@@ -50,6 +53,7 @@ class Directory:
         publication = Publication(
             organization_id=organization_id,
             address=canonical_address(address),
+            slot=_slot(parsed),
             certificate=certificate,
             chain=chain,
             capabilities=capabilities,
@@ -58,6 +62,14 @@ class Directory:
             published=self._clock.now(),
         )
         self._store.publish(tx, publication)
+
+    def republish(self, tx: Transaction, organization_id: str, address: str, certificate: bytes) -> int:
+        """Show a certificate that was withdrawn again; only for who knows that it is in force.
+
+        Returns:
+            How many rows that changed; 0 is no error.
+        """
+        return self._store.restore(tx, organization_id, canonical_address(address), certificate)
 
     def unpublish(self, tx: Transaction, organization_id: str, address: str, certificate: bytes = b"") -> int:
         """Withdraw a certificate, or every certificate of the address where none is named.
@@ -101,6 +113,12 @@ class Directory:
     def answers_at_once(self) -> bool:
         """Whether `look_up` may run in an event loop: SQLite answers in microseconds, and no writer holds it up."""
         return self._storage.dialect == "sqlite"
+
+
+def _slot(certificate: x509.Certificate) -> str:
+    """Return which key of a pair a certificate is for; mail programs of today read the classical one."""
+    is_kem = isinstance(certificate.public_key(), mlkem.MLKEM768PublicKey | mlkem.MLKEM1024PublicKey)
+    return "kem" if is_kem else "classical"
 
 
 def _answer(usable: UsableCertificate) -> DirectoryCertificate:

@@ -26,25 +26,27 @@ class SqlDirectoryStore:
         self._exact: CompiledQuery | None = None
 
     def publish(self, tx: Transaction, publication: Publication) -> bool:
-        """Insert a publication; the older ones of its address are withdrawn, and a late one does not displace a newer."""
+        """Insert a publication; older ones of its address and slot are withdrawn, and a late one does not displace a newer."""
         digest = sha256(publication.certificate).hex()
         of_address = (table.c.organization_id == publication.organization_id) & (table.c.address == publication.address)
         known = tx.fetch_one(select(table.c.id).where(of_address, table.c.certificate_sha256 == digest))
         if known is not None:
             return False
+        of_slot = of_address & (table.c.slot == publication.slot)
         newer = tx.fetch_one(
             select(table.c.id)
-            .where(of_address, table.c.withdrawn.is_(None), table.c.not_before > publication.not_before)
+            .where(of_slot, table.c.withdrawn.is_(None), table.c.not_before > publication.not_before)
             .limit(1)
         )
         if newer is None:
-            live = of_address & table.c.withdrawn.is_(None)
+            live = of_slot & table.c.withdrawn.is_(None)
             tx.execute(update(table).where(live).values(withdrawn=publication.published))
         tx.execute(
             insert(table).values(
                 organization_id=publication.organization_id,
                 id=new_id(),
                 address=publication.address,
+                slot=publication.slot,
                 certificate_sha256=digest,
                 certificate=publication.certificate,
                 chain=encode_fields(_CHAIN_PURPOSE, 1, *publication.chain),
@@ -65,6 +67,16 @@ class SqlDirectoryStore:
         if certificate:
             statement = statement.where(table.c.certificate_sha256 == sha256(certificate).hex())
         return tx.execute(statement.values(withdrawn=now))
+
+    def restore(self, tx: Transaction, organization_id: str, address: str, certificate: bytes) -> int:
+        """Show a certificate that was withdrawn again; return how many rows that changed."""
+        withdrawn = update(table).where(
+            table.c.organization_id == organization_id,
+            table.c.address == address,
+            table.c.certificate_sha256 == sha256(certificate).hex(),
+            table.c.withdrawn.is_not(None),
+        )
+        return tx.execute(withdrawn.values(withdrawn=None))
 
     def usable(self, tx: Transaction, addresses: Sequence[str], now: datetime) -> list[UsableCertificate]:
         """Return the certificates of addresses that are not withdrawn and valid now, newest first."""

@@ -10,6 +10,7 @@ directory_certificate = Table(
     id_column("organization_id"),
     id_column("id"),
     Column("address", Text, nullable=False),
+    Column("slot", String(16), nullable=False),
     Column("certificate_sha256", String(64), nullable=False),
     Column("certificate", LargeBinary, nullable=False),
     Column("chain", LargeBinary, nullable=False),

@@ -62,6 +62,14 @@ class Mailboxes:
         """
         self._store.hold_active_mailbox(tx, organization_id, mailbox_id)
 
+    def lock(self, tx: Transaction, organization_id: str, mailbox_id: str) -> None:
+        """Lock a mailbox, in any state, until the transaction ends.
+
+        Raises:
+            NotFoundError: If there is none.
+        """
+        self._store.lock_mailbox(tx, organization_id, mailbox_id)
+
 
 class PeopleService:
     """Administers people.

@@ -109,6 +109,16 @@ class PeopleStore:
             "the mailbox is not active any more",
         )
 
+    def lock_mailbox(self, tx: Transaction, organization_id: str, mailbox_id: str) -> None:
+        """Lock a mailbox's row, in any state, until the transaction ends.
+
+        Raises:
+            NotFoundError: If there is none.
+        """
+        own = (mailbox.c.organization_id == organization_id) & (mailbox.c.id == mailbox_id)
+        if tx.execute(update(mailbox).where(own).values(state=mailbox.c.state)) != 1:
+            raise NotFoundError("there is no such mailbox")
+
     def withdraw_mailbox(self, tx: Transaction, withdrawn: Mailbox, now: datetime) -> None:
         """End a tenure: the mailbox, its addresses and its holder.
 

@@ -1,7 +1,7 @@
 """What key management speaks about."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sealwright.keystore.model import SealedRecord
@@ -12,6 +12,8 @@ CLASSICAL: Final = "classical"
 KEM: Final = "kem"
 MADE: Final = "kms"
 """Origin of a key that this key management made; imported ones have "owner" or "administrator"."""
+CLASSICAL_ALGORITHMS: Final = ("rsa-2048", "rsa-3072", "rsa-4096", "p256", "p384")
+KEM_ALGORITHMS: Final = ("ml-kem-768", "ml-kem-1024")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +21,24 @@ class KmsSettings:
     """How keys are made.
 
     Attributes:
-        algorithm: Of new encryption keys: "rsa-3072", "rsa-4096" or "p256".
-        pool_size: Ready keys kept per organization.
+        algorithm: Of new keys of slot classical: "rsa-2048", "rsa-3072", "rsa-4096", "p256" or "p384".
+        kem_algorithm: Of new keys of slot kem: "ml-kem-768" or "ml-kem-1024"; empty for no pairs.
+        pool_size: Ready keys kept per organization and algorithm.
+        active_for: How long a generation protects new mail before the next takes its place.
+        drill_every: Within this time every archived key is opened and matched to its certificate once.
     """
 
     algorithm: str = "rsa-3072"
+    kem_algorithm: str = ""
     pool_size: int = 20
+    active_for: timedelta = timedelta(days=1096)
+    drill_every: timedelta = timedelta(days=30)
+
+    @property
+    def algorithms(self) -> dict[str, str]:
+        """Return the algorithm of each slot that mailboxes have."""
+        chosen = {CLASSICAL: self.algorithm, KEM: self.kem_algorithm}
+        return {slot: algorithm for slot, algorithm in chosen.items() if algorithm}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +50,7 @@ class MailboxKey:
         slot: "classical" or "kem".
         state: Key state.
         frozen: Never released again, because the tenure has ended.
-        created: Aware UTC.
+        created: When it became ACTIVE, or was imported; aware UTC.
         origin: `MADE`, or who imported it: "owner" or "administrator"; an imported key has no generation.
     """
 
@@ -51,6 +65,11 @@ class MailboxKey:
     def key_id(self) -> str:
         """Return its identifier, 32 hex digits."""
         return self.record.identity.record_id
+
+    @property
+    def mailbox_id(self) -> str:
+        """Return whose it is, 32 hex digits."""
+        return self.record.identity.owner
 
     @property
     def generation(self) -> int:
@@ -109,3 +128,41 @@ class KeyRelease:
     key_ids: tuple[str, ...]
     leaf_id: str
     created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Destruction:
+    """A destroyed key in the books.
+
+    Attributes:
+        key_id: 32 hex digits.
+        reason: As it was given.
+        destroyed: Aware UTC.
+        leaf_id: To find the leaf.
+    """
+
+    key_id: str
+    reason: str
+    destroyed: datetime
+    leaf_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegalHold:
+    """A hold on a mailbox's keys.
+
+    Attributes:
+        hold_id: 32 hex digits.
+        mailbox_id: 32 hex digits.
+        reason: As it was given.
+        set_by: Who set it.
+        created: Aware UTC.
+        lifted: Aware UTC, or None while it is in force.
+    """
+
+    hold_id: str
+    mailbox_id: str
+    reason: str
+    set_by: str
+    created: datetime
+    lifted: datetime | None

@@ -2,11 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from sealwright.errors import ApprovalsMissingError, DecodingError, PermissionDeniedError
+from sealwright.errors import ApprovalsMissingError, ConflictError, DecodingError, PermissionDeniedError
 from sealwright.keystore.access import read_rules
 from sealwright.keystore.model import DeviceCredential, ReleasePolicy
 from sealwright.keystore.release_rules import MailboxRules
 from sealwright.kms.model import KeyCertificateRow, MailboxKey
+from sealwright.wire.manifest import RELEASED_STATES
 
 RENEW_BEFORE = timedelta(days=90)
 """A certificate with less left is renewed on the same key."""
@@ -51,6 +52,27 @@ def check_history(keys: list[MailboxKey]) -> None:
         generations = [key.generation for key in keys if key.slot == slot and key.generation]
         if generations != list(range(1, len(generations) + 1)):
             raise PermissionDeniedError("the key history of this mailbox has a gap")
+
+
+def listed_keys(history: list[MailboxKey], released: tuple[str, ...]) -> list[MailboxKey]:
+    """Return the keys of a release's manifest: those that its leaf names, and those that do not leave.
+
+    Args:
+        history: As it is now.
+        released: Identifiers of the keys that the leaf names.
+
+    Raises:
+        ConflictError: If a key that was released may not leave any more, or one may that did not then.
+    """
+    keys = [key for key in history if key.key_id in released or key.state not in RELEASED_STATES]
+    leaving = [key.key_id for key in keys if key.state in RELEASED_STATES]
+    if leaving != list(released):
+        raise ConflictError("a key of this mailbox was suspended or destroyed since: ask anew")
+    try:
+        check_history(keys)
+    except PermissionDeniedError as error:
+        raise ConflictError("a key of this mailbox was resumed since: ask anew") from error
+    return keys
 
 
 def is_certificate_usable(certificate: KeyCertificateRow | None, now: datetime) -> bool:

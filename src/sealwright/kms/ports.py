@@ -48,6 +48,10 @@ class CertificatePublisher(Protocol):
         """Withdraw one certificate of an address, or all."""
         ...
 
+    def republish(self, tx: Transaction, organization_id: str, address: str, certificate: bytes) -> Any:
+        """Show a certificate that was withdrawn again."""
+        ...
+
 
 class MailboxReader(Protocol):
     """Who owns a mailbox (`identity.people.Mailboxes`)."""
@@ -62,6 +66,10 @@ class MailboxReader(Protocol):
 
     def hold(self, tx: Transaction, organization_id: str, mailbox_id: str) -> None:
         """Keep a mailbox active until the transaction ends, or raise `ConflictError`."""
+        ...
+
+    def lock(self, tx: Transaction, organization_id: str, mailbox_id: str) -> None:
+        """Lock a mailbox in any state until the transaction ends, or raise `NotFoundError`."""
         ...
 
 

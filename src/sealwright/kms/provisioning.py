@@ -1,39 +1,40 @@
-"""The life of a mailbox's keys: pool, first key, certificate, rotation, end of the tenure. Every step can be repeated."""
+"""The life of a mailbox's keys by itself: first keys, rotation, end of the tenure. Every step can be repeated."""
 
-import msgspec
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-from sealwright.audit.log import Act, AuditLog, PendingLeaf
+from sealwright.audit.log import Act, AuditLog
 from sealwright.clock import Clock
-from sealwright.errors import ConflictError, DecodingError, NotFoundError, UnavailableError, VerificationError
-from sealwright.identity.devices import DeviceService
+from sealwright.errors import ConflictError, NotFoundError, UnavailableError
 from sealwright.identity.model import Mailbox
 from sealwright.identity.people import PROVISION_TOPIC
 from sealwright.identity.ports import PutOutbox
-from sealwright.keystore.model import Keystore, SealedRecord
+from sealwright.keystore.model import Keystore
 from sealwright.kms import policy
-from sealwright.kms.model import CLASSICAL, KeyCertificateRow, KmsSettings, MailboxKey
-from sealwright.kms.ports import (
-    CertificateIssuer,
-    CertificatePublisher,
-    EscrowKeyReader,
-    IssuedCertificate,
-    MailboxReader,
-)
+from sealwright.kms.acts import KeyActs
+from sealwright.kms.certification import Certifier
+from sealwright.kms.key_pool import KeyPool
+from sealwright.kms.model import KmsSettings, MailboxKey
+from sealwright.kms.ports import MailboxReader
 from sealwright.kms.store import KeyStore
-from sealwright.pkix.extensions import UNDECODABLE
-from sealwright.pkix.names import certificate_addresses
-from sealwright.storage.engine import Storage, Transaction
-from sealwright.wire.encoding import sha256
-from sealwright.wire.escrow import EscrowStatement, escrow_signature_input
+from sealwright.storage.engine import Storage
 
 _CLAIM_ATTEMPTS = 5
 
 
 class Provisioner:
-    """Makes, certifies, rotates and retires encryption keys; `kms.service.KeyService` shows it to others."""
+    """Makes, certifies, rotates and retires encryption keys; `kms.service.KeyService` shows it to others.
+
+    Args:
+        storage: The database.
+        store: Its SQL.
+        keystore: Re-seals pooled keys for a mailbox.
+        audit: The owner-visible log.
+        acts: Leaf, directory and notice of each act.
+        pool: Ready keys.
+        certifier: Gets certificates.
+        clock: The time.
+        settings: Which keys a mailbox has.
+        mailboxes: Who owns a mailbox.
+        put_outbox: Queues "mailbox.provision".
+    """
 
     def __init__(
         self,
@@ -41,63 +42,57 @@ class Provisioner:
         store: KeyStore,
         keystore: Keystore,
         audit: AuditLog,
-        issuer: CertificateIssuer,
-        directory: CertificatePublisher,
+        acts: KeyActs,
+        pool: KeyPool,
+        certifier: Certifier,
         clock: Clock,
         settings: KmsSettings,
         *,
-        escrow_key: EscrowKeyReader,
         mailboxes: MailboxReader,
-        devices: DeviceService,
         put_outbox: PutOutbox,
     ) -> None:
         self._storage, self._store, self._keystore, self._audit = storage, store, keystore, audit
-        self._issuer, self._directory, self._clock, self._settings = issuer, directory, clock, settings
-        self._mailboxes, self._devices, self._put_outbox = mailboxes, devices, put_outbox
-        self._escrow_key = escrow_key
-
-    def refill_pool(self, organization_id: str) -> int:
-        """Make ready keys until the pool is full; return how many were made."""
-        made = 0
-        while True:
-            with self._storage.read(organization_id) as tx:
-                if self._store.pool_ready(tx, organization_id) >= self._settings.pool_size:
-                    return made
-            record = self._keystore.generate_encryption_key(organization_id, self._settings.algorithm)
-            with self._storage.transaction(organization_id) as tx:
-                self._store.add_pooled(tx, record, self._clock.now())
-            made += 1
+        self._acts, self._pool, self._certifier, self._clock = acts, pool, certifier, clock
+        self._settings, self._mailboxes, self._put_outbox = settings, mailboxes, put_outbox
 
     def provision(self, organization_id: str, mailbox_id: str) -> None:
-        """Give a mailbox its key and a certificate that lasts; what is there already stays."""
+        """Give a mailbox a key in each slot, and certificates that last; what is there already stays.
+
+        A slot whose key is suspended waits for the decision; one that the settings do not know any more is given up.
+        """
         try:
             mailbox = self._mailboxes.mailbox(organization_id, mailbox_id)
         except NotFoundError:
             return  # withdrawn before its turn came
-        key = self._active(organization_id, mailbox_id)
-        if key is None:
-            self._new_generation(organization_id, mailbox_id, old=None)
-            key = self._active(organization_id, mailbox_id)
-        if key is None:
-            raise ConflictError("the mailbox was withdrawn while its key was made")
-        with self._storage.read(organization_id) as tx:
-            certificate = self._store.certificates(tx, organization_id, mailbox_id).get(key.key_id)
-        if not policy.is_certificate_usable(certificate, self._clock.now()):
-            self._certify(mailbox, key, certificate)
+        for slot in self._settings.algorithms:
+            self._provision_slot(mailbox, slot)
+        for key in self._in_use(organization_id, mailbox_id):
+            if key.slot not in self._settings.algorithms:
+                self._give_up(mailbox, key)
 
     def rotate(self, organization_id: str, mailbox_id: str) -> None:
-        """Deactivate the active key, withdraw its certificates and put a new generation in its place.
+        """Deactivate the keys in use, withdraw their certificates and put new generations in their place.
 
         Raises:
-            NotFoundError: If the mailbox is withdrawn or has no active key.
+            NotFoundError: If the mailbox is withdrawn or has no key in use.
             ConflictError: If it was rotated meanwhile.
         """
         self._mailboxes.mailbox(organization_id, mailbox_id)
-        old = self._active(organization_id, mailbox_id)
-        if old is None:
+        old = self._in_use(organization_id, mailbox_id)
+        if not old:
             raise NotFoundError("the mailbox has no active key yet")
-        self._new_generation(organization_id, mailbox_id, old=old)
+        for key in old:
+            self.rotate_key(key)
         self.provision(organization_id, mailbox_id)
+
+    def rotate_key(self, old: MailboxKey) -> None:
+        """Put a new generation in the place of one key in use, without a certificate yet.
+
+        Raises:
+            ConflictError: If it was rotated meanwhile, or the mailbox is withdrawn.
+        """
+        if old.slot in self._settings.algorithms:
+            self._new_generation(old.record.identity.organization_id, old.mailbox_id, old.slot, old)
 
     def withdraw(self, organization_id: str, mailbox_id: str) -> None:
         """Deactivate and freeze the keys of an ended tenure, and withdraw its certificates."""
@@ -108,9 +103,9 @@ class Provisioner:
         with self._storage.transaction(organization_id) as tx:
             keys = self._store.keys(tx, organization_id, mailbox_id)
             for key in keys:
-                if key.state == "ACTIVE":
-                    self._store.deactivate(tx, key, now)
-                    self._unpublish(tx, mailbox, key)
+                if key.state in ("ACTIVE", "SUSPENDED"):
+                    self._store.change_state(tx, key, "DEACTIVATED", now)
+                    self._acts.unpublish(tx, mailbox, key)
             if self._store.freeze(tx, organization_id, mailbox_id):
                 fields = {"keys": ",".join(key.key_id for key in keys)}
                 self._audit.append(tx, Act(organization_id, mailbox_id, "key.freeze", fields))
@@ -124,29 +119,53 @@ class Provisioner:
                 self._put_outbox(tx, organization_id, PROVISION_TOPIC, {"mailbox_id": mailbox_id}, mailbox_id)
         return len(due)
 
-    def _active(self, organization_id: str, mailbox_id: str) -> MailboxKey | None:
+    def _provision_slot(self, mailbox: Mailbox, slot: str) -> None:
+        organization_id, mailbox_id = mailbox.organization_id, mailbox.mailbox_id
+        key = self._key_in_use(organization_id, mailbox_id, slot)
+        if key is None:
+            self._new_generation(organization_id, mailbox_id, slot, old=None)
+            key = self._key_in_use(organization_id, mailbox_id, slot)
+        if key is None:
+            raise ConflictError("the mailbox was withdrawn while its key was made")
+        if key.state == "SUSPENDED":
+            return
+        with self._storage.read(organization_id) as tx:
+            certificate = self._store.certificates(tx, organization_id, mailbox_id).get(key.key_id)
+        if not policy.is_certificate_usable(certificate, self._clock.now()):
+            self._certifier.certify(mailbox, key, certificate)
+
+    def _give_up(self, mailbox: Mailbox, key: MailboxKey) -> None:
+        with self._storage.transaction(mailbox.organization_id) as tx:
+            self._store.change_state(tx, key, "DEACTIVATED", self._clock.now())
+            self._acts.unpublish(tx, mailbox, key)
+            leaf = self._acts.log(tx, key, "key.deactivate")
+            self._acts.tell(tx, key, "key-rotated", leaf)
+
+    def _in_use(self, organization_id: str, mailbox_id: str) -> list[MailboxKey]:
         with self._storage.read(organization_id) as tx:
             keys = self._store.keys(tx, organization_id, mailbox_id)
-        return next((key for key in keys if key.state == "ACTIVE" and key.slot == CLASSICAL), None)
+        return [key for key in keys if key.state in ("ACTIVE", "SUSPENDED")]
 
-    def _new_generation(self, organization_id: str, mailbox_id: str, old: MailboxKey | None) -> None:
+    def _key_in_use(self, organization_id: str, mailbox_id: str, slot: str) -> MailboxKey | None:
+        """Return the slot's ACTIVE key, else the SUSPENDED one whose place nobody has taken."""
+        keys = [key for key in self._in_use(organization_id, mailbox_id) if key.slot == slot]
+        return next((key for key in keys if key.state == "ACTIVE"), keys[-1] if keys else None)
+
+    def _new_generation(self, organization_id: str, mailbox_id: str, slot: str, old: MailboxKey | None) -> None:
         for _ in range(_CLAIM_ATTEMPTS):
-            # 1 A ready key; RSA is never made inside a transaction.
+            # 1 A ready key, sealed anew for the mailbox; nobody waits for the keystore inside a transaction.
+            pooled = self._pool.find(organization_id, self._settings.algorithms[slot])
             with self._storage.read(organization_id) as tx:
-                pooled = self._store.oldest_pooled(tx, organization_id, self._settings.algorithm)
-            if pooled is None:
-                made = self._keystore.generate_encryption_key(organization_id, self._settings.algorithm)
-                with self._storage.transaction(organization_id) as tx:
-                    self._store.add_pooled(tx, made, self._clock.now())
-                continue
+                history = self._store.keys(tx, organization_id, mailbox_id)
+            generation = 1 + max((key.generation for key in history if key.slot == slot), default=0)
+            record = self._keystore.assign_encryption_key(pooled, mailbox_id, generation)
+            key = MailboxKey(record, slot, "ACTIVE", frozen=False, created=self._clock.now())
             # 2 One transaction: out of the pool, the old one down, the new one up, leaves, the certificate's order.
             try:
-                with self._storage.transaction(organization_id) as tx:
-                    self._store.take_pooled(tx, pooled)
-                    self._install(tx, organization_id, mailbox_id, pooled, old)
+                self._install(key, old)
             except ConflictError:
-                now_active = self._active(organization_id, mailbox_id)
-                if (now_active and now_active.key_id) != (old and old.key_id):
+                now_in_use = self._key_in_use(organization_id, mailbox_id, slot)
+                if (now_in_use and now_in_use.key_id) != (old and old.key_id):
                     if old is None:
                         return  # another worker was faster, which is as good
                     raise
@@ -155,93 +174,19 @@ class Provisioner:
             return
         raise UnavailableError("no key could be claimed: try again")
 
-    def _install(
-        self, tx: Transaction, organization_id: str, mailbox_id: str, pooled: SealedRecord, old: MailboxKey | None
-    ) -> None:
-        self._mailboxes.hold(tx, organization_id, mailbox_id)
-        now = self._clock.now()
-        if old is not None:
-            self._store.deactivate(tx, old, now)
-            self._unpublish(tx, self._mailboxes.tenure(organization_id, mailbox_id), old)
-        history = self._store.keys(tx, organization_id, mailbox_id)
-        generation = 1 + max((key.generation for key in history if key.slot == CLASSICAL), default=0)
-        record = self._keystore.assign_encryption_key(pooled, mailbox_id, generation)
-        key = MailboxKey(record, CLASSICAL, "ACTIVE", frozen=False, created=now)
-        self._store.add_key(tx, key)
-        leaf = self._log(tx, key, "key.create")
-        if old is not None:
-            leaf = self._log(tx, key, "key.rotate", old_key=old.key_id)
-            notice = self._devices.notice("key-rotated", key.key_id, leaf)
-            self._devices.notify(tx, organization_id, mailbox_id, notice)
-        self._put_outbox(tx, organization_id, PROVISION_TOPIC, {"mailbox_id": mailbox_id}, mailbox_id)
-
-    def _certify(self, mailbox: Mailbox, key: MailboxKey, newest: KeyCertificateRow | None) -> None:
-        # 1 The escrow statement: this key is archived here, for this mailbox.
-        organization_id, now = mailbox.organization_id, self._clock.now()
-        statement = EscrowStatement(
-            organization_id=organization_id,
-            mailbox_id=mailbox.mailbox_id,
-            addresses=mailbox.addresses,
-            spki=key.record.spki,
-            slot=key.slot,
-            generation=key.generation,
-            proof_method="domain-control",
-            proof_time=mailbox.created,
-            expires=now + policy.STATEMENT_LIFE,
-        )
-        payload = msgspec.json.encode(statement)
-        signature = self._keystore.sign(self._escrow_key(organization_id), "ed25519", escrow_signature_input(payload))
-        # 2 The certificate, checked before it is believed.
-        issued = self._issuer.issue_encryption(payload, signature)
-        _check_issued(issued, mailbox, key)
-        if newest is not None and newest.certificate == issued.certificate:
-            return  # the CA does not think that renewal is due
-        # 3 One transaction: association, leaf, publication, notices.
-        row = KeyCertificateRow(key.key_id, issued.certificate, issued.chain, issued.not_after, now)
-        with self._storage.transaction(organization_id) as tx:
-            self._mailboxes.hold(tx, organization_id, mailbox.mailbox_id)
-            keys = self._store.keys(tx, organization_id, mailbox.mailbox_id)
-            if not any(other.key_id == key.key_id and other.state == "ACTIVE" for other in keys):
-                raise ConflictError("the key was rotated while it was certified")
-            known = self._store.certificates(tx, organization_id, mailbox.mailbox_id).get(key.key_id)
-            if known is not None and known.certificate == issued.certificate:
-                return  # whoever rotates and the outbox's worker both certify; the CA gives both the same
-            self._store.add_certificate(tx, organization_id, row)
-            leaf = self._log(tx, key, "key.certify", certificate=sha256(issued.certificate).hex())
-            for address in mailbox.addresses:
-                self._directory.publish(tx, organization_id, address, issued.certificate, issued.chain)
-            notice = self._devices.notice("certificate-issued", key.key_id, leaf)
-            self._devices.notify(tx, organization_id, mailbox.mailbox_id, notice)
-
-    def _unpublish(self, tx: Transaction, mailbox: Mailbox, key: MailboxKey) -> None:
-        certificates = self._store.certificates(tx, mailbox.organization_id, mailbox.mailbox_id)
-        if key.key_id not in certificates:
-            return
-        for address in mailbox.addresses:
-            self._directory.unpublish(tx, mailbox.organization_id, address)
-
-    def _log(self, tx: Transaction, key: MailboxKey, kind: str, **more: str) -> PendingLeaf:
+    def _install(self, key: MailboxKey, old: MailboxKey | None) -> None:
         identity = key.record.identity
-        fields = {
-            "key": key.key_id,
-            "slot": key.slot,
-            "generation": str(key.generation),
-            "spki_sha256": key.spki_sha256.hex(),
-            **more,
-        }
-        return self._audit.append(tx, Act(identity.organization_id, identity.owner, kind, fields))
-
-
-def _check_issued(issued: IssuedCertificate, mailbox: Mailbox, key: MailboxKey) -> None:
-    """Check that a certificate is for this key and mailbox, and by its chain."""
-    try:
-        certificate = x509.load_der_x509_certificate(issued.certificate)
-        spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        if issued.chain:
-            certificate.verify_directly_issued_by(x509.load_der_x509_certificate(issued.chain[0]))
-    except (InvalidSignature, TypeError) as error:
-        raise VerificationError("the issued certificate is not by the chain that came with it") from error
-    except UNDECODABLE as error:
-        raise DecodingError("the issued certificate cannot be read") from error
-    if spki != key.record.spki or not set(certificate_addresses(certificate)) <= set(mailbox.addresses):
-        raise VerificationError("the issued certificate is for another key or mailbox")
+        organization_id, mailbox_id = identity.organization_id, identity.owner
+        salt = self._acts.seal_salt(organization_id)
+        with self._storage.transaction(organization_id) as tx:
+            self._mailboxes.hold(tx, organization_id, mailbox_id)
+            self._store.take_pooled(tx, organization_id, key.key_id)
+            if old is not None:
+                self._store.change_state(tx, old, "DEACTIVATED", key.created)
+                self._acts.unpublish(tx, self._mailboxes.tenure(organization_id, mailbox_id), old)
+            self._store.add_key(tx, key)
+            leaf = self._acts.log(tx, key, "key.create", salt)
+            if old is not None:
+                leaf = self._acts.log(tx, key, "key.rotate", old_key=old.key_id)
+                self._acts.tell(tx, key, "key-rotated", leaf)
+            self._put_outbox(tx, organization_id, PROVISION_TOPIC, {"mailbox_id": mailbox_id}, mailbox_id)

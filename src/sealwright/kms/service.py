@@ -1,5 +1,7 @@
 """Key management: what it gives to devices (release, export permission), and the life of keys for jobs and operators."""
 
+import os
+
 from sealwright.audit.log import Act, AuditLog, IncludedLeaf
 from sealwright.clock import Clock
 from sealwright.errors import ConflictError, InputError, NotFoundError, PermissionDeniedError, UnavailableError
@@ -16,7 +18,12 @@ from sealwright.keystore.model import (
     SignedRequestEvidence,
 )
 from sealwright.kms import policy as rules
+from sealwright.kms.acts import KeyActs
+from sealwright.kms.certification import Certifier
+from sealwright.kms.holds import LegalHolds
 from sealwright.kms.importing import KeyImporter
+from sealwright.kms.key_pool import KeyPool
+from sealwright.kms.lifecycle import KeyLifecycle
 from sealwright.kms.model import KeyRelease, KmsSettings, MailboxKey
 from sealwright.kms.ports import (
     CertificateIssuer,
@@ -33,7 +40,7 @@ from sealwright.storage.engine import Storage, Transaction
 from sealwright.tlog.leaf import decode_leaf_record
 from sealwright.wire.api import ExportAnswer, ExportRequest, KeyCertificate, LeafOpening, ReleaseAnswer, ReleaseRequest
 from sealwright.wire.encoding import sha256
-from sealwright.wire.manifest import ReleaseManifest
+from sealwright.wire.manifest import RELEASED_STATES, ReleaseManifest
 
 NONCE_BYTES = 32
 
@@ -55,7 +62,11 @@ class KeyService:
         policies: Release policies.
         devices: Tells a mailbox's devices.
         shared: Who may act for a shared mailbox.
-        put_outbox: Queues "mailbox.provision".
+        put_outbox: Queues "mailbox.provision" and "key.revoke".
+
+    Attributes:
+        lifecycle: Suspends, resumes, compromises and destroys keys.
+        holds: Legal holds.
     """
 
     def __init__(
@@ -91,29 +102,45 @@ class KeyService:
                 device, "use", body, idempotency_key, nonce, key_ids
             ),
         )
+        acts = KeyActs(store, audit, directory, devices)
+        certifier = Certifier(
+            storage,
+            store,
+            keystore,
+            acts,
+            issuer,
+            directory,
+            clock,
+            escrow_key=escrow_key,
+            mailboxes=mailboxes,
+        )
+        self._settings = settings
+        self._pool = KeyPool(storage, store, keystore, clock, settings, os.cpu_count() or 1)
         self._provisioner = Provisioner(
             storage,
             store,
             keystore,
             audit,
-            issuer,
-            directory,
+            acts,
+            self._pool,
+            certifier,
             clock,
             settings,
-            escrow_key=escrow_key,
             mailboxes=mailboxes,
-            devices=devices,
             put_outbox=put_outbox,
         )
+        self.lifecycle = KeyLifecycle(
+            storage, store, keystore, audit, acts, clock, mailboxes=mailboxes, put_outbox=put_outbox
+        )
+        self.holds = LegalHolds(storage, store, audit, clock, mailboxes)
 
     def refill_pool(self, organization_id: str) -> int:
         """Make ready keys until the pool is full (job); return how many were made."""
-        return self._provisioner.refill_pool(organization_id)
+        return self._pool.refill(organization_id)
 
     def pool_ready(self, organization_id: str) -> int:
-        """Return how many ready keys there are."""
-        with self._storage.read(organization_id) as tx:
-            return self._store.pool_ready(tx, organization_id)
+        """Return how many ready keys of the classical algorithm there are."""
+        return self._pool.ready(organization_id, self._settings.algorithm)
 
     def provision(self, organization_id: str, mailbox_id: str) -> None:
         """Give a mailbox key and certificate (outbox "mailbox.provision"); can be repeated."""
@@ -153,9 +180,9 @@ class KeyService:
         evidence: SignedRequestEvidence,
         idempotency_key: str,
     ) -> ReleaseAnswer:
-        """Release all keys of a mailbox, sealed to the device; a retry is answered from the same leaf.
+        """Release all keys of a mailbox but suspended and destroyed ones, sealed to the device.
 
-        The mailbox is the device's own, or a shared one that its owner is a member of.
+        The mailbox is the device's own, or a shared one that its owner is a member of. A retry is answered from the same leaf.
 
         Raises:
             InputError: If the nonce has not 32 octets.
@@ -163,7 +190,7 @@ class KeyService:
             ApprovalsMissingError: If the policy needs more than was shown.
             PermissionDeniedError: If the keys are frozen or the evidence does not hold.
             UnavailableError: If the mailbox has no key yet, or the leaf is not signed in time.
-            ConflictError: If the idempotency key was used for another request.
+            ConflictError: If the idempotency key was used for another request, or a key was suspended or resumed since.
         """
         # 1 The policy, and the device as it is now.
         if len(request.request_nonce) != NONCE_BYTES:
@@ -182,7 +209,7 @@ class KeyService:
             history = self._store.keys(tx, device.organization_id, device.mailbox_id)
             certificates = self._store.all_certificates(tx, device.organization_id, device.mailbox_id)
         rules.check_history(history)
-        keys = [key for key in history if key.key_id in release.key_ids]
+        keys = rules.listed_keys(history, release.key_ids)
         manifest = ReleaseManifest(
             organization_id=device.organization_id,
             mailbox_id=device.mailbox_id,
@@ -195,7 +222,8 @@ class KeyService:
         )
         # 4 The keystore opens them, or not.
         sealed = self._keystore.open(
-            tuple(key.record for key in keys), self._evidence(device, in_force, evidence, included, manifest)
+            tuple(key.record for key in keys if key.state in RELEASED_STATES),
+            self._evidence(device, in_force, evidence, included, manifest),
         )
         return ReleaseAnswer(
             manifest=manifest,
@@ -287,6 +315,9 @@ class KeyService:
             raise UnavailableError("the keys of this mailbox are being made: ask again in a moment")
         rules.check_history(history)
         keys = [key for key in history if key_ids is None or key.key_id in key_ids]
+        keys = [key for key in keys if key.state in RELEASED_STATES]
+        if not keys and key_ids is None:
+            raise PermissionDeniedError("every key of this mailbox is suspended or destroyed")
         if not keys:
             raise NotFoundError("the mailbox has no such key")
         return keys

@@ -3,27 +3,31 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 
+from sealwright.errors import ConflictError, PermissionDeniedError
 from sealwright.identity.model import KeySummary
 from sealwright.keystore.model import POOL, RecordIdentity, SealedRecord
-from sealwright.kms.model import CLASSICAL, KeyCertificateRow, KeyRelease, MailboxKey
-from sealwright.kms.tables import key_certificate, key_release, mailbox_key, pooled_key
+from sealwright.kms.model import CLASSICAL, Destruction, KeyCertificateRow, KeyRelease, LegalHold, MailboxKey
+from sealwright.kms.states import check_transition
+from sealwright.kms.tables import key_certificate, key_destruction, key_release, legal_hold, mailbox_key, pooled_key
 from sealwright.storage.engine import Transaction
 from sealwright.storage.schema import new_id
 from sealwright.wire.encoding import decode_fields, encode_fields, sha256
+from sealwright.wire.manifest import KeyState
 
 MAX_GENERATIONS = 1000
 MAX_SUMMARIES = 100_000
+MAX_HOLDS = 10_000
 _CHAIN = "sealwright certificate chain"
 
 
 class KeyStore:
     """Reads and writes within the caller's transaction."""
 
-    def pool_ready(self, tx: Transaction, organization_id: str) -> int:
-        """Return how many ready keys an organization has."""
-        own = pooled_key.c.organization_id == organization_id
+    def pool_ready(self, tx: Transaction, organization_id: str, algorithm: str) -> int:
+        """Return how many ready keys of an algorithm an organization has."""
+        own = (pooled_key.c.organization_id == organization_id) & (pooled_key.c.algorithm == algorithm)
         return int(tx.fetch_value(select(func.count()).select_from(pooled_key).where(own)))
 
     def add_pooled(self, tx: Transaction, record: SealedRecord, now: datetime) -> None:
@@ -38,14 +42,13 @@ class KeyStore:
             return None
         return _record(row, RecordIdentity("encryption-key", organization_id, row.id, POOL))
 
-    def take_pooled(self, tx: Transaction, record: SealedRecord) -> None:
+    def take_pooled(self, tx: Transaction, organization_id: str, key_id: str) -> None:
         """Take a ready key out of the pool.
 
         Raises:
             ConflictError: If somebody else took it.
         """
-        identity = record.identity
-        own = (pooled_key.c.organization_id == identity.organization_id) & (pooled_key.c.id == identity.record_id)
+        own = (pooled_key.c.organization_id == organization_id) & (pooled_key.c.id == key_id)
         tx.change_one(delete(pooled_key).where(own), "the ready key was taken meanwhile")
 
     def add_key(self, tx: Transaction, key: MailboxKey) -> None:
@@ -76,23 +79,103 @@ class KeyStore:
         ordered = select(mailbox_key).where(own).order_by(columns.slot, columns.generation, columns.created, columns.id)
         return [_key(row) for row in tx.fetch_all(ordered.limit(MAX_GENERATIONS))]
 
-    def deactivate(self, tx: Transaction, key: MailboxKey, now: datetime) -> None:
-        """Turn ACTIVE into DEACTIVATED.
+    def key(self, tx: Transaction, organization_id: str, key_id: str) -> MailboxKey | None:
+        """Return one key of any mailbox."""
+        own = (mailbox_key.c.organization_id == organization_id) & (mailbox_key.c.id == key_id)
+        row = tx.fetch_one(select(mailbox_key).where(own))
+        return None if row is None else _key(row)
+
+    def change_state(self, tx: Transaction, key: MailboxKey, state: KeyState, now: datetime) -> None:
+        """Bring a key from the state that it was read in to another, which is not DESTROYED.
 
         Raises:
-            ConflictError: If it is not ACTIVE any more.
+            ConflictError: If there is no such transition, the key is in another state meanwhile, or another is ACTIVE.
         """
-        identity, columns = key.record.identity, mailbox_key.c
+        check_transition(key.state, state)
+        if state == "DESTROYED":
+            raise ConflictError("a key is destroyed by destroy()")
+        values = {"state": state} if state in ("ACTIVE", "SUSPENDED") else {"state": state, "deactivated": now}
         tx.change_one(
-            update(mailbox_key)
-            .where(
-                columns.organization_id == identity.organization_id,
-                columns.id == identity.record_id,
-                columns.state == "ACTIVE",
-            )
-            .values(state="DEACTIVATED", deactivated=now),
-            "the key's state was changed meanwhile",
+            update(mailbox_key).where(*_in_state(key)).values(**values), "the key's state was changed meanwhile"
         )
+
+    def destroy(self, tx: Transaction, key: MailboxKey, now: datetime) -> None:
+        """Erase a key's record; the statement itself touches nothing while a legal hold is on the mailbox.
+
+        Raises:
+            ConflictError: If the key's state does not permit it, or was changed meanwhile.
+            PermissionDeniedError: If there is a hold.
+        """
+        check_transition(key.state, "DESTROYED")
+        columns, holds = mailbox_key.c, legal_hold.c
+        on_mailbox = select(holds.id).where(
+            holds.organization_id == columns.organization_id,
+            holds.mailbox_id == columns.mailbox_id,
+            holds.lifted.is_(None),
+        )
+        erased = {"state": "DESTROYED", "destroyed": now, "ciphertext": b""}
+        try:
+            tx.change_one(
+                update(mailbox_key).where(*_in_state(key), ~on_mailbox.exists()).values(**erased),
+                "the key's state was changed meanwhile",
+            )
+        except ConflictError as error:
+            organization_id = key.record.identity.organization_id
+            own = (holds.organization_id == organization_id) & (holds.mailbox_id == key.mailbox_id)
+            if tx.fetch_one(select(holds.id).where(own, holds.lifted.is_(None)).limit(1)) is None:
+                raise
+            raise PermissionDeniedError("a legal hold is on this mailbox: its keys cannot be destroyed") from error
+
+    def add_destruction(self, tx: Transaction, organization_id: str, destruction: Destruction) -> None:
+        """Book a destruction."""
+        tx.execute(
+            insert(key_destruction).values(
+                organization_id=organization_id,
+                key_id=destruction.key_id,
+                reason=destruction.reason,
+                destroyed=destruction.destroyed,
+                leaf_id=destruction.leaf_id,
+            )
+        )
+
+    def destruction(self, tx: Transaction, organization_id: str, key_id: str) -> Destruction | None:
+        """Return the destruction of a key."""
+        columns = key_destruction.c
+        own = (columns.organization_id == organization_id) & (columns.key_id == key_id)
+        row = tx.fetch_one(select(key_destruction).where(own))
+        return None if row is None else Destruction(row.key_id, row.reason, row.destroyed, row.leaf_id)
+
+    def add_hold(self, tx: Transaction, organization_id: str, hold: LegalHold) -> None:
+        """Add a hold that is in force."""
+        tx.execute(
+            insert(legal_hold).values(
+                organization_id=organization_id,
+                id=hold.hold_id,
+                mailbox_id=hold.mailbox_id,
+                reason=hold.reason,
+                set_by=hold.set_by,
+                created=hold.created,
+                lifted=None,
+            )
+        )
+
+    def lift_hold(self, tx: Transaction, organization_id: str, hold_id: str, now: datetime) -> None:
+        """Lift a hold.
+
+        Raises:
+            ConflictError: If none is in force under this id.
+        """
+        columns = legal_hold.c
+        own = (columns.organization_id == organization_id) & (columns.id == hold_id)
+        in_force = update(legal_hold).where(own, columns.lifted.is_(None))
+        tx.change_one(in_force.values(lifted=now), "there is no such hold in force")
+
+    def holds(self, tx: Transaction, organization_id: str) -> list[LegalHold]:
+        """Return holds, newest first."""
+        columns = legal_hold.c
+        own = select(legal_hold).where(columns.organization_id == organization_id)
+        rows = tx.fetch_all(own.order_by(columns.created.desc(), columns.id).limit(MAX_HOLDS))
+        return [LegalHold(row.id, row.mailbox_id, row.reason, row.set_by, row.created, row.lifted) for row in rows]
 
     def freeze(self, tx: Transaction, organization_id: str, mailbox_id: str) -> int:
         """Freeze all keys of a mailbox; return how many were not."""
@@ -200,6 +283,15 @@ class KeyStore:
             leaf_id=row.leaf_id,
             created=row.created,
         )
+
+
+def _in_state(key: MailboxKey) -> tuple[ColumnElement[bool], ...]:
+    identity, columns = key.record.identity, mailbox_key.c
+    return (
+        columns.organization_id == identity.organization_id,
+        columns.id == identity.record_id,
+        columns.state == key.state,
+    )
 
 
 def _sealed(record: SealedRecord) -> dict[str, Any]:

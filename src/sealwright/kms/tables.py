@@ -50,6 +50,9 @@ mailbox_key = Table(
     Column("spki_sha256", String(64), nullable=False),
     Column("created", UtcDateTime, nullable=False),
     Column("deactivated", UtcDateTime),
+    Column("destroyed", UtcDateTime),
+    Column("examined", UtcDateTime),
+    Column("examined_well", Boolean),
     PrimaryKeyConstraint("organization_id", "id"),
     UniqueConstraint("organization_id", "mailbox_id", "spki_sha256"),
     ForeignKeyConstraint(["organization_id", "mailbox_id"], ["mailbox.organization_id", "mailbox.id"]),
@@ -106,3 +109,51 @@ key_release = Table(
     UniqueConstraint("organization_id", "device_id", "idempotency_key"),
     ForeignKeyConstraint(["organization_id", "device_id"], ["device.organization_id", "device.id"]),
 )
+
+key_destruction = Table(
+    "key_destruction",
+    metadata,
+    id_column("organization_id"),
+    id_column("key_id"),
+    Column("reason", Text, nullable=False),
+    Column("destroyed", UtcDateTime, nullable=False),
+    id_column("leaf_id"),
+    PrimaryKeyConstraint("organization_id", "key_id"),
+    ForeignKeyConstraint(["organization_id", "key_id"], ["mailbox_key.organization_id", "mailbox_key.id"]),
+)
+
+legal_hold = Table(
+    "legal_hold",
+    metadata,
+    id_column("organization_id"),
+    id_column("id"),
+    id_column("mailbox_id"),
+    Column("reason", Text, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("lifted", UtcDateTime),
+    PrimaryKeyConstraint("organization_id", "id"),
+    ForeignKeyConstraint(["organization_id", "mailbox_id"], ["mailbox.organization_id", "mailbox.id"]),
+    Index("ix_legal_hold_mailbox", "organization_id", "mailbox_id"),
+)
+"""Lifted holds stay as rows."""
+
+key_rotation = Table(
+    "key_rotation",
+    metadata,
+    id_column("organization_id"),
+    id_column("id"),
+    Column("reason", Text, nullable=False),
+    Column("started", UtcDateTime, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("finished", UtcDateTime),
+    PrimaryKeyConstraint("organization_id", "id"),
+    Index(
+        "uq_key_rotation_running",
+        "organization_id",
+        unique=True,
+        sqlite_where=text("finished IS NULL"),
+        postgresql_where=text("finished IS NULL"),
+    ),
+)
+"""Rotations of a whole organization: every key in use that is older than `started` is to be replaced; one at a time."""

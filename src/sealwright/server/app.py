@@ -26,7 +26,15 @@ from sealwright.identity.http import NONCE_HEADER
 from sealwright.identity.permissions import ANYONE, HOST, check_permission, permission_of
 from sealwright.identity.routes import identity_router
 from sealwright.kms.routes import kms_router
-from sealwright.server import certificate_routes, health, log_routes, metrics, operator_routes, shared_routes
+from sealwright.server import (
+    certificate_routes,
+    custody_routes,
+    health,
+    log_routes,
+    metrics,
+    operator_routes,
+    shared_routes,
+)
 from sealwright.server.state import read_state
 from sealwright.server.wiring import Services
 from sealwright.webui.render import Pages
@@ -110,6 +118,7 @@ def local_app(services: Services) -> Litestar:
     """Return the application for the operator."""
     handlers: list[ControllerRouterHandler] = [
         operator_routes.OperatorController,
+        custody_routes.CustodyController,
         health.healthz,
         health.readyz,
         metrics.metrics,

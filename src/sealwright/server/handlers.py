@@ -40,6 +40,11 @@ class Handlers:
                 item.organization_id, item.payload["mailbox_id"], "affiliationChanged", device.device_id
             )
 
+    def revoke_key(self, item: OutboxItem) -> None:
+        """Revoke the certificates of a key that was compromised or destroyed."""
+        payload = item.payload
+        self._trunk.authority.revoke_key(item.organization_id, payload["spki_sha256"], payload["reason"])
+
     def remove_device(self, item: OutboxItem) -> None:
         """Revoke what a removed device signs with, for its own mailbox and those that its owner shares."""
         own = item.payload["mailbox_id"]

@@ -8,6 +8,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,14 @@ import msgspec
 from msgspec import Struct, field
 
 from sealwright.errors import ConfigurationError
+from sealwright.kms.model import CLASSICAL_ALGORITHMS, KEM_ALGORITHMS, KmsSettings
 from sealwright.wire.statement import MailServer
 
 SETTINGS_FILE = "sealwright.toml"
 ENVIRONMENT_PREFIX = "SEALWRIGHT_"
+MAX_ACTIVE_MONTHS = 120
+"""No intermediate of ours lives longer, so no certificate of such a key could."""
+MAX_DRILL_DAYS = 366
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,11 +122,27 @@ class KeysSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Attributes:
         algorithm: "rsa-3072", "rsa-4096", "rsa-2048", "p256" or "p384".
-        pool_size: Keys made in advance.
+        kem_algorithm: Of the second key of a pair, "ml-kem-768" or "ml-kem-1024"; empty for no pairs.
+        pool_size: Keys made in advance, of each algorithm.
+        active_months: How long a generation protects new mail before the next takes its place.
+        drill_days: Within this time every archived key is opened and matched to its certificate once.
     """
 
     algorithm: str = "rsa-3072"
+    kem_algorithm: str = ""
     pool_size: int = 8
+    active_months: int = 36
+    drill_days: int = 30
+
+    def for_kms(self) -> KmsSettings:
+        """Return it as key management wants it; a month has 30.44 days, a twelfth of a year."""
+        return KmsSettings(
+            algorithm=self.algorithm,
+            kem_algorithm=self.kem_algorithm,
+            pool_size=self.pool_size,
+            active_for=timedelta(days=round(self.active_months * 365.25 / 12)),
+            drill_every=timedelta(days=self.drill_days),
+        )
 
 
 class LogSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -222,10 +243,27 @@ def check_settings(settings: Settings) -> None:
     for name, section in (("imap", settings.imap), ("submission", settings.submission)):
         if section.host and section.security not in ("tls", "starttls"):
             raise ConfigurationError(f"[{name}] security: 'tls' or 'starttls'")
+    check_keys(settings.keys)
     if settings.keys.pool_size < 0 or settings.seal.workers < 1:
         raise ConfigurationError("[keys] pool_size is at least 0 and [seal] workers at least 1")
     if settings.log.level not in ("debug", "info", "warning", "error"):
         raise ConfigurationError("[log] level: 'debug', 'info', 'warning' or 'error'")
+
+
+def check_keys(keys: KeysSection) -> None:
+    """Check the section of encryption keys.
+
+    Raises:
+        ConfigurationError: With the key that must change.
+    """
+    if keys.algorithm not in CLASSICAL_ALGORITHMS:
+        raise ConfigurationError(f"[keys] algorithm: one of {', '.join(CLASSICAL_ALGORITHMS)}")
+    if keys.kem_algorithm not in ("", *KEM_ALGORITHMS):
+        raise ConfigurationError(f"[keys] kem_algorithm: empty or one of {', '.join(KEM_ALGORITHMS)}")
+    if not 1 <= keys.active_months <= MAX_ACTIVE_MONTHS:
+        raise ConfigurationError(f"[keys] active_months: 1 to {MAX_ACTIVE_MONTHS}")
+    if not 1 <= keys.drill_days <= MAX_DRILL_DAYS:
+        raise ConfigurationError(f"[keys] drill_days: 1 to {MAX_DRILL_DAYS}")
 
 
 def split_listen(text: str, name: str) -> tuple[str, int]:

@@ -22,7 +22,6 @@ from sealwright.identity.shared_store import SharedStore
 from sealwright.identity.store import PeopleStore
 from sealwright.identity.weaker_policy import WeakerPolicies
 from sealwright.keystore.model import Keystore, SealedRecord
-from sealwright.kms.model import KmsSettings
 from sealwright.kms.service import KeyService
 from sealwright.kms.store import KeyStore
 from sealwright.outbox.queue import put
@@ -126,7 +125,7 @@ class Trunk:
             self.authority,
             self.directory,
             clock,
-            KmsSettings(settings.keys.algorithm, settings.keys.pool_size),
+            settings.keys.for_kms(),
             escrow_key=self.escrow_key,
             mailboxes=self.mailboxes,
             policies=self.policies,

@@ -197,6 +197,7 @@ def _services(trunk: Trunk) -> Services:
             "mailbox.withdraw": handlers.withdraw,
             "mailbox.rotate": handlers.rotate,
             "member.left": handlers.part_member,
+            "key.revoke": handlers.revoke_key,
             "device.removed": handlers.remove_device,
             "challenge.mail": handlers.mail_challenge,
             "proposal.apply": handlers.apply_proposal,

@@ -287,3 +287,92 @@ class TlsCertificate(Answer, frozen=True, kw_only=True):
     """The server certificate and its intermediates, PEM."""
 
     chain: str
+
+
+# --- custody of keys -----------------------------------------------------------------------------------------------------
+
+
+class KeyView(Answer, frozen=True, kw_only=True):
+    """One archived key, for administrators; nothing of it is secret.
+
+    Attributes:
+        key_id: 32 hex digits.
+        slot: "classical" or "kem".
+        generation: From 1; 0 for an imported key.
+        state: Of NIST SP 800-57.
+        frozen: Whether the tenure has ended, so that it is released to nobody.
+        algorithm: Name such as "rsa-3072".
+        created: When it became ACTIVE.
+        spki_sha256: Hex.
+    """
+
+    key_id: str
+    slot: str
+    generation: int
+    state: str
+    frozen: bool
+    algorithm: str
+    created: AwareDatetime
+    spki_sha256: str
+
+
+class KeyList(Answer, frozen=True, kw_only=True):
+    """POST /local/keys: the whole history of a mailbox, ordered by slot and generation."""
+
+    mailbox_id: str
+    keys: tuple[KeyView, ...]
+
+
+class MailboxRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Names a mailbox by an address in use, or by its id, as whoever has left has no address any more."""
+
+    mailbox: str
+
+
+class KeyStateChange(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /local/keys/suspend, /resume, /compromise and /destroy.
+
+    Attributes:
+        key_id: 32 hex digits.
+        reason: One line; it stands in the log.
+    """
+
+    key_id: str
+    reason: str
+
+
+class KeyRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /local/keys/receipt."""
+
+    key_id: str
+
+
+class HoldRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /local/holds: put a hold on a mailbox; POST /local/holds/lift takes one away."""
+
+    mailbox: str
+    reason: str
+
+
+class HoldLift(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /local/holds/lift."""
+
+    hold_id: str
+    reason: str
+
+
+class HoldView(Answer, frozen=True, kw_only=True):
+    """A legal hold; `lifted` is None while it is in force."""
+
+    hold_id: str
+    mailbox_id: str
+    reason: str
+    set_by: str
+    created: AwareDatetime
+    lifted: AwareDatetime | None
+
+
+class HoldList(Answer, frozen=True, kw_only=True):
+    """GET /local/holds: newest first."""
+
+    holds: tuple[HoldView, ...]

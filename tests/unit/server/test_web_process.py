@@ -69,7 +69,7 @@ def key() -> dict[str, str]:
 def test_an_unexpected_exception_tells_nothing(path: str) -> None:
     names = ("tokens", "devices", "enrolments", "access", "approvals", "keys", "readiness")
     services: Any = SimpleNamespace(**dict.fromkeys(names))
-    answer = AsgiClient(_application(services, [bug, framework, key], {}, 1000, "test")).get(path)
+    answer = AsgiClient(_application(services, [bug, framework, key], {}, 1000, "test", lambda *_: None)).get(path)
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["type"] == "urn:sealwright:problem:internal"

@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("organization_id", sa.String(length=32), nullable=False),
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("slot", sa.String(length=16), nullable=False),
         sa.Column("certificate_sha256", sa.String(length=64), nullable=False),
         sa.Column("certificate", sa.LargeBinary(), nullable=False),
         sa.Column("chain", sa.LargeBinary(), nullable=False),
@@ -462,6 +463,9 @@ def upgrade() -> None:
         sa.Column("spki_sha256", sa.String(length=64), nullable=False),
         sa.Column("created", UtcDateTime(), nullable=False),
         sa.Column("deactivated", UtcDateTime(), nullable=True),
+        sa.Column("destroyed", UtcDateTime(), nullable=True),
+        sa.Column("examined", UtcDateTime(), nullable=True),
+        sa.Column("examined_well", sa.Boolean(), nullable=True),
         sa.ForeignKeyConstraint(
             ["organization_id", "mailbox_id"],
             ["mailbox.organization_id", "mailbox.id"],
@@ -507,6 +511,55 @@ def upgrade() -> None:
         sa.UniqueConstraint("token_sha256", name=op.f("uq_access_token_token_sha256")),
     )
     op.create_index("ix_access_token_device", "access_token", ["organization_id", "device_id"], unique=False)
+    op.create_table(
+        "legal_hold",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("mailbox_id", sa.String(length=32), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("set_by", sa.Text(), nullable=False),
+        sa.Column("created", UtcDateTime(), nullable=False),
+        sa.Column("lifted", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "mailbox_id"],
+            ["mailbox.organization_id", "mailbox.id"],
+            name=op.f("fk_legal_hold_organization_id_mailbox"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_legal_hold")),
+    )
+    op.create_index("ix_legal_hold_mailbox", "legal_hold", ["organization_id", "mailbox_id"], unique=False)
+    op.create_table(
+        "key_destruction",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("destroyed", UtcDateTime(), nullable=False),
+        sa.Column("leaf_id", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "key_id"],
+            ["mailbox_key.organization_id", "mailbox_key.id"],
+            name=op.f("fk_key_destruction_organization_id_mailbox_key"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "key_id", name=op.f("pk_key_destruction")),
+    )
+    op.create_table(
+        "key_rotation",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("started", UtcDateTime(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("finished", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_key_rotation")),
+    )
+    op.create_index(
+        "uq_key_rotation_running",
+        "key_rotation",
+        ["organization_id"],
+        unique=True,
+        sqlite_where=sa.text("finished IS NULL"),
+        postgresql_where=sa.text("finished IS NULL"),
+    )
     op.create_table(
         "key_certificate",
         sa.Column("organization_id", sa.String(length=32), nullable=False),
