@@ -83,6 +83,7 @@ class MemoryKeystore:
 
     def __init__(self, folder: Path | None = None, clock: Clock | None = None) -> None:
         self._key, self._clock = secrets.token_bytes(32), clock or SystemClock()
+        self._version = 1
         if folder is None:
             folder = Path(tempfile.mkdtemp())
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
@@ -332,6 +333,19 @@ class MemoryKeystore:
         release_key = self._release_keys[credential.organization_id]
         return SealedRelease(sealed_keys, self.sign(release_key, "ed25519", content_keys_input(info, sealed_keys)))
 
+    def storage_key_version(self) -> int:
+        """Return the version that new records are sealed with."""
+        return self._version
+
+    def rotate_storage_key(self) -> int:
+        """Count on; the key stays the same."""
+        self._version += 1
+        return self._version
+
+    def rewrap(self, records: tuple[SealedRecord, ...]) -> tuple[SealedRecord, ...]:
+        """Re-seal records under the newest version."""
+        return tuple(self._seal(old.identity, old.algorithm, self._unseal(old), old.spki) for old in records)
+
     def close(self) -> None:
         """Refuse everything from now on."""
         self.sealed = True
@@ -363,7 +377,8 @@ class MemoryKeystore:
     def _seal(self, identity: RecordIdentity, algorithm: str, content: bytes, spki: bytes = b"") -> SealedRecord:
         nonce = secrets.token_bytes(12)
         aad = _associated_data(identity, algorithm, spki)
-        return SealedRecord(identity, algorithm, 1, nonce + AESGCM(self._key).encrypt(nonce, content, aad), spki)
+        ciphertext = nonce + AESGCM(self._key).encrypt(nonce, content, aad)
+        return SealedRecord(identity, algorithm, self._version, ciphertext, spki)
 
     def _unseal(self, record: SealedRecord) -> bytes:
         if self.sealed:

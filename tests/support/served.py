@@ -28,6 +28,26 @@ ORIGIN = "https://127.0.0.1:8443"
 DOMAIN = "example.test"
 ALICE, BOB = "alice@example.test", "bob@example.test"
 
+OPTIONS = InitOptions(
+    organization="Example GmbH",
+    country="DE",
+    organization_identifier=None,
+    server=ServerSection(
+        endpoints=(ORIGIN,),
+        listen="127.0.0.1:8443",
+        status_url="http://127.0.0.1:8080",
+        status_listen="127.0.0.1:8080",
+    ),
+    domain=DOMAIN,
+    mail=MailSection(sender="sealwright@example.test", port=9),
+    imap=MailServerSection(),
+    submission=MailServerSection(),
+    keys=KeysSection(algorithm="p256", pool_size=2),
+    seal_key_file=None,
+    shares=3,
+    threshold=2,
+)
+
 
 class Served:
     """The server; `start` runs its sequencer, `work` what waits in its outbox.
@@ -37,27 +57,8 @@ class Served:
     """
 
     def __init__(self, folder):
-        options = InitOptions(
-            organization="Example GmbH",
-            country="DE",
-            organization_identifier=None,
-            server=ServerSection(
-                endpoints=(ORIGIN,),
-                listen="127.0.0.1:8443",
-                status_url="http://127.0.0.1:8080",
-                status_listen="127.0.0.1:8080",
-            ),
-            domain=DOMAIN,
-            mail=MailSection(sender="sealwright@example.test", port=9),
-            imap=MailServerSection(),
-            submission=MailServerSection(),
-            keys=KeysSection(algorithm="p256", pool_size=2),
-            seal_key_file=None,
-            shares=3,
-            threshold=2,
-        )
         self.clock = MovableClock()
-        initialize(folder / "data", options, self.clock)
+        self.initialized = initialize(folder / "data", OPTIONS, self.clock)
         self.services = build(load_settings(folder / "data", {}), self.clock)
         self.services.audit.start()
         self.app = public_app(self.services)

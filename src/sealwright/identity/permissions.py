@@ -138,6 +138,8 @@ ROUTES: Final[dict[str, str]] = {
     "POST /local/keys/compromise": "key.change",
     "POST /local/keys/destroy": "key.change",
     "POST /local/keys/receipt": "key.read",
+    "GET /local/seal": "state.read",
+    "POST /local/seal/rotations": "seal.change",
     "GET /local/holds": "key.read",
     "POST /local/holds": "key.change",
     "POST /local/holds/lift": "key.change",

@@ -59,6 +59,9 @@ METHODS: dict[str, tuple[Any, Any]] = {
     "veto_proposal": (tuple[SignedApproval, ApprovalEvidence, str], type(None)),
     "unwrap_content_keys": (tuple[tuple[SealedRecord, ...], RemoteDecryptEvidence], SealedRelease),
     "open": (tuple[tuple[SealedRecord, ...], DeviceReleaseEvidence], SealedRelease),
+    "storage_key_version": (tuple[()], int),
+    "rotate_storage_key": (tuple[()], int),
+    "rewrap": (tuple[tuple[SealedRecord, ...]], tuple[SealedRecord, ...]),
 }
 """Name -> (types of the arguments, type of the result)."""
 

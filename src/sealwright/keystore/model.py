@@ -633,6 +633,26 @@ class Keystore(ServiceKeystore, Protocol):
         """
         ...
 
+    def storage_key_version(self) -> int:
+        """Return the storage key version that new records are sealed with."""
+        ...
+
+    def rotate_storage_key(self) -> int:
+        """Add a storage key version, for all organizations, and return it; old records stay readable.
+
+        Raises:
+            UnavailableError: If it cannot be written down.
+        """
+        ...
+
+    def rewrap(self, records: tuple[SealedRecord, ...]) -> tuple[SealedRecord, ...]:
+        """Re-seal records under the current storage key; identity, algorithm and public key stay, nothing comes out.
+
+        Raises:
+            PermissionDeniedError: If a key was destroyed.
+        """
+        ...
+
     def close(self) -> None:
         """End the keystore's processes."""
         ...

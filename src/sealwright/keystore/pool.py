@@ -334,6 +334,19 @@ class PooledKeystore:
         """Unwrap content keys with a mailbox's keys, which stay."""
         return self._call(SealedRelease, "unwrap_content_keys", records, evidence)
 
+    def storage_key_version(self) -> int:
+        """Return the storage key version that new records are sealed with."""
+        return self._call(int, "storage_key_version")
+
+    def rotate_storage_key(self) -> int:
+        """Add a storage key version."""
+        return self._call(int, "rotate_storage_key")
+
+    def rewrap(self, records: tuple[SealedRecord, ...]) -> tuple[SealedRecord, ...]:
+        """Re-seal records under the current storage key."""
+        result: tuple[SealedRecord, ...] = self._call(tuple, "rewrap", records)
+        return result
+
     def close(self) -> None:
         """End the processes; every later call raises `SealedError`."""
         self._group.close()

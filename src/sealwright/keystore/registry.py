@@ -14,6 +14,8 @@ from msgspec import Struct
 from sealwright.errors import ConflictError, SealedError
 from sealwright.files import file_stamp, locked, replace_file
 from sealwright.keystore.model import SealedRecord
+from sealwright.keystore.records import StorageKeys
+from sealwright.keystore.rewrapping import rewrap_record
 from sealwright.wire.encoding import encode_fields
 
 RELEASE_PURPOSE = "release"
@@ -79,11 +81,25 @@ class Registry:
                     return known
                 if RELEASE_PURPOSE not in (known.identity.owner, identity.owner):
                     raise ConflictError("the organization has a log already, of another origin")
-            records = (*self._records, record)
-            encoded = msgspec.json.encode(_File(records, self._mac(records)))
-            replace_file(self._path, msgspec.json.format(encoded, indent=1) + b"\n")
-            self._records, self._stamp = records, file_stamp(self._path)
+            self._write((*self._records, record))
             return record
+
+    def rewrap(self, keys: StorageKeys) -> None:
+        """Re-seal the keys that an older storage key seals.
+
+        Raises:
+            VerificationError: If a record was changed.
+            SealedError: If the registry was changed.
+        """
+        if all(record.storage_key_version == keys.current_version for record in self._records):
+            return
+        with self._lock, locked(self._path):
+            self._write(tuple(rewrap_record(keys, record) for record in self._read()))
+
+    def _write(self, records: tuple[SealedRecord, ...]) -> None:
+        encoded = msgspec.json.encode(_File(records, self._mac(records)))
+        replace_file(self._path, msgspec.json.format(encoded, indent=1) + b"\n")
+        self._records, self._stamp = records, file_stamp(self._path)
 
     def _find(self, organization_id: str, *, log: bool) -> SealedRecord:
         with self._lock:

@@ -33,6 +33,10 @@ SECRET_BYTES = 32
 NONCE_BYTES = 12
 VOUCHING_VERSION = 0
 """The storage secret that MACs and derived secrets come from; it seals no record and never changes."""
+MAX_VERSIONS = 1000
+"""A rotation a month for 80 years; keeps whoever may rotate from growing the file without end."""
+MAX_DERIVED = 4096
+"""Storage keys of organizations kept ready."""
 
 
 class WrappedSecret(Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,6 +90,7 @@ class Seal:
         self._lock = threading.Lock()
         self._stamp = file_stamp(seal_file)
         self._secrets = _open_secrets(self._root_key, _read(seal_file))
+        self._derived: dict[tuple[str, int], bytes] = {}
 
     @property
     def current_version(self) -> int:
@@ -101,7 +106,12 @@ class Seal:
         known = self._fresh()
         if version == VOUCHING_VERSION or version not in known:
             raise VerificationError("a sealed record names a storage key that does not exist")
-        return derive_storage_key(known[version], organization_id, version)
+        name = (organization_id, version)
+        if name not in self._derived:
+            if len(self._derived) >= MAX_DERIVED:
+                self._derived.clear()
+            self._derived[name] = derive_storage_key(known[version], organization_id, version)
+        return self._derived[name]
 
     def derive(self, *labels: str) -> bytes:
         """Derive 32 octets that stay the same at every start and node."""
@@ -190,11 +200,14 @@ def rotate_storage_key(seal_key_file: Path, seal_file: Path) -> int:
 
     Raises:
         SealedError: If the seal does not open.
+        ConflictError: If it has `MAX_VERSIONS`.
     """
     root_key = read_root_key(seal_key_file)
     with locked(seal_file):
         seal = _read(seal_file)
         version = max(_open_secrets(root_key, seal)) + 1
+        if version > MAX_VERSIONS:
+            raise ConflictError(f"a seal has at most {MAX_VERSIONS} storage keys")
         added = _wrap(root_key, seal.emergency_public_key, version, secrets.token_bytes(SECRET_BYTES))
         replace_file(seal_file, _encode(root_key, msgspec.structs.replace(seal, secrets=(*seal.secrets, added))))
     return version

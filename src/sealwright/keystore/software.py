@@ -20,6 +20,7 @@ from sealwright.errors import (
     InputError,
     PermissionDeniedError,
     SealedError,
+    UnavailableError,
     UnsupportedAlgorithmError,
     VerificationError,
 )
@@ -57,7 +58,8 @@ from sealwright.keystore.records import (
 )
 from sealwright.keystore.registry import LOG_PREFIX, REGISTRY_NAME, RELEASE_PURPOSE, Registry, is_registered_purpose
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
-from sealwright.keystore.seal import Seal, create_root_key
+from sealwright.keystore.rewrapping import rewrap_record
+from sealwright.keystore.seal import Seal, create_root_key, rotate_storage_key
 from sealwright.keystore.service_keys import SoftwareServiceKeystore
 from sealwright.keystore.versions import VERSIONS_NAME, Versions
 from sealwright.keystore.vouching import Vouching
@@ -95,6 +97,7 @@ class SoftwareKeystore(SoftwareServiceKeystore):
 
     def __init__(self, seal_key_file: Path, seal_file: Path, clock: Clock | None = None) -> None:
         seal = Seal(seal_key_file, seal_file)
+        self._seal_file, self._seal_key_file = seal_file, seal_key_file
         self._keys = seal
         self._derive = seal.derive
         self._clock = clock or SystemClock()
@@ -471,3 +474,33 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         if not isinstance(key, ed25519.Ed25519PublicKey):
             raise SealedError("the organization's log key is of another kind")
         return origin, key.public_bytes_raw()
+
+    def storage_key_version(self) -> int:
+        """Return the storage key version that new records are sealed with."""
+        return self._storage_keys().current_version
+
+    def rotate_storage_key(self) -> int:
+        """Add a storage key version, for all organizations, and return it.
+
+        Raises:
+            SealedError: If the seal does not open.
+            UnavailableError: If it cannot be written down.
+        """
+        self._storage_keys()
+        try:
+            return rotate_storage_key(self._seal_key_file, self._seal_file)
+        except OSError as error:
+            raise UnavailableError(f"the storage key cannot be written down: {error.strerror}") from error
+
+    def rewrap(self, records: tuple[SealedRecord, ...]) -> tuple[SealedRecord, ...]:
+        """Re-seal records under the current storage key, those of the keystore's own registry with the first call.
+
+        Raises:
+            PermissionDeniedError: If a key was destroyed.
+            VerificationError: If a record was changed.
+        """
+        keys = self._storage_keys()
+        self._registry.rewrap(keys)
+        for record in records:
+            self._destroyed.check(record.identity)
+        return tuple(rewrap_record(keys, record) for record in records)

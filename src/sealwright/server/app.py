@@ -33,6 +33,7 @@ from sealwright.server import (
     log_routes,
     metrics,
     operator_routes,
+    seal_routes,
     shared_routes,
 )
 from sealwright.server.state import read_state
@@ -119,6 +120,7 @@ def local_app(services: Services) -> Litestar:
     handlers: list[ControllerRouterHandler] = [
         operator_routes.OperatorController,
         custody_routes.CustodyController,
+        seal_routes.SealController,
         health.healthz,
         health.readyz,
         metrics.metrics,

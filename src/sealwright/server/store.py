@@ -1,12 +1,13 @@
 """The SQL of the composition root."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 
 from sealwright.errors import ConfigurationError
 from sealwright.keystore.model import RecordIdentity, SealedRecord
-from sealwright.server.tables import domain_statement, service_key, sign_in_link, statement_delegation
+from sealwright.server.tables import domain_statement, service_key, sign_in_link, statement_delegation, storage_key
 from sealwright.storage.engine import Transaction
 from sealwright.storage.schema import new_id
 from sealwright.wire.encoding import sha256
@@ -126,3 +127,57 @@ def use_sign_in_link(tx: Transaction, token: bytes, now: datetime) -> str:
         update(table).where(unused).values(used=now), "the sign-in link was used or has expired: make another"
     )
     return str(tx.fetch_value(select(table.c.role).where(table.c.token_sha256 == sha256(token).hex())))
+
+
+@dataclass(frozen=True, slots=True)
+class StorageKeyRow:
+    """A version of the storage key.
+
+    Attributes:
+        introduced: When the server first saw it, aware UTC.
+        records: Re-sealed under it.
+        rewrapped: When no record under an older version was left, or None.
+    """
+
+    introduced: datetime
+    records: int
+    rewrapped: datetime | None
+
+
+def newest_storage_key(tx: Transaction, organization_id: str) -> int:
+    """Return the newest version that was written down, 0 if none was."""
+    own = storage_key.c.organization_id == organization_id
+    return int(tx.fetch_value(select(func.coalesce(func.max(storage_key.c.version), 0)).where(own)))
+
+
+def add_storage_key(tx: Transaction, organization_id: str, version: int, now: datetime) -> bool:
+    """Write a version down; return whether it was not yet."""
+    values = {"organization_id": organization_id, "version": version, "introduced": now, "records": 0}
+    return tx.insert_missing(storage_key, values)
+
+
+def find_storage_key(tx: Transaction, organization_id: str, version: int) -> StorageKeyRow | None:
+    """Return a version, or None if it was not written down."""
+    row = tx.fetch_one(select(storage_key).where(_version(organization_id, version)))
+    return None if row is None else StorageKeyRow(row.introduced, row.records, row.rewrapped)
+
+
+def count_rewrapped(tx: Transaction, organization_id: str, version: int, records: int) -> None:
+    """Count re-sealed records."""
+    counted = storage_key.c.records + records
+    tx.execute(update(storage_key).where(_version(organization_id, version)).values(records=counted))
+
+
+def end_rewrapping(tx: Transaction, organization_id: str, version: int, now: datetime) -> int:
+    """Write down that no record under an older version is left; return how many were re-sealed.
+
+    Raises:
+        ConflictError: If it is written down already.
+    """
+    going_on = _version(organization_id, version) & storage_key.c.rewrapped.is_(None)
+    tx.change_one(update(storage_key).where(going_on).values(rewrapped=now), "the re-sealing has ended already")
+    return int(tx.fetch_value(select(storage_key.c.records).where(_version(organization_id, version))))
+
+
+def _version(organization_id: str, version: int) -> ColumnElement[bool]:
+    return (storage_key.c.organization_id == organization_id) & (storage_key.c.version == version)

@@ -18,6 +18,18 @@ service_key = Table(
 )
 """Sealed records of the keys "release", "log/<origin>", "statement" and "escrow"."""
 
+storage_key = Table(
+    "storage_key",
+    metadata,
+    id_column("organization_id"),
+    Column("version", Integer, nullable=False),
+    Column("introduced", UtcDateTime, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("rewrapped", UtcDateTime),
+    PrimaryKeyConstraint("organization_id", "version"),
+)
+"""Versions of the storage key: how many records were re-sealed under each, and when none was left."""
+
 statement_delegation = Table(
     "statement_delegation",
     metadata,

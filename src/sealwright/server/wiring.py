@@ -34,6 +34,7 @@ from sealwright.server.handlers import Handlers
 from sealwright.server.health import Readiness, check_database
 from sealwright.server.jobs import Job, JobRunner
 from sealwright.server.mail import Mailer
+from sealwright.server.rotation import StorageKeyRotation
 from sealwright.server.schema import check_schema
 from sealwright.server.settings import Settings
 from sealwright.server.statement import StatementContent, StatementIssuer
@@ -70,6 +71,7 @@ class Services:
     roles: RoleService
     shared: SharedMailboxService
     keys: KeyService
+    rotation: StorageKeyRotation
     readiness: Readiness
     _worker: OutboxWorker = field(repr=False)
     _jobs: JobRunner = field(repr=False)
@@ -187,6 +189,7 @@ def _services(trunk: Trunk) -> Services:
         memberships=trunk.shared,
         put_outbox=put,
     )
+    rotation = StorageKeyRotation(storage, keystore, audit, clock, organization_id)
     # 4 What runs by itself.
     handlers = Handlers(trunk, enrolments, Mailer(settings.mail, (root,)))
     worker = OutboxWorker(
@@ -214,6 +217,7 @@ def _services(trunk: Trunk) -> Services:
             Job("statement.refresh", 3600.0, lambda: _refresh_statement(statements)),
             Job("policy.apply", 60.0, lambda: trunk.weaker.apply_due(organization_id)),
             Job("proposal.expire", 60.0, lambda: trunk.approvals.expire(organization_id)),
+            Job("seal.rewrap", 5.0, rotation.finish),
             Job("enrolment.purge", 3600.0, lambda: enrolments.purge(organization_id)),
         )
     )
@@ -250,6 +254,7 @@ def _services(trunk: Trunk) -> Services:
         roles=trunk.roles,
         shared=trunk.shared,
         keys=trunk.keys,
+        rotation=rotation,
         readiness=readiness,
         _worker=worker,
         _jobs=jobs,

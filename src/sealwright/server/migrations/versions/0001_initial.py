@@ -117,6 +117,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("token_sha256", name=op.f("uq_sign_in_link_token_sha256")),
     )
     op.create_table(
+        "storage_key",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("introduced", UtcDateTime(), nullable=False),
+        sa.Column("records", sa.BigInteger(), nullable=False),
+        sa.Column("rewrapped", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("organization_id", "version", name=op.f("pk_storage_key")),
+    )
+    op.create_table(
         "statement_delegation",
         sa.Column("organization_id", sa.String(length=32), nullable=False),
         sa.Column("not_after", UtcDateTime(), nullable=False),
