@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 
 from sealwright.audit.model import Act
 from sealwright.audit.tables import chain_head, log_leaf, log_map_page, log_state, log_tile, pending_leaf
@@ -17,6 +17,23 @@ from sealwright.tlog.tree import HASH_BYTES, HashReader
 
 SALT_PURPOSE = "leaf-salt"
 NO_HEAD = bytes(HASH_BYTES)
+_STATE = select(log_state).where(log_state.c.organization_id == bindparam("organization_id"))
+_LEAF = select(log_leaf).where(
+    log_leaf.c.organization_id == bindparam("organization_id"), log_leaf.c.leaf_id == bindparam("leaf_id")
+)
+_TILE = select(log_tile.c.hashes).where(
+    log_tile.c.organization_id == bindparam("organization_id"),
+    log_tile.c.level == bindparam("level"),
+    log_tile.c.number == bindparam("number"),
+)
+# in an UPDATE the names of columns are those of new values
+_OF_CHAIN = (chain_head.c.organization_id == bindparam("of_organization")) & (
+    chain_head.c.chain_id == bindparam("of_chain")
+)
+_HEAD = select(chain_head.c.number, chain_head.c.head).where(_OF_CHAIN)
+_LONGER = update(chain_head).where(_OF_CHAIN).values(number=chain_head.c.number + 1)
+_NEW_HEAD = update(chain_head).where(_OF_CHAIN).values(head=bindparam("new_head"))
+_PENDING = insert(pending_leaf)
 MAX_NAMES = 500
 """Names in one statement; every database takes as many parameters."""
 
@@ -35,7 +52,7 @@ def insert_state(tx: Transaction, values: dict[str, Any], log_key: SealedRecord)
 
 def get_state(tx: Transaction, organization_id: str) -> Row[Any]:
     """Return the row of a log; NotFoundError if there is none."""
-    row = tx.fetch_one(select(log_state).where(log_state.c.organization_id == organization_id))
+    row = tx.fetch_one(_STATE, {"organization_id": organization_id})
     if row is None:
         raise NotFoundError("the organization has no log")
     return row
@@ -92,13 +109,12 @@ def organizations_with_work(tx: Transaction) -> list[str]:
 
 def extend_chain(tx: Transaction, act: Act) -> tuple[int, bytes]:
     """Take the next number of the act's chain and lock the chain; return it and the head before it."""
-    of_chain = (chain_head.c.organization_id == act.organization_id) & (chain_head.c.chain_id == act.chain_id)
-    longer = update(chain_head).where(of_chain).values(number=chain_head.c.number + 1)
-    if tx.execute(longer) == 0:
+    of_chain = {"of_organization": act.organization_id, "of_chain": act.chain_id}
+    if tx.execute(_LONGER, of_chain) == 0:
         key = {"organization_id": act.organization_id, "chain_id": act.chain_id}
         tx.insert_missing(chain_head, {**key, "number": 0, "head": NO_HEAD})
-        tx.execute(longer)
-    row = tx.fetch_one(select(chain_head.c.number, chain_head.c.head).where(of_chain))
+        tx.execute(_LONGER, of_chain)
+    row = tx.fetch_one(_HEAD, of_chain)
     if row is None:
         raise ConflictError("the chain changed meanwhile")
     return row.number, row.head
@@ -106,13 +122,12 @@ def extend_chain(tx: Transaction, act: Act) -> tuple[int, bytes]:
 
 def set_head(tx: Transaction, organization_id: str, chain_id: str, head: bytes) -> None:
     """Record the commitment of a chain's newest record."""
-    of_chain = (chain_head.c.organization_id == organization_id) & (chain_head.c.chain_id == chain_id)
-    tx.execute(update(chain_head).where(of_chain).values(head=head))
+    tx.execute(_NEW_HEAD, {"of_organization": organization_id, "of_chain": chain_id, "new_head": head})
 
 
 def insert_pending(tx: Transaction, values: dict[str, Any]) -> None:
     """Queue a leaf."""
-    tx.execute(insert(pending_leaf).values(**values))
+    tx.execute(_PENDING, values)
 
 
 def pending_leaves(tx: Transaction, organization_id: str, limit: int) -> Sequence[Row[Any]]:
@@ -136,8 +151,7 @@ def number_leaves(tx: Transaction, first_index: int, leaves: Sequence[Row[Any]])
 
 def find_leaf(tx: Transaction, organization_id: str, leaf_id: str) -> Row[Any] | None:
     """Return a numbered leaf, signed or not."""
-    statement = select(log_leaf).where(log_leaf.c.organization_id == organization_id, log_leaf.c.leaf_id == leaf_id)
-    return tx.fetch_one(statement)
+    return tx.fetch_one(_LEAF, {"organization_id": organization_id, "leaf_id": leaf_id})
 
 
 def leaves_between(tx: Transaction, organization_id: str, start: int, end: int) -> Sequence[Row[Any]]:
@@ -189,8 +203,8 @@ def included_head(tx: Transaction, organization_id: str, chain_id: str, size: in
 
 def read_tile(tx: Transaction, organization_id: str, level: int, number: int) -> bytes:
     """Return a tile's joined hashes; empty if the log has not come to it."""
-    of_tile = (log_tile.c.organization_id == organization_id) & (log_tile.c.level == level)
-    return bytes(tx.fetch_value(select(log_tile.c.hashes).where(of_tile, log_tile.c.number == number)) or b"")
+    of_tile = {"organization_id": organization_id, "level": level, "number": number}
+    return bytes(tx.fetch_value(_TILE, of_tile) or b"")
 
 
 def write_tile(tx: Transaction, organization_id: str, level: int, number: int, hashes: bytes) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, delete, func, insert, select, update
 
 from sealwright.errors import ConflictError, NotFoundError
 from sealwright.identity.model import MAX_WRONG_PROOFS, Device, Enrolment
@@ -20,6 +20,17 @@ MAX_DEVICES = 100
 """Of one mailbox, removed ones not counted."""
 MAX_SYNC_ITEMS = 200
 """In one answer."""
+
+_DEVICE = select(device).where(
+    device.c.organization_id == bindparam("organization_id"), device.c.id == bindparam("device_id")
+)
+_SAME_DEVICE = (access_token.c.organization_id == device.c.organization_id) & (access_token.c.device_id == device.c.id)
+_DEVICE_OF_TOKEN = (
+    select(device)
+    .select_from(device.join(access_token, _SAME_DEVICE))
+    .where(access_token.c.token_sha256 == bindparam("token_sha256"), access_token.c.expires > bindparam("now"))
+    .where(device.c.state != "removed")
+)
 
 
 class DeviceStore:
@@ -139,8 +150,7 @@ class DeviceStore:
         Raises:
             NotFoundError: If there is none.
         """
-        own = (device.c.organization_id == organization_id) & (device.c.id == device_id)
-        row = tx.fetch_one(select(device).where(own))
+        row = tx.fetch_one(_DEVICE, {"organization_id": organization_id, "device_id": device_id})
         if row is None:
             raise NotFoundError("there is no such device")
         return _device(row)
@@ -153,10 +163,7 @@ class DeviceStore:
 
     def device_of_token(self, tx: Transaction, token_sha256: str, now: datetime) -> Device | None:
         """Return the active or locked device that a token which is not expired was issued to."""
-        same = (access_token.c.organization_id == device.c.organization_id) & (access_token.c.device_id == device.c.id)
-        valid = (access_token.c.token_sha256 == token_sha256) & (access_token.c.expires > now)
-        joined = select(device).select_from(device.join(access_token, same))
-        row = tx.fetch_one(joined.where(valid, device.c.state != "removed"))
+        row = tx.fetch_one(_DEVICE_OF_TOKEN, {"token_sha256": token_sha256, "now": now})
         return None if row is None else _device(row)
 
     def devices(

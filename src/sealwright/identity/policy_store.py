@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 
 from sealwright.errors import ConflictError
 from sealwright.identity.tables import release_group, vouched_row
@@ -10,6 +10,11 @@ from sealwright.keystore.model import VouchedRow
 from sealwright.storage.engine import Transaction
 
 MAX_GROUPS = 1000
+_ROW = select(vouched_row).where(
+    vouched_row.c.organization_id == bindparam("organization_id"),
+    vouched_row.c.kind == bindparam("kind"),
+    vouched_row.c.row_id == bindparam("row_id"),
+)
 
 
 class VouchedRowStore:
@@ -17,9 +22,7 @@ class VouchedRowStore:
 
     def row(self, tx: Transaction, organization_id: str, kind: str, row_id: str) -> VouchedRow | None:
         """Return a row, None if there is none."""
-        columns = vouched_row.c
-        own = (columns.organization_id == organization_id, columns.kind == kind, columns.row_id == row_id)
-        found = tx.fetch_one(select(vouched_row).where(*own))
+        found = tx.fetch_one(_ROW, {"organization_id": organization_id, "kind": kind, "row_id": row_id})
         return None if found is None else _vouched(found)
 
     def rows(self, tx: Transaction, organization_id: str, kind: str) -> list[VouchedRow]:

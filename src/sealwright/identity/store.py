@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, func, insert, select, update
 
 from sealwright.errors import ConflictError, NotFoundError
 from sealwright.identity.model import Mailbox, Organization
@@ -13,6 +13,23 @@ from sealwright.storage.engine import Transaction
 from sealwright.storage.schema import new_id
 
 MAX_PEOPLE = 100_000
+_MAILBOXES = (
+    select(mailbox, person.c.given_name, person.c.surname, person.c.display_name)
+    .select_from(
+        mailbox.join(
+            person, (person.c.organization_id == mailbox.c.organization_id) & (person.c.id == mailbox.c.person_id)
+        )
+    )
+    .where(mailbox.c.organization_id == bindparam("organization_id"))
+    .limit(MAX_PEOPLE)
+)
+_MAILBOX = _MAILBOXES.where(mailbox.c.id == bindparam("mailbox_id"))
+_ADDRESSES = (
+    select(address)
+    .where(address.c.organization_id == bindparam("organization_id"))
+    .order_by(address.c.is_primary.desc(), address.c.address)
+)
+_ADDRESSES_OF_ONE = _ADDRESSES.where(address.c.mailbox_id == bindparam("mailbox_id"))
 
 
 class PeopleStore:
@@ -70,7 +87,7 @@ class PeopleStore:
         Raises:
             NotFoundError: If there is none.
         """
-        found = self._mailboxes(tx, mailbox.c.organization_id == organization_id, mailbox.c.id == mailbox_id)
+        found = self._mailboxes(tx, _MAILBOX, {"organization_id": organization_id, "mailbox_id": mailbox_id})
         if not found:
             raise NotFoundError("there is no such mailbox")
         return found[0]
@@ -91,7 +108,7 @@ class PeopleStore:
 
     def mailboxes(self, tx: Transaction, organization_id: str) -> list[Mailbox]:
         """Return all mailboxes of an organization, by address."""
-        return self._mailboxes(tx, mailbox.c.organization_id == organization_id)
+        return self._mailboxes(tx, _MAILBOXES, {"organization_id": organization_id})
 
     def addresses_in_use(self, tx: Transaction, organization_id: str) -> set[str]:
         """Return all addresses that belong to somebody now."""
@@ -141,20 +158,10 @@ class PeopleStore:
         counted = select(device.c.mailbox_id, func.count().label("devices")).where(own).group_by(device.c.mailbox_id)
         return {row.mailbox_id: row.devices for row in tx.fetch_all(counted.limit(MAX_PEOPLE))}
 
-    def _mailboxes(self, tx: Transaction, *conditions: ColumnElement[bool]) -> list[Mailbox]:
-        joined = mailbox.join(
-            person, (person.c.organization_id == mailbox.c.organization_id) & (person.c.id == mailbox.c.person_id)
-        )
-        columns = (mailbox, person.c.given_name, person.c.surname, person.c.display_name)
-        rows = tx.fetch_all(select(*columns).select_from(joined).where(*conditions).limit(MAX_PEOPLE))
-        if not rows:
-            return []
-        of_these = [address.c.organization_id == rows[0].organization_id]
-        if len(rows) == 1:
-            of_these.append(address.c.mailbox_id == rows[0].id)
-        listed = select(address).where(*of_these).order_by(address.c.is_primary.desc(), address.c.address)
+    def _mailboxes(self, tx: Transaction, statement: Select[Any], values: dict[str, str]) -> list[Mailbox]:
+        rows = tx.fetch_all(statement, values)
         addresses: dict[str, list[str]] = {}
-        for row in tx.fetch_all(listed):
+        for row in tx.fetch_all(_ADDRESSES_OF_ONE if statement is _MAILBOX else _ADDRESSES, values):
             addresses.setdefault(row.mailbox_id, []).append(row.address)
         return sorted(_mailbox_values(rows, addresses), key=lambda found: found.address)
 
