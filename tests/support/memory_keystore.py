@@ -41,6 +41,7 @@ from sealwright.keystore.model import (
     BegunProof,
     DeviceCredential,
     DeviceReleaseEvidence,
+    ExitEvidence,
     FactorEvidence,
     MadeSecret,
     ProofBinding,
@@ -239,6 +240,10 @@ class MemoryKeystore:
     def make_enrolment_secret(self, organization_id: str, mailbox_id: str, expires: datetime) -> MadeSecret:
         """Make an enrolment secret."""
         return MadeSecret(*self.factors.make_secret(organization_id, mailbox_id, expires, self._clock.now()))
+
+    def open_for_exit(self, records: tuple[SealedRecord, ...], evidence: ExitEvidence) -> SealedRelease:
+        """Refuse: approvals and log are the real keystore's work."""
+        raise PermissionDeniedError(f"no exit of {len(records)} keys for {evidence.requester.device_id}")
 
     def new_shared_mailbox_id(self, organization_id: str) -> str:
         """Make an identifier."""

@@ -31,6 +31,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "sealwright.cli.protection_password:protection_password",
         "Set a new protection password of the mailbox.",
     ),
+    "exit": ("sealwright.cli.exits:exit_group", "All keys of the organization, under a quorum: request, fetch."),
     "approvals": ("sealwright.cli.approvals:approvals", "What others proposed: list, show, approve, veto."),
     "keys": (
         "sealwright.cli.keys:keys",

@@ -12,7 +12,7 @@ from sealwright.wire.leaf_check import check_head, check_leaf
 from sealwright.wire.manifest import ReleaseManifest
 
 _NO_COMMITMENT = bytes(32)
-_DELIVERIES = ("key.release", "key.recover", "key.export")
+_DELIVERIES = ("key.release", "key.recover", "key.export", "key.exit")
 
 
 @dataclass(frozen=True, slots=True)

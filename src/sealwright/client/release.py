@@ -19,6 +19,8 @@ from sealwright.wire.leaf_check import check_leaf
 from sealwright.wire.manifest import ManifestKey, ReleaseManifest, decode_released_keys
 from sealwright.wire.statement import DomainStatement
 
+RELEASE_LEAF = "key.release"
+
 
 def accept_release(
     answer: ReleaseAnswer,
@@ -27,6 +29,8 @@ def accept_release(
     device: DeviceKeys,
     request_nonce: bytes,
     known: Sequence[MailboxKey] = (),
+    *,
+    kind: str = RELEASE_LEAF,
 ) -> tuple[MailboxKey, ...]:
     """Check a release, open it, and return all keys of the mailbox.
 
@@ -37,6 +41,7 @@ def accept_release(
         device: Whose HPKE key the release is sealed to.
         request_nonce: The one this device sent.
         known: Keys this device has already; none may be missing, and their older certificates are kept.
+        kind: Of the leaf that shows it to the owner.
 
     Raises:
         InvalidSignatureError: If the manifest is not signed by the organization's release key.
@@ -63,7 +68,7 @@ def accept_release(
         raise VerificationError("the release misses a key that this device had before")
     # 3 The log shows it to the owner.
     record = check_leaf(answer.leaf, answer.checkpoint, statement.log_origin, statement.log_key)
-    _check_record(record, answer.leaf.leaf_hash, manifest)
+    _check_record(record, answer.leaf.leaf_hash, manifest, kind)
     # 4 Open, and compare each key with its hash.
     opened = {
         key.key_id: key.private_key_pkcs8
@@ -96,9 +101,9 @@ def check_generations(keys: Sequence[ManifestKey]) -> None:
             raise VerificationError(f"the release misses a generation of the {slot} key")
 
 
-def _check_record(record: LeafRecord, leaf_hash: bytes, manifest: ReleaseManifest) -> None:
+def _check_record(record: LeafRecord, leaf_hash: bytes, manifest: ReleaseManifest, kind: str) -> None:
     is_ours = record.organization_id == manifest.organization_id and record.chain_id == manifest.mailbox_id
-    if record.kind != "key.release" or not is_ours or record.chain_number != manifest.chain_number:
+    if record.kind != kind or not is_ours or record.chain_number != manifest.chain_number:
         raise LogVerificationError("the log's leaf is not about this release")
     if leaf_hash != manifest.leaf_hash:
         raise LogVerificationError("the release names another leaf than the one that was shown")

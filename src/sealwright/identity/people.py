@@ -54,6 +54,11 @@ class Mailboxes:
         with self._storage.read(organization_id) as tx:
             return self._store.mailbox(tx, organization_id, mailbox_id)
 
+    def everybody(self, organization_id: str) -> list[Mailbox]:
+        """Return all mailboxes in any state, by address."""
+        with self._storage.read(organization_id) as tx:
+            return self._store.mailboxes(tx, organization_id)
+
     def hold(self, tx: Transaction, organization_id: str, mailbox_id: str) -> None:
         """Keep a mailbox active until the transaction ends.
 

@@ -8,11 +8,12 @@ from sealwright.identity.approvals import ApprovalService, ProposalKind
 from sealwright.identity.people import Mailboxes
 from sealwright.identity.policy_store import VouchedRowStore
 from sealwright.keystore.approvals import OFFICERS_NEEDED, ROLE, ROLE_CHANGE
-from sealwright.keystore.model import ApprovalEvidence, Keystore
+from sealwright.keystore.model import ApprovalEvidence, Keystore, VouchedRow
 from sealwright.storage.engine import Storage
 from sealwright.tlog.leaf import ORGANIZATION_CHAIN
 from sealwright.wire.approvals import Proposal, RoleChange
 from sealwright.wire.encoding import decode_json
+from sealwright.wire.exits import RECOVERY_RULE
 from sealwright.wire.operator import RoleHolder
 from sealwright.wire.roles import ADMINISTRATOR, SECURITY_OFFICER, decode_roles, encode_roles
 
@@ -55,6 +56,24 @@ class RoleService:
             for row in rows
             if decode_roles(row.content)
         )
+
+    def role(self, organization_id: str, mailbox_id: str) -> VouchedRow:
+        """Return a person's row as the keystore vouched for it.
+
+        Raises:
+            NotFoundError: If this person never had a role.
+        """
+        with self._storage.read(organization_id) as tx:
+            row = self._rows.row(tx, organization_id, ROLE, mailbox_id)
+        if row is None:
+            raise NotFoundError("this person has no role")
+        return row
+
+    def recovery_rule(self, organization_id: str) -> bytes:
+        """Return what the organization's recovery rule says; empty if there is none."""
+        with self._storage.read(organization_id) as tx:
+            row = self._rows.row(tx, organization_id, RECOVERY_RULE, organization_id)
+        return b"" if row is None else row.content
 
     def change(
         self, organization_id: str, mailbox_id: str, roles: tuple[str, ...], requester: str, reason: str

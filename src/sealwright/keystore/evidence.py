@@ -9,6 +9,7 @@ from sealwright.errors import PermissionDeniedError, SealwrightError
 from sealwright.keystore.access import DeviceAccess
 from sealwright.keystore.memberships import Memberships
 from sealwright.keystore.model import DeviceReleaseEvidence, LogEvidence, SealedRecord
+from sealwright.tlog.leaf import LeafRecord
 from sealwright.wire.api import LeafOpening, ReleaseRequest
 from sealwright.wire.encoding import sha256
 from sealwright.wire.leaf_check import check_leaf
@@ -46,12 +47,12 @@ def check_device_release(
         PermissionDeniedError: If any other part does not hold.
     """
     credential, policy, manifest = evidence.credential, evidence.policy, evidence.manifest
-    _require(credential.organization_id == manifest.organization_id, "the manifest is of another organization")
+    require(credential.organization_id == manifest.organization_id, "the manifest is of another organization")
     if evidence.member is None:
         # 1 The device is active, as this keystore vouched for it, and meets the policy of its mailbox.
         access.check_access(credential, policy, now, evidence.source)
         # 2 It is of the manifest's mailbox, and the one that the manifest names.
-        _require(credential.mailbox_id == manifest.mailbox_id != UNKNOWN_MAILBOX, "the device is of another mailbox")
+        require(credential.mailbox_id == manifest.mailbox_id != UNKNOWN_MAILBOX, "the device is of another mailbox")
     else:
         # 1 The device meets the policy of its owner's mailbox, and below that of the shared one.
         access.check_access(credential, evidence.member.policy, now, evidence.source)
@@ -60,14 +61,14 @@ def check_device_release(
         memberships.check(row, manifest.organization_id, manifest.mailbox_id, owner)
     rules = access.rules_of(policy, manifest.organization_id, manifest.mailbox_id)
     rules.check(credential.level, now, evidence.source)
-    _require(manifest.delivery == rules.delivery, "the policy delivers keys otherwise")
-    _require(credential.device.thumbprint() == manifest.device_thumbprint, "the manifest names another device")
+    require(manifest.delivery == rules.delivery, "the policy delivers keys otherwise")
+    require(credential.device.thumbprint() == manifest.device_thumbprint, "the manifest names another device")
     # 3 The device itself asked for this release.
     _check_request(evidence)
     # 4 The records are exactly the mailbox's keys that the manifest lists as released.
-    _check_records(records, manifest)
+    check_records(records, manifest)
     # 5 The leaf names this release and is in the log.
-    _check_log(evidence.log, manifest, log_origin, log_key)
+    check_log(evidence.log, manifest, log_origin, log_key, RELEASE_LEAF)
 
 
 def _check_request(evidence: DeviceReleaseEvidence) -> None:
@@ -81,29 +82,39 @@ def _check_request(evidence: DeviceReleaseEvidence) -> None:
         nonce = asked.request_nonce
     except (SealwrightError, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise PermissionDeniedError("the release was not asked for by the device") from error
-    _require(request.method == "POST" and path.endswith(RELEASE_PATH), "the device asked for something else")
+    require(request.method == "POST" and path.endswith(RELEASE_PATH), "the device asked for something else")
     mailbox_id = asked.mailbox_id or evidence.credential.mailbox_id
-    _require(mailbox_id == evidence.manifest.mailbox_id, "the device asked for the keys of another mailbox")
-    _require(
+    require(mailbox_id == evidence.manifest.mailbox_id, "the device asked for the keys of another mailbox")
+    require(
         len(nonce) == NONCE_BYTES and nonce == evidence.manifest.request_nonce, "the manifest answers another request"
     )
 
 
-def _check_records(records: tuple[SealedRecord, ...], manifest: ReleaseManifest) -> None:
+def check_records(records: tuple[SealedRecord, ...], manifest: ReleaseManifest) -> None:
+    """Check that records are exactly the keys that a manifest gives out.
+
+    Raises:
+        PermissionDeniedError: If not.
+    """
     listed = manifest.released_keys()
-    _require(bool(records) and len(records) == len(listed), "the manifest lists other keys than were handed in")
-    _require(len({key.key_id for key in manifest.keys}) == len(manifest.keys), "the manifest lists a key twice")
+    require(bool(records) and len(records) == len(listed), "the manifest lists other keys than were handed in")
+    require(len({key.key_id for key in manifest.keys}) == len(manifest.keys), "the manifest lists a key twice")
     for record, key in zip(records, listed, strict=True):
         identity = record.identity
-        _require(identity.kind == "encryption-key", "a record is no encryption key")
-        _require(identity.organization_id == manifest.organization_id, "a record is of another organization")
-        _require(identity.owner == manifest.mailbox_id, "a record is of another mailbox")
+        require(identity.kind == "encryption-key", "a record is no encryption key")
+        require(identity.organization_id == manifest.organization_id, "a record is of another organization")
+        require(identity.owner == manifest.mailbox_id, "a record is of another mailbox")
         described = (identity.record_id, identity.generation, record.algorithm, sha256(record.spki))
         wanted = (key.key_id, key.generation, key.algorithm, key.spki_sha256)
-        _require(described == wanted, "a record is not the key that the manifest lists")
+        require(described == wanted, "a record is not the key that the manifest lists")
 
 
-def _check_log(log: LogEvidence, manifest: ReleaseManifest, log_origin: str, log_key: bytes) -> None:
+def check_log(log: LogEvidence, manifest: ReleaseManifest, log_origin: str, log_key: bytes, kind: str) -> LeafRecord:
+    """Check that a leaf of a kind is in the log and names all that the manifest gives out; return its record.
+
+    Raises:
+        PermissionDeniedError: If not.
+    """
     opening = LeafOpening(
         index=log.index,
         salt=log.salt,
@@ -119,17 +130,23 @@ def _check_log(log: LogEvidence, manifest: ReleaseManifest, log_origin: str, log
         raise PermissionDeniedError("the release is not in the organization's log") from error
     # b It is a release of this mailbox, at the manifest's place in the mailbox's chain.
     said = (record.kind, record.organization_id, record.chain_id, record.chain_number)
-    wanted = (RELEASE_LEAF, manifest.organization_id, manifest.mailbox_id, manifest.chain_number)
-    _require(said == wanted, "the leaf is of another act")
+    wanted = (kind, manifest.organization_id, manifest.mailbox_id, manifest.chain_number)
+    require(said == wanted, "the leaf is of another act")
     # c It names device, request and every key that leaves.
     fields = {
         "device": manifest.device_thumbprint.hex(),
         "nonce": manifest.request_nonce.hex(),
         "keys": ",".join(key.spki_sha256.hex() for key in manifest.released_keys()),
     }
-    _require(all(record.fields.get(name) == value for name, value in fields.items()), "the leaf is of another release")
+    require(all(record.fields.get(name) == value for name, value in fields.items()), "the leaf is of another release")
+    return record
 
 
-def _require(holds: bool, reason: str) -> None:
+def require(holds: bool, reason: str) -> None:
+    """Check one condition.
+
+    Raises:
+        PermissionDeniedError: If it does not hold.
+    """
     if not holds:
         raise PermissionDeniedError(reason)

@@ -363,6 +363,27 @@ class MadeSecret:
     row: VouchedRow
 
 
+@dataclass(frozen=True, slots=True)
+class ExitEvidence:
+    """Why an organization's keys are given out to one device (`keystore.exits`).
+
+    Attributes:
+        approval: The proposal and all decisions on it.
+        requester: The device that gets the keys.
+        requester_role: The requester's row of kind "role".
+        request: As the device signed it; a `wire.exits.ExitKeysRequest`.
+        log: The mailbox's leaf.
+        manifest: Of one mailbox.
+    """
+
+    approval: ApprovalEvidence
+    requester: DeviceCredential
+    requester_role: VouchedRow
+    request: SignedRequestEvidence
+    log: LogEvidence
+    manifest: ReleaseManifest
+
+
 class ServiceKeystore(Protocol):
     """What needs no evidence: service keys that sign, and sealed secrets that are no keys.
 
@@ -609,6 +630,15 @@ class Keystore(ServiceKeystore, Protocol):
         Raises:
             PermissionDeniedError: If it is not what it must be.
             ConflictError: If the proposal was used.
+        """
+        ...
+
+    def open_for_exit(self, records: tuple[SealedRecord, ...], evidence: ExitEvidence) -> SealedRelease:
+        """Open one mailbox's keys for an organization that leaves, and seal them to the requester's device.
+
+        Raises:
+            ApprovalsMissingError: If too few recovery officers approved.
+            PermissionDeniedError: If any other part of the evidence does not hold.
         """
         ...
 

@@ -19,6 +19,7 @@ from sealwright.keystore.model import (
     BegunProof,
     DeviceCredential,
     DeviceReleaseEvidence,
+    ExitEvidence,
     FactorEvidence,
     Keystore,
     MadeSecret,
@@ -325,6 +326,10 @@ class PooledKeystore:
     def veto_proposal(self, approval: SignedApproval, evidence: ApprovalEvidence, role: str) -> None:
         """Remember a veto for ever."""
         self._group.call("veto_proposal", (approval, evidence, role))
+
+    def open_for_exit(self, records: tuple[SealedRecord, ...], evidence: ExitEvidence) -> SealedRelease:
+        """Open one mailbox's keys for an organization that leaves."""
+        return self._call(SealedRelease, "open_for_exit", records, evidence)
 
     def open(self, records: tuple[SealedRecord, ...], evidence: DeviceReleaseEvidence) -> SealedRelease:
         """Open a mailbox's keys and seal them to the device of the evidence."""

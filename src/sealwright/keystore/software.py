@@ -30,6 +30,7 @@ from sealwright.keystore.content_keys import check_remote_decrypt, unwrap_conten
 from sealwright.keystore.destroyed import DESTROYED_NAME, DestroyedKeys
 from sealwright.keystore.evidence import UNKNOWN_MAILBOX, check_device_release
 from sealwright.keystore.examination import is_key_of
+from sealwright.keystore.exits import Exits
 from sealwright.keystore.factors import Factors
 from sealwright.keystore.guesses import GUESSES_NAME, GuessLimit
 from sealwright.keystore.importing import open_imported_key
@@ -40,6 +41,7 @@ from sealwright.keystore.model import (
     BegunProof,
     DeviceCredential,
     DeviceReleaseEvidence,
+    ExitEvidence,
     FactorEvidence,
     MadeSecret,
     ProofBinding,
@@ -106,6 +108,7 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         self._versions = Versions(seal_file.with_name(VERSIONS_NAME))
         self._access = DeviceAccess(self._vouching, self._versions)
         self._approvers = Approvers(self._vouching, self._versions, self._access)
+        self._exits = Exits(self._versions, self._access, self._approvers)
         self._factors = Factors(
             self._access,
             self._vouching,
@@ -412,6 +415,27 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         """
         self._storage_keys()
         self._approvers.veto(approval, evidence, role)
+
+    def open_for_exit(self, records: tuple[SealedRecord, ...], evidence: ExitEvidence) -> SealedRelease:
+        """Open one mailbox's keys for an organization that leaves, and seal them to the requester's device.
+
+        Raises:
+            ApprovalsMissingError: If too few recovery officers approved.
+            PermissionDeniedError: If any other part of the evidence does not hold.
+            SealedError: If the organization has no release key or log.
+        """
+        organization_id, device = evidence.requester.organization_id, evidence.requester.device
+        origin, log_key = self._log_key(organization_id)
+        release_key = self._registry.release_key(organization_id)
+        # 1 All evidence holds.
+        self._exits.check(records, evidence, self._clock.now(), origin, log_key)
+        for record in records:
+            self._destroyed.check(record.identity)
+        # 2 Open, seal to the device, sign.
+        keys = tuple(ReleasedKey(record.identity.record_id, self._open(record)) for record in records)
+        info = evidence.manifest.encode()
+        sealed_keys = hpke_seal(device.hpke_public_key, info, encode_released_keys(keys))
+        return SealedRelease(sealed_keys, super().sign(release_key, "ed25519", info))
 
     def open(self, records: tuple[SealedRecord, ...], evidence: DeviceReleaseEvidence) -> SealedRelease:
         """Open a mailbox's keys and seal them to the device of the evidence.

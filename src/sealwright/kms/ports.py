@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from sealwright.identity.model import AuthenticatedDevice, Mailbox
-from sealwright.keystore.model import ReleasePolicy, SealedRecord
+from sealwright.keystore.model import ReleasePolicy, SealedRecord, VouchedRow
 from sealwright.storage.engine import Transaction
 
 
@@ -86,6 +86,26 @@ class SharedMailboxReader(Protocol):
 
     def acting(self, device: AuthenticatedDevice, mailbox_id: str) -> AuthenticatedDevice:
         """Return a device as one of a shared mailbox, or raise `NotFoundError`."""
+        ...
+
+
+class MailboxLister(Protocol):
+    """All mailboxes (`identity.people.Mailboxes`)."""
+
+    def everybody(self, organization_id: str) -> list[Mailbox]:
+        """Return all mailboxes in any state, by address."""
+        ...
+
+
+class RoleReader(Protocol):
+    """Vouched rows of roles (`identity.roles.RoleService`)."""
+
+    def role(self, organization_id: str, mailbox_id: str) -> VouchedRow:
+        """Return a person's row, or raise `NotFoundError`."""
+        ...
+
+    def recovery_rule(self, organization_id: str) -> bytes:
+        """Return what the recovery rule says; empty if there is none."""
         ...
 
 

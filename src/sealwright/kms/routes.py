@@ -4,14 +4,16 @@ from typing import Any
 
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import RawBody
+from litestar.params import FromPath, RawBody
 
 from sealwright.identity.http import answer, authenticate, decode_request, signed_evidence
 from sealwright.identity.tokens import TokenService
+from sealwright.kms.exits import ExitService
 from sealwright.kms.importing import OWNER
 from sealwright.kms.service import KeyService
 from sealwright.wire.api import ExportRequest, ReleaseRequest
 from sealwright.wire.content_keys import ContentKeyRequest
+from sealwright.wire.exits import ExitKeysRequest
 from sealwright.wire.key_import import ImportAnswer, ImportRequest
 
 AnyRequest = Request[Any, Any, Any]
@@ -86,6 +88,35 @@ def unwrap_content_keys(
     unwrapped = key_service.remote.unwrap(device, wanted, signed_evidence(request, body), device.idempotency_key)
     return answer(unwrapped, token_service)
 
+
+@get("/v1/exits/{proposal_id:str}/mailboxes", sync_to_thread=True)
+def exit_mailboxes(
+    request: AnyRequest,
+    proposal_id: FromPath[str],
+    exit_service: NamedDependency[ExitService],
+    token_service: NamedDependency[TokenService],
+) -> Response[bytes]:
+    """List the mailboxes of an approved exit: 200 ExitMailboxes."""
+    device = authenticate(request, token_service, state_changing=False)
+    return answer(exit_service.mailboxes(device, proposal_id), token_service)
+
+
+@post("/v1/exits/{proposal_id:str}/keys", status_code=200, sync_to_thread=True)
+def exit_keys(
+    request: AnyRequest,
+    body: RawBody,
+    proposal_id: FromPath[str],
+    exit_service: NamedDependency[ExitService],
+    token_service: NamedDependency[TokenService],
+) -> Response[bytes]:
+    """Give out one mailbox's keys under an approved exit: 200 ReleaseAnswer."""
+    device = authenticate(request, token_service, state_changing=True, body=body)
+    wanted = decode_request(body, ExitKeysRequest)
+    return answer(exit_service.keys(device, proposal_id, wanted, signed_evidence(request, body)), token_service)
+
+
+exit_router = Router(path="/", route_handlers=[exit_mailboxes, exit_keys])
+"""Mounted at the root of the public application."""
 
 kms_router = Router(
     path="/", route_handlers=[release_keys, permit_export, import_key, import_keys, unwrap_content_keys]

@@ -234,7 +234,7 @@ class KeyService:
                 for row in certificates
                 if row.key_id in release.key_ids
             ),
-            leaf=_opening(included),
+            leaf=opening(included),
             checkpoint=included.checkpoint,
         )
 
@@ -257,7 +257,7 @@ class KeyService:
         rules.check_export(device.credential, in_force, self._clock.now(), device.source)
         release = self._record(device, "export", evidence.body, idempotency_key, b"", (request.key_id,))
         included = self._audit.wait_included(device.organization_id, release.leaf_id)
-        return ExportAnswer(leaf=_opening(included), checkpoint=included.checkpoint)
+        return ExportAnswer(leaf=opening(included), checkpoint=included.checkpoint)
 
     def _record(
         self,
@@ -348,7 +348,8 @@ class KeyService:
         return DeviceReleaseEvidence(credential, in_force, request, log, manifest, device.source, member)
 
 
-def _opening(included: IncludedLeaf) -> LeafOpening:
+def opening(included: IncludedLeaf) -> LeafOpening:
+    """Return a leaf as it travels."""
     return LeafOpening(
         index=included.index,
         salt=included.salt,

@@ -25,7 +25,7 @@ from sealwright.identity.approval_routes import approval_router
 from sealwright.identity.http import NONCE_HEADER
 from sealwright.identity.permissions import ANYONE, HOST, check_permission, permission_of
 from sealwright.identity.routes import identity_router
-from sealwright.kms.routes import kms_router
+from sealwright.kms.routes import exit_router, kms_router
 from sealwright.server import (
     certificate_routes,
     custody_routes,
@@ -63,6 +63,7 @@ def public_app(services: Services) -> metrics.Counting:
         approval_router,
         access_router,
         kms_router,
+        exit_router,
         certificate_routes.issue_signing_certificate,
         shared_routes.list_shared,
         log_routes.chain,
@@ -175,6 +176,7 @@ def _application(
         "enrolment_service": services.enrolments,
         "approval_service": services.approvals,
         "key_service": services.keys,
+        "exit_service": services.exits,
         **dependencies,
     }
     return Litestar(

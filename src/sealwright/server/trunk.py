@@ -22,6 +22,7 @@ from sealwright.identity.shared_store import SharedStore
 from sealwright.identity.store import PeopleStore
 from sealwright.identity.weaker_policy import WeakerPolicies
 from sealwright.keystore.model import Keystore, SealedRecord
+from sealwright.kms.exits import ExitService
 from sealwright.kms.service import KeyService
 from sealwright.kms.store import KeyStore
 from sealwright.outbox.queue import put
@@ -132,6 +133,17 @@ class Trunk:
             devices=self.devices,
             shared=self.shared,
             put_outbox=put,
+        )
+        self.exits = ExitService(
+            storage,
+            self.kms_store,
+            keystore,
+            self.audit,
+            clock,
+            approvals=self.approvals,
+            devices=self.devices,
+            mailboxes=self.mailboxes,
+            roles=self.roles,
         )
 
     def escrow_key(self, organization_id: str) -> SealedRecord:

@@ -25,6 +25,7 @@ from sealwright.identity.tokens import TokenService
 from sealwright.identity.weaker_policy import WeakerPolicies
 from sealwright.keystore.model import Keystore
 from sealwright.keystore.pool import open_keystore
+from sealwright.kms.exits import ExitService
 from sealwright.kms.service import KeyService
 from sealwright.outbox.queue import put
 from sealwright.outbox.worker import OutboxWorker
@@ -72,6 +73,7 @@ class Services:
     shared: SharedMailboxService
     keys: KeyService
     rotation: StorageKeyRotation
+    exits: ExitService
     readiness: Readiness
     _worker: OutboxWorker = field(repr=False)
     _jobs: JobRunner = field(repr=False)
@@ -255,6 +257,7 @@ def _services(trunk: Trunk) -> Services:
         shared=trunk.shared,
         keys=trunk.keys,
         rotation=rotation,
+        exits=trunk.exits,
         readiness=readiness,
         _worker=worker,
         _jobs=jobs,
