@@ -54,6 +54,7 @@ from sealwright.keystore.model import (
     VouchedRow,
 )
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
+from sealwright.keystore.sign_on import SIGN_ON, SignOn
 from sealwright.keystore.versions import Versions
 from sealwright.keystore.vouching import Vouching
 from sealwright.keystore.weaker import check_weaker
@@ -224,6 +225,21 @@ class MemoryKeystore:
     def change_device(self, credential: DeviceCredential, state: str) -> DeviceCredential:
         """Vouch for a device's next state."""
         return self.access.change_device(credential, state)
+
+    def vouch_sign_on(
+        self, organization_id: str, sign_on: SignOn, from_version: int, evidence: ApprovalEvidence | None = None
+    ) -> VouchedRow:
+        """Vouch for the organization's sign-on; another issuer, client or claim needs approvals.
+
+        Raises:
+            InputError: If it cannot be used.
+            ApprovalsMissingError: If it needs approvals.
+            ConflictError: If there is a newer row.
+        """
+        if evidence is not None:
+            row = VouchedRow(SIGN_ON, organization_id, organization_id, from_version, sign_on.encode(), b"")
+            check_weaker(self.approvers, evidence, row, self._clock.now())
+        return self.access.vouch_sign_on(organization_id, sign_on, from_version, is_approved=evidence is not None)
 
     def vouch_role(self, organization_id, mailbox_id, roles, from_version, evidence):
         """Vouch for what roles a person has."""

@@ -7,7 +7,7 @@ import click
 
 from sealwright.cli.operator_options import DATA, JSON, ask
 from sealwright.cli.output import print_json
-from sealwright.wire.operator import MailboxPolicy, PolicyAnswer, PolicyChange, PolicyChanged
+from sealwright.wire.operator import MailboxPolicy, PolicyAnswer, PolicyChange, PolicyChanged, SignOnChange
 
 REASON = click.option("--reason", default="", help="Proposes a weaker policy to the security officers.")
 GROUP = click.option("--group", default="", help="Of this group of mailboxes; of the whole organization without.")
@@ -133,6 +133,22 @@ def freeze(address: str, lift: bool, reason: str, data: Path) -> None:
     wanted = MailboxPolicy(address=address, frozen=not lift, reason=reason)
     answer = ask(data, "POST", "/local/policy/mailbox", wanted, PolicyChanged)
     _tell(answer, f"{address}: {'keys are released again' if lift else 'no keys are released any more'}.")
+
+
+@policy.command("sign-on")
+@click.argument("issuer")
+@click.argument("client_id")
+@click.option("--claim", default="email", show_default=True, help="Claim that holds the address.")
+@click.option("--device-flow", is_flag=True, help="Let sign-ons of the device flow count.")
+@click.option("--pinned", is_flag=True, help="New keys of the issuer need two security officers.")
+@REASON
+@DATA
+def sign_on(issuer: str, client_id: str, claim: str, device_flow: bool, pinned: bool, reason: str, data: Path) -> None:
+    """Set where people sign on (OIDC) at level 4: ISSUER and this program's public CLIENT_ID there."""
+    wanted = SignOnChange(
+        issuer=issuer, client_id=client_id, claim=claim, device_flow=device_flow, pinned=pinned, reason=reason
+    )
+    _tell(ask(data, "POST", "/local/policy/sign-on", wanted, PolicyChanged), f"People sign on at {issuer}.")
 
 
 def _change(data: Path, done: str, **changes: Any) -> None:

@@ -30,6 +30,9 @@ from sealwright.pkix.names import canonical_address
 @click.option(
     "--enrolment-secret-file", type=EXISTING_FILE, help="First line is the secret of the administrator's letter."
 )
+@click.option(
+    "--sign-on", type=click.Choice(["browser", "device"]), default="browser", help="Where to sign on at level 4."
+)
 @click.option("--approval-wait", default=APPROVAL_SECONDS, show_default=True, help="Seconds to wait for an approval.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def setup(
@@ -41,6 +44,7 @@ def setup(
     wait: float,
     protection_password_file: Path | None,
     enrolment_secret_file: Path | None,
+    sign_on: str,
     approval_wait: float,
     as_json: bool,
 ) -> None:
@@ -62,6 +66,7 @@ def setup(
             new_password=lambda: read_or_ask(protection_password_file, "New protection password", confirm=True),
             secret=read_first_line(enrolment_secret_file) if enrolment_secret_file else "",
             approval_seconds=approval_wait,
+            by_device_flow=sign_on == "device",
         ),
     )
     if done.store_key == "file":

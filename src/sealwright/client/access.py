@@ -9,8 +9,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from sealwright.client.context import ClientContext
 from sealwright.client.session import load_p256_private_key
+from sealwright.client.sign_on import sign_on
 from sealwright.client.state import DeviceKeys
 from sealwright.errors import ApprovalsMissingError, ConfigurationError, InputError, NotFoundError, UnavailableError
+from sealwright.net.http import HttpClient
 from sealwright.wire.factors import (
     AccessAnswer,
     ApprovalRequest,
@@ -22,6 +24,7 @@ from sealwright.wire.factors import (
     factor_info,
     normal_secret,
     password_verifier,
+    sign_on_nonce,
 )
 from sealwright.wire.hpke import hpke_seal
 from sealwright.wire.key_import import ImportKeyAnswer
@@ -40,12 +43,14 @@ class Factors:
         new_password: Gives the protection password that is to be set.
         secret: Enrolment secret, or empty.
         approval_seconds: How long to wait for an approval.
+        by_device_flow: Whether the sign-on happens in a browser elsewhere.
     """
 
     password: Callable[[], str]
     new_password: Callable[[], str]
     secret: str = ""
     approval_seconds: float = APPROVAL_SECONDS
+    by_device_flow: bool = False
 
 
 def standing(context: ClientContext) -> AccessAnswer:
@@ -86,7 +91,12 @@ def meet_policy(context: ClientContext, factors: Factors, progress: Progress) ->
         )
     if now.needed == 3:
         return _await_approval(context, factors.approval_seconds, progress)
-    raise ApprovalsMissingError("the organization's sign-on is needed; this program has none for it")
+    if now.sign_on is None:
+        raise ApprovalsMissingError("the organization's sign-on is needed, and it has none; tell your administrator")
+    own, thumbprint = context.enrolled, _device_keys(context).public.thumbprint()
+    nonce = sign_on_nonce(own.organization_id, own.mailbox_id, own.device_id, thumbprint)
+    token = sign_on(now.sign_on, nonce, HttpClient(context.anchors), progress, by_device_flow=factors.by_device_flow)
+    return _show(context, now, "sign-on", token)
 
 
 def change_password(context: ClientContext, old: str, new: str, secret: str = "") -> None:

@@ -49,6 +49,7 @@ TITLES: Final = {
     "person.create": "Person added",
     "person.remove": "Person removed",
     "policy.change": "Release policy set",
+    "policy.sign-on": "Sign-on of the organization set",
     "policy.mailbox": "Release policy of a mailbox set",
     "sign-in-link.use": "Sign-in link used",
 }

@@ -14,11 +14,13 @@ from sealwright.identity.policy_store import VouchedRowStore
 from sealwright.keystore.access import read_rules
 from sealwright.keystore.factors import APPROVAL_LEVEL, SECRET
 from sealwright.keystore.model import FactorEvidence, Keystore, Qualified, VouchedRow
+from sealwright.keystore.sign_on import SIGN_ON, SignOn
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.wire.factors import (
     APPROVAL_MINUTES,
     AccessAnswer,
     ApprovalRequest,
+    SignOnView,
     WaitingDevice,
     WaitingDevices,
 )
@@ -59,6 +61,7 @@ class AccessService:
             device = self._store.device(tx, organization_id, asking.device_id)
             policy = self._policies.policy_in(tx, organization_id, mailbox_id)
             has_password = self._access.password(tx, organization_id, mailbox_id) is not None
+            row = self._rows.row(tx, organization_id, SIGN_ON, organization_id)
         key = self._keystore.import_public_key(organization_id)
         return AccessAnswer(
             level=device.credential.level,
@@ -67,10 +70,11 @@ class AccessService:
             organization_id=organization_id,
             public_key=key.public_key,
             signature=key.signature,
+            sign_on=None if row is None else _sign_on_view(SignOn.decode(row.content)),
         )
 
     def show(self, asking: AuthenticatedDevice, kind: str, sealed: bytes) -> AccessAnswer:
-        """Take a factor: "password", "new-password" or "secret".
+        """Take a factor: "password", "new-password", "secret" or "sign-on".
 
         Raises:
             AuthenticationError: If it is not right.
@@ -84,8 +88,9 @@ class AccessService:
             device = self._store.device(tx, organization_id, asking.device_id)
             password = self._access.password(tx, organization_id, mailbox_id)
             secret = self._rows.row(tx, organization_id, SECRET, mailbox_id)
+            sign_on = self._rows.row(tx, organization_id, SIGN_ON, organization_id)
         # 2 The keystore judges; slow, outside any transaction.
-        evidence = FactorEvidence(kind=kind, sealed=sealed, password=password, secret=secret)
+        evidence = FactorEvidence(kind=kind, sealed=sealed, password=password, secret=secret, sign_on=sign_on)
         qualified = self._keystore.qualify_device(device.credential, evidence)
         # 3 What it made of it, with its leaf.
         with self._storage.transaction(organization_id) as tx:
@@ -200,6 +205,10 @@ class AccessService:
         if kind in ("approval", "secret"):
             notice = self._devices.notice("device-approved", device.name, leaf, thumbprint)
             self._devices.notify(tx, organization_id, mailbox_id, notice, except_device=old.device_id)
+
+
+def _sign_on_view(sign_on: SignOn) -> SignOnView:
+    return SignOnView(issuer=sign_on.issuer, client_id=sign_on.client_id, device_flow=sign_on.device_flow)
 
 
 def _may_approve(device: Device) -> bool:

@@ -13,7 +13,7 @@ from sealwright.identity.tokens import TokenService
 from sealwright.wire.factors import ApprovalRequest, FactorRequest
 
 AnyRequest = Request[Any, Any, Any]
-KINDS = frozenset({"password", "new-password", "secret"})
+KINDS = frozenset({"password", "new-password", "secret", "sign-on"})
 
 
 @get("/v1/access", sync_to_thread=True)

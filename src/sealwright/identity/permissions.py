@@ -152,6 +152,7 @@ ROUTES: Final[dict[str, str]] = {
     "GET /local/policy": "policy.read",
     "POST /local/policy": "policy.change",
     "POST /local/policy/mailbox": "policy.change",
+    "POST /local/policy/sign-on": "policy.change",
     "GET /local/shared-mailboxes": "person.read",
     "POST /local/shared-mailboxes": "person.change",
     "POST /local/shared-mailboxes/members": "person.change",

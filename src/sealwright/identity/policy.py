@@ -9,6 +9,7 @@ from sealwright.identity.policy_store import GroupStore, VouchedRowStore
 from sealwright.keystore.access import MAILBOX, POLICY, read_rules
 from sealwright.keystore.model import ApprovalEvidence, Keystore, ReleasePolicy, VouchedRow
 from sealwright.keystore.release_rules import MailboxRelease, MailboxRules, ReleaseRules
+from sealwright.keystore.sign_on import SIGN_ON, SignOn
 from sealwright.keystore.weaker import describe
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.storage.schema import new_id
@@ -131,7 +132,9 @@ class PolicyService:
         """
         organization_id = evidence.proposal.organization_id
         with self._storage.transaction(organization_id) as tx:
-            if step.row_kind == POLICY:
+            if step.row_kind == SIGN_ON:
+                self._put_sign_on(tx, organization_id, SignOn.decode(step.content), evidence)
+            elif step.row_kind == POLICY:
                 rules = ReleaseRules.decode(step.content)
                 self._put_rules(tx, organization_id, step.row_id, rules, step.name, evidence)
             else:
@@ -160,6 +163,48 @@ class PolicyService:
         _row, said = self._said(tx, organization_id, mailbox_id)
         self._put_mailbox(tx, organization_id, mailbox_id, replace(said, frozen=True))
 
+    def sign_on(self, organization_id: str) -> SignOn | None:
+        """Return the organization's sign-on, None without one."""
+        with self._storage.read(organization_id) as tx:
+            row = self._rows.row(tx, organization_id, SIGN_ON, organization_id)
+        return None if row is None else SignOn.decode(row.content)
+
+    def set_sign_on(self, organization_id: str, wanted: SignOn) -> None:
+        """Set the organization's sign-on; what is so already is no change and no leaf.
+
+        Raises:
+            InputError: If it cannot be used.
+            ApprovalsMissingError: If issuer, client or claim change, or keys of a pinned issuer.
+            ConflictError: If it was changed meanwhile.
+        """
+        with self._storage.transaction(organization_id) as tx:
+            self._put_sign_on(tx, organization_id, wanted)
+
+    def sign_on_step(self, organization_id: str, wanted: SignOn) -> PolicyStep:
+        """Return a change of the sign-on as it is approved.
+
+        Raises:
+            NotFoundError: If there is none that it changes.
+        """
+        wanted.check()
+        with self._storage.read(organization_id) as tx:
+            row = self._rows.row(tx, organization_id, SIGN_ON, organization_id)
+        if row is None:
+            raise NotFoundError("the organization has no sign-on")
+        return _step(replace(row, content=wanted.encode()), "sign-on")
+
+    def _put_sign_on(
+        self, tx: Transaction, organization_id: str, wanted: SignOn, evidence: ApprovalEvidence | None = None
+    ) -> None:
+        old = self._rows.row(tx, organization_id, SIGN_ON, organization_id)
+        if old is not None and old.content == wanted.encode():
+            return
+        from_version = 0 if old is None else old.version
+        row = self._keystore.vouch_sign_on(organization_id, wanted, from_version, evidence)
+        self._rows.put(tx, row, from_version)
+        said = {**describe(row), "version": str(row.version)}
+        self._audit.append(tx, Act(organization_id, ORGANIZATION_CHAIN, "policy.sign-on", said))
+
     def _said(self, tx: Transaction, organization_id: str, mailbox_id: str) -> tuple[VouchedRow | None, MailboxRelease]:
         row = self._rows.row(tx, organization_id, MAILBOX, mailbox_id)
         return row, MailboxRelease() if row is None else MailboxRelease.decode(row.content)
@@ -185,6 +230,8 @@ class PolicyService:
         if old is not None and old.content == rules.encode():
             return old
         from_version = 0 if old is None else old.version
+        if rules.level == 4 and self._rows.row(tx, organization_id, SIGN_ON, organization_id) is None:
+            raise InputError("level 4 needs the organization's sign-on: set it first, with `sealwright policy sign-on`")
         row = self._keystore.vouch_release_rules(organization_id, row_id, rules, from_version, evidence)
         self._rows.put(tx, row, from_version)
         said = {**describe(row), "group": group, "version": str(row.version)}

@@ -1,6 +1,7 @@
 """A weaker release policy is proposed to the security officers, and holds a day after the second one approved it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
@@ -8,7 +9,9 @@ import msgspec
 from sealwright.errors import ApprovalsMissingError, ConflictError, InputError, PermissionDeniedError
 from sealwright.identity.approvals import ApprovalService, ProposalKind
 from sealwright.identity.policy import PolicyService
+from sealwright.keystore.access import MAILBOX, POLICY
 from sealwright.keystore.approvals import OFFICERS_NEEDED
+from sealwright.keystore.sign_on import SIGN_ON, SignOn
 from sealwright.wire.encoding import decode_json
 from sealwright.wire.operator import MailboxPolicy, PolicyChange, PolicyChanged
 from sealwright.wire.policy_step import POLICY_CHANGE, PolicyStep
@@ -62,6 +65,24 @@ class WeakerPolicies:
             lambda: self._policies.mailbox_step(organization_id, mailbox_id, wanted),
         )
 
+    def set_sign_on(self, organization_id: str, wanted: SignOn, reason: str) -> PolicyChanged:
+        """Do the same for the organization's sign-on."""
+        return self._change(
+            organization_id,
+            reason,
+            lambda: self._policies.set_sign_on(organization_id, wanted),
+            lambda: self._policies.sign_on_step(organization_id, wanted),
+        )
+
+    def refresh_sign_on(self, organization_id: str, fetch_keys: Callable[[str], bytes]) -> bool:
+        """Take over the issuer's new keys, unless they are pinned (job); return whether there are any."""
+        known = self._policies.sign_on(organization_id)
+        if known is None or known.pinned:
+            return False
+        wanted = replace(known, keys=fetch_keys(known.issuer))
+        self._policies.set_sign_on(organization_id, wanted)
+        return wanted != known
+
     def apply_due(self, organization_id: str) -> int:
         """Put approved policies in force whose delay is over (job); return how many."""
         applied = 0
@@ -92,5 +113,5 @@ class WeakerPolicies:
 
     def _check(self, organization_id: str, requester: str, content: bytes) -> None:  # noqa: ARG002 - a kind's signature
         step = decode_json(content, PolicyStep)
-        if step.row_kind not in ("release-policy", "release-mailbox"):
+        if step.row_kind not in (POLICY, MAILBOX, SIGN_ON):
             raise InputError("this is no release policy")

@@ -9,6 +9,7 @@ from datetime import datetime
 from sealwright.errors import ApprovalsMissingError, ConflictError, DecodingError, PermissionDeniedError
 from sealwright.keystore.model import DeviceCredential, ReleasePolicy, VouchedRow
 from sealwright.keystore.release_rules import LEVELS, MailboxRelease, MailboxRules, ReleaseRules
+from sealwright.keystore.sign_on import SIGN_ON, SignOn
 from sealwright.keystore.versions import RowName, Versions
 from sealwright.keystore.vouching import Vouching
 from sealwright.wire.encoding import sha256
@@ -164,6 +165,16 @@ class DeviceAccess:
             VouchedRow(MAILBOX, organization_id, mailbox_id, from_version, content.encode(), b""),
             is_weaker and not is_approved,
         )
+
+    def vouch_sign_on(
+        self, organization_id: str, sign_on: SignOn, from_version: int, *, is_approved: bool = False
+    ) -> VouchedRow:
+        """Vouch for the organization's sign-on; as `vouch_release_rules`."""
+        sign_on.check()
+        newest = self._versions.newest(RowName(SIGN_ON, organization_id, organization_id)).content
+        is_weaker = bool(newest) and sign_on.is_weaker_than(SignOn.decode(newest))
+        row = VouchedRow(SIGN_ON, organization_id, organization_id, from_version, sign_on.encode(), b"")
+        return self._vouch(row, is_weaker and not is_approved)
 
     def _vouch(self, row: VouchedRow, needs_approval: bool) -> VouchedRow:
         if needs_approval:

@@ -33,6 +33,7 @@ from sealwright.keystore.model import (
     SealedRecord,
     VouchedRow,
 )
+from sealwright.keystore.sign_on import SIGN_ON, SignOn, check_id_token
 from sealwright.keystore.versions import RowName, Versions
 from sealwright.keystore.vouching import Vouching
 from sealwright.wire.encoding import decode_fields, encode_fields, sha256
@@ -44,6 +45,7 @@ from sealwright.wire.factors import (
     NewPassword,
     factor_info,
     normal_secret,
+    sign_on_nonce,
 )
 
 PASSWORD, SECRET = "password", "enrolment-secret"
@@ -116,6 +118,9 @@ class Factors:
             case "approval":
                 self._check_approval(credential, evidence, now)
                 return Qualified(self._access.raise_level(credential, APPROVAL_LEVEL))
+            case "sign-on":
+                self._check_sign_on(credential, self._sealed(credential, evidence), evidence.sign_on, now)
+                return Qualified(self._access.raise_level(credential, SIGN_ON_LEVEL))
             case _:
                 raise InputError("there is no such factor")
 
@@ -218,6 +223,25 @@ class Factors:
             self._versions.advance(RowName(*own), row.version, used)
         except ConflictError as error:
             raise AuthenticationError(_REFUSED) from error
+
+    def _check_sign_on(self, credential: DeviceCredential, token: bytes, row: VouchedRow | None, now: datetime) -> None:
+        if row is None:
+            raise PermissionDeniedError("the organization has no sign-on")
+        # a The issuer is the organization's, as it is now.
+        organization_id, thumbprint = credential.organization_id, credential.device.thumbprint()
+        self._vouching.check_row(row)
+        if (row.kind, row.organization_id, row.row_id) != (SIGN_ON, organization_id, organization_id):
+            raise PermissionDeniedError("the sign-on is of another organization")
+        self._versions.check(RowName(SIGN_ON, organization_id, organization_id), row.version)
+        # b The token is for this device; without a nonce it counts once, for the device that brought it.
+        nonce = sign_on_nonce(organization_id, credential.mailbox_id, credential.device_id, thumbprint)
+        has_nonce = check_id_token(token, SignOn.decode(row.content), nonce=nonce, address=credential.address, now=now)
+        if not has_nonce:
+            name = RowName("id-token", organization_id, sha256(token).hex())
+            try:
+                self._versions.advance(name, 0, thumbprint)
+            except ConflictError as error:
+                raise AuthenticationError("the sign-on was used by another device") from error
 
     def _check_approval(self, credential: DeviceCredential, evidence: FactorEvidence, now: datetime) -> None:
         approver, signed_at = evidence.approver, evidence.signed_at

@@ -30,6 +30,7 @@ from sealwright.keystore.model import (
     VouchedRow,
 )
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
+from sealwright.keystore.sign_on import SignOn
 from sealwright.wire.destruction import DestructionReceipt
 
 LENGTH_BYTES = 4
@@ -55,6 +56,7 @@ METHODS: dict[str, tuple[Any, Any]] = {
     "new_shared_mailbox_id": (tuple[str], str),
     "vouch_membership": (tuple[str, str, str, str, int], VouchedRow),
     "vouch_release_rules": (tuple[str, str, ReleaseRules, int, ApprovalEvidence | None], VouchedRow),
+    "vouch_sign_on": (tuple[str, SignOn, int, ApprovalEvidence | None], VouchedRow),
     "vouch_mailbox_release": (tuple[str, str, MailboxRelease, int, ApprovalEvidence | None], VouchedRow),
     "vouch_role": (tuple[str, str, tuple[str, ...], int, ApprovalEvidence | None], VouchedRow),
     "veto_proposal": (tuple[SignedApproval, ApprovalEvidence, str], type(None)),

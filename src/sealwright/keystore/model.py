@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
+from sealwright.keystore.sign_on import SignOn
 from sealwright.wire.api import LeafOpening
 from sealwright.wire.approvals import ApprovalStatement, Proposal
 from sealwright.wire.destruction import DestructionReceipt
@@ -592,6 +593,12 @@ class Keystore(ServiceKeystore, Protocol):
         evidence: ApprovalEvidence | None = None,
     ) -> VouchedRow:
         """Vouch for a mailbox's group and whether it is frozen; as `vouch_release_rules`."""
+        ...
+
+    def vouch_sign_on(
+        self, organization_id: str, sign_on: SignOn, from_version: int, evidence: ApprovalEvidence | None = None
+    ) -> VouchedRow:
+        """Vouch for the organization's sign-on; another issuer, client or claim needs approvals as weaker rules do."""
         ...
 
     def vouch_role(

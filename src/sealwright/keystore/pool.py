@@ -33,6 +33,7 @@ from sealwright.keystore.model import (
     VouchedRow,
 )
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
+from sealwright.keystore.sign_on import SignOn
 from sealwright.wire.destruction import DestructionReceipt
 
 START_SECONDS = 30.0
@@ -311,6 +312,12 @@ class PooledKeystore:
         return self._call(
             VouchedRow, "vouch_mailbox_release", organization_id, mailbox_id, content, from_version, evidence
         )
+
+    def vouch_sign_on(
+        self, organization_id: str, sign_on: SignOn, from_version: int, evidence: ApprovalEvidence | None = None
+    ) -> VouchedRow:
+        """Vouch for the organization's sign-on."""
+        return self._call(VouchedRow, "vouch_sign_on", organization_id, sign_on, from_version, evidence)
 
     def vouch_role(
         self,

@@ -63,6 +63,7 @@ from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
 from sealwright.keystore.rewrapping import rewrap_record
 from sealwright.keystore.seal import Seal, create_root_key, rotate_storage_key
 from sealwright.keystore.service_keys import SoftwareServiceKeystore
+from sealwright.keystore.sign_on import SIGN_ON, SignOn
 from sealwright.keystore.versions import VERSIONS_NAME, Versions
 from sealwright.keystore.vouching import Vouching
 from sealwright.keystore.weaker import check_weaker
@@ -385,6 +386,21 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         return self._access.vouch_mailbox_release(
             organization_id, mailbox_id, content, from_version, is_approved=is_approved
         )
+
+    def vouch_sign_on(
+        self, organization_id: str, sign_on: SignOn, from_version: int, evidence: ApprovalEvidence | None = None
+    ) -> VouchedRow:
+        """Vouch for the organization's sign-on; another issuer, client or claim needs approvals.
+
+        Raises:
+            InputError: If it cannot be used.
+            ApprovalsMissingError: If it needs approvals.
+            ConflictError: If there is a newer row.
+        """
+        if evidence is not None:
+            row = VouchedRow(SIGN_ON, organization_id, organization_id, from_version, sign_on.encode(), b"")
+            check_weaker(self._approvers, evidence, row, self._clock.now())
+        return self._access.vouch_sign_on(organization_id, sign_on, from_version, is_approved=evidence is not None)
 
     def vouch_role(
         self,

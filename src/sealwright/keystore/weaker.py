@@ -7,7 +7,8 @@ from sealwright.keystore.access import POLICY
 from sealwright.keystore.approvals import OFFICERS_NEEDED, Approvers
 from sealwright.keystore.model import ApprovalEvidence, VouchedRow
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
-from sealwright.wire.encoding import decode_json
+from sealwright.keystore.sign_on import SIGN_ON, SignOn
+from sealwright.wire.encoding import decode_json, sha256
 from sealwright.wire.policy_step import POLICY_CHANGE, PolicyStep
 from sealwright.wire.roles import SECURITY_OFFICER
 
@@ -66,6 +67,16 @@ def describe(row: VouchedRow) -> dict[str, str]:
             "networks": ",".join(rules.networks),
             "max_devices": str(rules.max_devices),
             "hours": ",".join(rules.hours),
+        }
+    if row.kind == SIGN_ON:
+        sign_on = SignOn.decode(row.content)
+        return {
+            "issuer": sign_on.issuer,
+            "client_id": sign_on.client_id,
+            "claim": sign_on.claim,
+            "device_flow": "yes" if sign_on.device_flow else "no",
+            "pinned": "yes" if sign_on.pinned else "no",
+            "keys": sha256(sign_on.keys).hex(),
         }
     said = MailboxRelease.decode(row.content)
     return {"group": said.group_id, "frozen": "yes" if said.frozen else "no"}

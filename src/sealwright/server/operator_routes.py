@@ -9,6 +9,7 @@ from litestar.params import RawBody
 from sealwright.errors import NotFoundError
 from sealwright.identity.http import decode_request
 from sealwright.identity.model import Mailbox
+from sealwright.keystore.sign_on import SignOn
 from sealwright.kms import importing
 from sealwright.pkix.requests import check_certification_request
 from sealwright.server.init import make_sign_in_link
@@ -39,6 +40,7 @@ from sealwright.wire.operator import (
     SharedMailboxRows,
     SignInLink,
     SignInLinkRequest,
+    SignOnChange,
     TlsCertificate,
     TlsCertificateRequest,
 )
@@ -163,6 +165,14 @@ class OperatorController(Controller):
         wanted = _decode(body, MailboxPolicy)
         mailbox = _mailbox(services, wanted.address)
         return services.weaker.change_mailbox(services.organization_id, mailbox.mailbox_id, wanted)
+
+    @post("/policy/sign-on", sync_to_thread=True, status_code=200)
+    def change_sign_on(self, body: RawBody, services: NamedDependency[Services]) -> PolicyChanged:
+        """Set the organization's sign-on, or propose another one."""
+        wanted = _decode(body, SignOnChange)
+        keys = services.fetch_issuer_keys(wanted.issuer)
+        sign_on = SignOn(wanted.issuer, wanted.client_id, wanted.claim, wanted.device_flow, wanted.pinned, keys)
+        return services.weaker.set_sign_on(services.organization_id, sign_on, wanted.reason)
 
     @post("/enrolment-secrets", sync_to_thread=True, status_code=200)
     def make_enrolment_secret(self, body: RawBody, services: NamedDependency[Services]) -> EnrolmentSecret:

@@ -1,6 +1,8 @@
 """The only place where rooms meet: makes every service and hands each what its ports ask for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sealwright.audit.log import AuditLog
@@ -27,6 +29,8 @@ from sealwright.keystore.model import Keystore
 from sealwright.keystore.pool import open_keystore
 from sealwright.kms.exits import ExitService
 from sealwright.kms.service import KeyService
+from sealwright.net.http import HttpClient
+from sealwright.net.sign_on import fetch_issuer_keys
 from sealwright.outbox.queue import put
 from sealwright.outbox.worker import OutboxWorker
 from sealwright.server import metrics, store
@@ -68,6 +72,7 @@ class Services:
     passkeys: PasskeyService
     policies: PolicyService
     weaker: WeakerPolicies
+    fetch_issuer_keys: Callable[[str], bytes]
     approvals: ApprovalService
     roles: RoleService
     shared: SharedMailboxService
@@ -193,6 +198,7 @@ def _services(trunk: Trunk) -> Services:
     )
     rotation = StorageKeyRotation(storage, keystore, audit, clock, organization_id)
     # 4 What runs by itself.
+    fetch = partial(fetch_issuer_keys, HttpClient((root,)))
     handlers = Handlers(trunk, enrolments, Mailer(settings.mail, (root,)))
     worker = OutboxWorker(
         storage,
@@ -217,6 +223,7 @@ def _services(trunk: Trunk) -> Services:
             Job("time.mark", 60.0, lambda: trunk.authority.mark_time(organization_id)),
             Job("crl.refresh", 600.0, lambda: [trunk.authority.crl(organization_id, name) for name in ISSUERS]),
             Job("statement.refresh", 3600.0, lambda: _refresh_statement(statements)),
+            Job("sign-on.refresh", 3600.0, lambda: trunk.weaker.refresh_sign_on(organization_id, fetch)),
             Job("policy.apply", 60.0, lambda: trunk.weaker.apply_due(organization_id)),
             Job("proposal.expire", 60.0, lambda: trunk.approvals.expire(organization_id)),
             Job("seal.rewrap", 5.0, rotation.finish),
@@ -252,6 +259,7 @@ def _services(trunk: Trunk) -> Services:
         passkeys=passkeys,
         policies=trunk.policies,
         weaker=trunk.weaker,
+        fetch_issuer_keys=fetch,
         approvals=trunk.approvals,
         roles=trunk.roles,
         shared=trunk.shared,

@@ -55,7 +55,6 @@ class SignOnView(Answer, frozen=True, kw_only=True):
     issuer: str
     client_id: str
     device_flow: bool
-    scopes: tuple[str, ...]
 
 
 class FactorRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -142,6 +142,26 @@ class PolicyChange(Request, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     hours: tuple[str, ...] | None = None
 
 
+class SignOnChange(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /local/policy/sign-on: PolicyChanged. The issuer's keys are fetched from it.
+
+    Attributes:
+        issuer: https URL of OpenID Connect Discovery, without `/.well-known`.
+        client_id: Of a public client there.
+        claim: That holds the address.
+        device_flow: Whether sign-ons of the device flow count.
+        pinned: Whether new keys of the issuer need security officers.
+        reason: For the approvers of another issuer.
+    """
+
+    issuer: str
+    client_id: str
+    claim: str = "email"
+    device_flow: bool = False
+    pinned: bool = False
+    reason: str = ""
+
+
 class PolicyChanged(Answer, frozen=True, kw_only=True):
     """200: in force; or proposed to the security officers, if there is a proposal's id."""
 

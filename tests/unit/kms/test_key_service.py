@@ -1,9 +1,11 @@
 """Keys of mailboxes: made, certified, released with their leaf, rotated, frozen; and the same over HTTP."""
 
+import json
 from dataclasses import replace
 
 import msgspec
 import pytest
+from joserfc.jwk import ECKey
 from litestar import Litestar, Response
 from litestar.di import Provide
 from litestar.testing import TestClient
@@ -20,6 +22,7 @@ from sealwright.errors import (
 )
 from sealwright.identity.routes import identity_router
 from sealwright.identity.tables import vouched_row
+from sealwright.keystore.sign_on import SignOn
 from sealwright.kms.routes import kms_router
 from sealwright.kms.tables import mailbox_key
 from sealwright.storage.schema import metadata
@@ -163,6 +166,9 @@ def test_no_key_yet_is_for_later_and_a_short_nonce_is_refused(world):
 def test_a_level_that_the_device_has_not_proved_releases_nothing_and_makes_no_leaf(world, level):
     world.keys.provision(ORGANIZATION, world.alice.mailbox_id)
     device, enrolled = world.enrol()
+    if level == 4:
+        keys = json.dumps({"keys": [ECKey.generate_key("P-256").as_dict(private=False)]}).encode()
+        world.policies.set_sign_on(ORGANIZATION, SignOn("https://login.test", "x", "email", False, False, keys))
     world.policies.change(ORGANIZATION, PolicyChange(level=level))
     before = len(world.audit.chain(ORGANIZATION, world.alice.mailbox_id).leaves)
     with pytest.raises(ApprovalsMissingError):
