@@ -102,8 +102,8 @@ class FakeDirectory:
 
 
 class World:
-    def __init__(self, folder):
-        self.storage = open_storage(f"sqlite:///{folder / 'test.db'}")
+    def __init__(self, folder, storage=None):
+        self.storage = storage or open_storage(f"sqlite:///{folder / 'test.db'}")
         metadata.create_all(self.storage.engine)
         self.clock, self.outbox = MovableClock(), []
         self.keystore = MemoryKeystore(folder, self.clock)

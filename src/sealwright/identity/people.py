@@ -4,17 +4,20 @@ from collections.abc import Container, Sequence
 
 from sealwright.audit.log import Act, AuditLog
 from sealwright.clock import Clock
-from sealwright.errors import InputError, NotFoundError
+from sealwright.errors import ConflictError, InputError, NotFoundError
 from sealwright.identity.devices import DeviceService
 from sealwright.identity.model import Mailbox, Organization
 from sealwright.identity.policy import PolicyService
+from sealwright.identity.policy_store import VouchedRowStore
 from sealwright.identity.ports import KeySummaryReader, MembershipEnder, PutOutbox
 from sealwright.identity.store import PeopleStore
+from sealwright.keystore.approvals import ROLE
 from sealwright.pkix.names import canonical_address
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.storage.schema import new_id
 from sealwright.wire.api import DeviceView
 from sealwright.wire.operator import PeopleImported, PeopleList, PersonRow, PersonView, RowRefused
+from sealwright.wire.roles import SECURITY_OFFICER, decode_roles
 
 PROVISION_TOPIC = "mailbox.provision"
 WITHDRAW_TOPIC = "mailbox.withdraw"
@@ -194,12 +197,15 @@ class PeopleService:
         Raises:
             InputError: If it is not an address.
             NotFoundError: If nobody has it now.
-            ConflictError: If it was removed meanwhile.
+            ConflictError: If it was removed meanwhile, or is a security officer: the others would be too few to decide.
         """
         with self._storage.transaction(organization_id) as tx:
             mailbox = self._store.mailbox_of_address(tx, organization_id, canonical_address(address))
             if mailbox is None:
                 raise NotFoundError("nobody has this address")
+            role = VouchedRowStore().row(tx, organization_id, ROLE, mailbox.mailbox_id)
+            if role is not None and SECURITY_OFFICER in decode_roles(role.content):
+                raise ConflictError(f"{mailbox.address} is a security officer: dismiss this officer first")
             self._store.withdraw_mailbox(tx, mailbox, self._clock.now())
             count = self._devices.remove_all(tx, organization_id, mailbox.mailbox_id)
             self._policies.freeze_in(tx, organization_id, mailbox.mailbox_id)

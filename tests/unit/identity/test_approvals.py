@@ -14,6 +14,7 @@ from sealwright.errors import (
     PermissionDeniedError,
 )
 from sealwright.identity.approvals import ProposalKind
+from sealwright.identity.model import AuthenticatedDevice
 from sealwright.identity.policy_store import VouchedRowStore
 from sealwright.keystore.approvals import ROLE, ROLE_CHANGE
 from sealwright.tlog.leaf import ORGANIZATION_CHAIN, decode_leaf_record
@@ -227,11 +228,14 @@ def test_an_old_role_row_that_was_put_back_opens_nothing(approvals, officers):
         approvals.world.keystore.approvers.roles_of(before)
 
 
-def test_a_removed_persons_device_approves_nothing(approvals, officers):
+def test_a_removed_device_approves_nothing(approvals, officers):
     dora, emil, fritz = officers
     proposal = propose(approvals, fritz)
     approvals.decide(dora, proposal)
-    approvals.world.people.remove_person(ORGANIZATION, dora.address)
+    devices = approvals.world.devices
+    credential = devices.credential(ORGANIZATION, dora.enrolled.device_id)
+    asking = AuthenticatedDevice(ORGANIZATION, dora.mailbox_id, credential.device_id, credential, dora.address)
+    devices.remove(asking, credential.device_id)
     approvals.decide(emil, proposal)
     with pytest.raises(PermissionDeniedError):
         approvals.run_outbox()
