@@ -1,13 +1,19 @@
 """`sealwright keys ...` and `sealwright hold ...` for the operator of a running server."""
 
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import msgspec
+from rich.console import Console
+from rich.progress import Progress
 
 from sealwright.cli.client_options import ClientOptions, client_options
 from sealwright.cli.operator_options import DATA, JSON, ask
 from sealwright.cli.output import print_json
+from sealwright.clock import SystemClock
+from sealwright.errors import VerificationError
 from sealwright.files import replace_file
 from sealwright.wire.destruction import SignedDestruction, verify_destruction
 from sealwright.wire.encoding import decode_json
@@ -16,6 +22,8 @@ from sealwright.wire.operator import (
     HoldList,
     HoldRequest,
     HoldView,
+    KeyBatch,
+    KeyBatchDone,
     KeyList,
     KeyRequest,
     KeyStateChange,
@@ -41,6 +49,64 @@ def history(mailbox: str, data: Path, as_json: bool) -> None:
         state = f"{key.state}{' (frozen)' if key.frozen else ''}"
         since = f"{key.created:%Y-%m-%d}"
         click.echo(f"{key.slot:9} {key.generation:>3}  {state:22} {key.algorithm:11} {since}  {key.key_id}")
+
+
+@click.command("drill")
+@DATA
+@JSON
+def drill(data: Path, as_json: bool) -> None:
+    """Open every archived key now and match it to its certificate; the server does it by itself over weeks.
+
+    It can be stopped and begun again. It ends with an error if a key does not open or does not fit.
+    """
+    examined, failing = _all_batches(data, "/local/keys/drill", "Examining keys", SystemClock().now())
+    if as_json:
+        print_json({"examined": examined, "failing": failing})
+    else:
+        click.echo(f"{examined} keys examined, {len(failing)} failing.")
+        for key_id in failing:
+            click.echo(f"  {key_id}")
+    if failing:
+        raise VerificationError(f"{len(failing)} archived keys do not open, or are not their certificates'")
+
+
+@click.command("rotate-all")
+@click.option(
+    "--before",
+    type=click.DateTime(["%Y-%m-%dT%H:%M:%SZ"]),
+    help="Go on with a rotation that was stopped: the time, UTC, that it told when it began.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@DATA
+@JSON
+def rotate_all(before: datetime | None, yes: bool, data: Path, as_json: bool) -> None:
+    """Give every mailbox a new key now; the old ones still decrypt.
+
+    It can be stopped, and goes on with --before.
+    """
+    if not yes:
+        click.confirm("Give every mailbox of the organization a new key?", abort=True, err=True)
+    start = before.replace(tzinfo=UTC) if before else SystemClock().now().replace(microsecond=0)
+    click.echo(f"Rotating what was made before {start:%Y-%m-%dT%H:%M:%SZ}.", err=True)
+    rotated, _ = _all_batches(data, "/local/keys/rotate-older", "Rotating keys", start)
+    if as_json:
+        print_json({"rotated": rotated})
+    else:
+        click.echo(f"{rotated} mailboxes have a new key.")
+
+
+def _all_batches(data: Path, path: str, label: str, before: datetime) -> tuple[int, tuple[str, ...]]:
+    """Ask for batches until nothing is left; return how much was done, and which keys fail."""
+    request = KeyBatch(before=before)
+    done = 0
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(label, total=None)
+        while True:
+            answer = ask(data, "POST", path, request, KeyBatchDone)
+            done += answer.done
+            progress.update(task, completed=done, total=done + answer.left)
+            if not answer.left or not answer.done:
+                return done, answer.failing
 
 
 @click.command("suspend")

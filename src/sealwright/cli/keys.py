@@ -71,6 +71,8 @@ def export_command(
 
 for command in (
     key_custody.history,
+    key_custody.drill,
+    key_custody.rotate_all,
     key_custody.suspend,
     key_custody.resume,
     key_custody.compromise,

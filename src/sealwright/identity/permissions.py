@@ -140,6 +140,8 @@ ROUTES: Final[dict[str, str]] = {
     "POST /local/keys/resume": "key.change",
     "POST /local/keys/compromise": "key.change",
     "POST /local/keys/destroy": "key.change",
+    "POST /local/keys/drill": "key.change",
+    "POST /local/keys/rotate-older": "key.change",
     "POST /local/keys/receipt": "key.read",
     "GET /local/seal": "state.read",
     "POST /local/seal/rotations": "seal.change",

@@ -36,6 +36,7 @@ from sealwright.kms.ports import (
 from sealwright.kms.provisioning import Provisioner
 from sealwright.kms.remote_decrypt import RemoteDecryption
 from sealwright.kms.store import KeyStore
+from sealwright.kms.upkeep import KeyUpkeep
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.tlog.leaf import decode_leaf_record
 from sealwright.wire.api import ExportAnswer, ExportRequest, KeyCertificate, LeafOpening, ReleaseAnswer, ReleaseRequest
@@ -67,6 +68,7 @@ class KeyService:
     Attributes:
         lifecycle: Suspends, resumes, compromises and destroys keys.
         holds: Legal holds.
+        upkeep: Fire drill, and rotation when its time has come.
     """
 
     def __init__(
@@ -132,6 +134,7 @@ class KeyService:
         self.lifecycle = KeyLifecycle(
             storage, store, keystore, audit, acts, clock, mailboxes=mailboxes, put_outbox=put_outbox
         )
+        self.upkeep = KeyUpkeep(storage, store, keystore, audit, acts, self._provisioner, clock, settings)
         self.holds = LegalHolds(storage, store, audit, clock, mailboxes)
 
     def refill_pool(self, organization_id: str) -> int:

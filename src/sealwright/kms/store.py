@@ -99,6 +99,42 @@ class KeyStore:
             update(mailbox_key).where(*_in_state(key)).values(**values), "the key's state was changed meanwhile"
         )
 
+    def due_for_examination(
+        self, tx: Transaction, organization_id: str, before: datetime, limit: int
+    ) -> list[tuple[MailboxKey, bool]]:
+        """Return keys that were not examined since a time, oldest examination first, and whether the last one went well."""
+        ordered = select(mailbox_key).where(*_unexamined(organization_id, before))
+        ordered = ordered.order_by(mailbox_key.c.examined.is_not(None), mailbox_key.c.examined, mailbox_key.c.id)
+        return [(_key(row), row.examined_well is not False) for row in tx.fetch_all(ordered.limit(limit))]
+
+    def count_due_for_examination(self, tx: Transaction, organization_id: str, before: datetime) -> int:
+        """Return how many keys were not examined since a time."""
+        counted = select(func.count()).select_from(mailbox_key).where(*_unexamined(organization_id, before))
+        return int(tx.fetch_value(counted))
+
+    def note_examination(self, tx: Transaction, key: MailboxKey, now: datetime, *, is_well: bool) -> bool:
+        """Write down how an examination went; return whether the key is still in the state that it was read in."""
+        noted = update(mailbox_key).where(*_in_state(key)).values(examined=now, examined_well=is_well)
+        return tx.execute(noted) == 1
+
+    def failing_keys(self, tx: Transaction, organization_id: str) -> tuple[str, ...]:
+        """Return the ids of up to 1,000 keys whose last examination failed."""
+        own = (mailbox_key.c.organization_id == organization_id) & (mailbox_key.c.state != "DESTROYED")
+        failing = select(mailbox_key.c.id).where(own, mailbox_key.c.examined_well.is_(False)).order_by(mailbox_key.c.id)
+        return tuple(row.id for row in tx.fetch_all(failing.limit(1000)))
+
+    def due_for_rotation(self, tx: Transaction, organization_id: str, before: datetime, limit: int) -> list[str]:
+        """Return mailboxes with a key that became active before a time, oldest first."""
+        oldest = func.min(mailbox_key.c.created)
+        grouped = select(mailbox_key.c.mailbox_id).where(*_active_since(organization_id, before))
+        rows = tx.fetch_all(grouped.group_by(mailbox_key.c.mailbox_id).order_by(oldest).limit(limit))
+        return [row.mailbox_id for row in rows]
+
+    def count_due_for_rotation(self, tx: Transaction, organization_id: str, before: datetime) -> int:
+        """Return how many mailboxes have such a key."""
+        counted = select(func.count(func.distinct(mailbox_key.c.mailbox_id)))
+        return int(tx.fetch_value(counted.where(*_active_since(organization_id, before))))
+
     def destroy(self, tx: Transaction, key: MailboxKey, now: datetime) -> None:
         """Erase a key's record; the statement itself touches nothing while a legal hold is on the mailbox.
 
@@ -307,6 +343,20 @@ def _sealed(record: SealedRecord) -> dict[str, Any]:
 
 def _record(row: Row[Any], identity: RecordIdentity) -> SealedRecord:
     return SealedRecord(identity, row.algorithm, row.storage_version, bytes(row.ciphertext), bytes(row.spki))
+
+
+def _unexamined(organization_id: str, before: datetime) -> tuple[ColumnElement[bool], ...]:
+    columns = mailbox_key.c
+    return (
+        columns.organization_id == organization_id,
+        columns.state != "DESTROYED",
+        columns.examined.is_(None) | (columns.examined < before),
+    )
+
+
+def _active_since(organization_id: str, before: datetime) -> tuple[ColumnElement[bool], ...]:
+    columns = mailbox_key.c
+    return (columns.organization_id == organization_id, columns.state == "ACTIVE", columns.created < before)
 
 
 def _key(row: Row[Any]) -> MailboxKey:

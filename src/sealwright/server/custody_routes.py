@@ -14,6 +14,8 @@ from sealwright.wire.operator import (
     HoldList,
     HoldRequest,
     HoldView,
+    KeyBatch,
+    KeyBatchDone,
     KeyList,
     KeyRequest,
     KeyStateChange,
@@ -65,6 +67,19 @@ class CustodyController(Controller):
     def receipt(self, body: RawBody, services: NamedDependency[Services]) -> SignedDestruction:
         """Return the receipt of a destroyed key once more."""
         return services.keys.lifecycle.receipt(services.organization_id, decode_request(body, KeyRequest).key_id)
+
+    @post("/keys/drill", sync_to_thread=True, status_code=200)
+    def drill(self, body: RawBody, services: NamedDependency[Services]) -> KeyBatchDone:
+        """Examine a batch of keys."""
+        done = services.keys.upkeep.drill(services.organization_id, decode_request(body, KeyBatch).before)
+        return KeyBatchDone(done=done.examined, left=done.left, failing=done.failing)
+
+    @post("/keys/rotate-older", sync_to_thread=True, status_code=200)
+    def rotate_older(self, body: RawBody, services: NamedDependency[Services]) -> KeyBatchDone:
+        """Rotate a batch of keys."""
+        before = decode_request(body, KeyBatch).before
+        done, left = services.keys.upkeep.rotate_older(services.organization_id, before)
+        return KeyBatchDone(done=done, left=left)
 
     @get("/holds", sync_to_thread=True)
     def holds(self, services: NamedDependency[Services]) -> HoldList:

@@ -17,6 +17,10 @@ DELEGATION_ENDS = Gauge(
     registry=REGISTRY,
 )
 
+FAILING_KEYS = Gauge(
+    "sealwright_failing_keys", "Archived keys that failed the last fire drill: somebody has to look.", registry=REGISTRY
+)
+
 
 class Counting:
     """An ASGI application around another that counts its requests."""

@@ -42,6 +42,7 @@ def read_status(services: "Services") -> ServerStatus:
         pool_ready=services.keys.pool_ready(organization_id),
         log_size=open_note(note, statement.log_origin, statement.log_key).size,
         outbox_pending=waiting,
+        failing_keys=len(services.keys.upkeep.failing(organization_id)),
     )
 
 

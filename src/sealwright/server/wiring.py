@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import structlog
+
 from sealwright.audit.log import AuditLog
 from sealwright.ca.model import ISSUERS, ROOT
 from sealwright.ca.service import CertificateAuthority
@@ -45,6 +47,8 @@ from sealwright.server.settings import Settings
 from sealwright.server.statement import StatementContent, StatementIssuer
 from sealwright.server.trunk import Subjects, Trunk, log_key_purpose, log_origin, worker_threads
 from sealwright.storage.engine import Storage, open_storage
+
+LOG = structlog.get_logger("sealwright.server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +224,8 @@ def _services(trunk: Trunk) -> Services:
         (
             Job("pool.refill", 20.0, lambda: trunk.keys.refill_pool(organization_id)),
             Job("certificate.renew", 3600.0, lambda: trunk.keys.renew_due(organization_id)),
+            Job("key.drill", 60.0, lambda: _drill(trunk, organization_id)),
+            Job("key.rotate-due", 600.0, lambda: trunk.keys.upkeep.rotate_due(organization_id)),
             Job("time.mark", 60.0, lambda: trunk.authority.mark_time(organization_id)),
             Job("crl.refresh", 600.0, lambda: [trunk.authority.crl(organization_id, name) for name in ISSUERS]),
             Job("statement.refresh", 3600.0, lambda: _refresh_statement(statements)),
@@ -287,6 +293,14 @@ def _statement_content(settings: Settings, root: bytes, release_key: bytes, log_
         submission=settings.submission.for_statement(),
         file_sent_mail=settings.devices.file_sent_mail,
     )
+
+
+def _drill(trunk: Trunk, organization_id: str) -> None:
+    """Examine a batch of keys; those that fail page whoever watches the event log or the metric."""
+    failing = trunk.keys.upkeep.drill_due(organization_id).failing
+    metrics.FAILING_KEYS.set(len(failing))
+    if failing:
+        LOG.error("key.examine.failed", keys=failing[:20], count=len(failing))
 
 
 def _refresh_statement(statements: StatementIssuer) -> None:

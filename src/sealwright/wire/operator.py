@@ -278,8 +278,28 @@ class SharedMailboxRows(Answer, frozen=True, kw_only=True):
     mailboxes: tuple[SharedMailboxRow, ...]
 
 
+class KeyBatch(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /local/keys/drill and /local/keys/rotate-older: one batch of what was not examined, or not rotated, since a time."""
+
+    before: AwareDatetime
+
+
+class KeyBatchDone(Answer, frozen=True, kw_only=True):
+    """200: ask again until `left` is 0.
+
+    Attributes:
+        done: In this batch.
+        left: Still to do.
+        failing: Ids of keys whose last examination failed.
+    """
+
+    done: int
+    left: int
+    failing: tuple[str, ...] = ()
+
+
 class ServerStatus(Answer, frozen=True, kw_only=True):
-    """GET /local/status."""
+    """GET /local/status. `failing_keys` did not open, or did not fit their certificates, in the last fire drill."""
 
     organization_name: str
     domain: str
@@ -289,6 +309,7 @@ class ServerStatus(Answer, frozen=True, kw_only=True):
     pool_ready: int
     log_size: int
     outbox_pending: int
+    failing_keys: int
 
 
 class TlsCertificateRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):

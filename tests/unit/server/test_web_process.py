@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from sealwright.directory.fronts.http import LookupQuota
 from sealwright.errors import RateLimitedError
 from sealwright.server.app import _application
 from sealwright.server.run import web_server_config
+from sealwright.server.wiring import Services
 
 SOURCE = Path(sealwright.__file__).parent
 ROOMS = ("audit", "ca", "console", "directory", "identity", "kms", "outbox", "server", "storage")
@@ -67,8 +69,7 @@ def key() -> dict[str, str]:
 
 @pytest.mark.parametrize("path", ["/bug", "/framework", "/key"])
 def test_an_unexpected_exception_tells_nothing(path: str) -> None:
-    names = ("tokens", "devices", "enrolments", "access", "approvals", "keys", "readiness")
-    services: Any = SimpleNamespace(**dict.fromkeys(names))
+    services: Any = SimpleNamespace(**dict.fromkeys(field.name for field in fields(Services)))
     answer = AsgiClient(_application(services, [bug, framework, key], {}, 1000, "test", lambda *_: None)).get(path)
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"
