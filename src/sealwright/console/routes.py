@@ -49,6 +49,13 @@ def person(request: AnyRequest, console: NamedDependency[Console], mailbox_id: F
     return page(console, "person.html", who, shown=shown)
 
 
+@get(f"{HOME}/shared", sync_to_thread=True)
+def shared(request: AnyRequest, console: NamedDependency[Console]) -> Response[bytes]:
+    """Show the shared mailboxes and their members."""
+    who = visitor(request, console)
+    return page(console, "shared.html", who, found=console.service.shared())
+
+
 @get(f"{HOME}/log", sync_to_thread=True)
 def log(
     request: AnyRequest,
@@ -84,7 +91,7 @@ def console_router(console: Console) -> Router:
 
     return Router(
         path="/",
-        route_handlers=[overview, people, person, log, static, *SIGN_IN_HANDLERS, *ACCOUNT_HANDLERS],
+        route_handlers=[overview, people, person, shared, log, static, *SIGN_IN_HANDLERS, *ACCOUNT_HANDLERS],
         dependencies={"console": Provide(give, sync_to_thread=False)},
         exception_handlers={SealwrightError: for_error, HTTPException: for_http},
         include_in_schema=False,

@@ -7,9 +7,10 @@ from sealwright.ca.service import CertificateAuthority
 from sealwright.console.model import Leaf, LogPage, NamedCertificate, PeoplePage, PersonPage, ServerState
 from sealwright.console.ports import StateReader
 from sealwright.identity.people import Mailboxes, PeopleService
+from sealwright.identity.shared_mailboxes import SharedMailboxService
 from sealwright.kms.service import KeyService
 from sealwright.tlog.leaf import ORGANIZATION_CHAIN, decode_leaf_record
-from sealwright.wire.operator import PersonView
+from sealwright.wire.operator import PersonView, SharedMailboxRows
 
 PEOPLE_PER_PAGE: Final = 50
 LEAVES_PER_PAGE: Final = 50
@@ -39,18 +40,28 @@ TITLES: Final = {
     "key.create": "Key made",
     "key.deactivate": "Key given up",
     "key.destroy": "Key destroyed",
+    "key.exit": "Keys taken along by the organization",
     "key.export": "Key exported",
     "key.freeze": "Keys frozen",
     "key.release": "Keys released to a device",
     "key.resume": "Suspended key in use again",
     "key.suspend": "Key suspended",
     "key.rotate": "Key replaced by the next generation",
+    "member.join": "Member joined a shared mailbox",
+    "member.leave": "Member left a shared mailbox",
     "password.set": "Protection password set",
     "person.create": "Person added",
     "person.remove": "Person removed",
     "policy.change": "Release policy set",
     "policy.sign-on": "Sign-on of the organization set",
     "policy.mailbox": "Release policy of a mailbox set",
+    "proposal.approve": "Proposal approved",
+    "proposal.create": "Proposal made",
+    "proposal.done": "Proposal carried out",
+    "proposal.expire": "Proposal expired",
+    "proposal.veto": "Proposal vetoed",
+    "role.change": "Roles changed",
+    "shared-mailbox.create": "Shared mailbox made",
     "sign-in-link.use": "Sign-in link used",
 }
 """Kind of a leaf -> words; a kind that is not here is shown as it is."""
@@ -63,6 +74,7 @@ class ConsoleService:
         organization_id: 32 hex digits.
         people: Staff.
         mailboxes: Tenures.
+        shared: Shared mailboxes.
         keys: Key management.
         authority: The CA.
         audit: The owner-visible log.
@@ -75,17 +87,23 @@ class ConsoleService:
         *,
         people: PeopleService,
         mailboxes: Mailboxes,
+        shared: SharedMailboxService,
         keys: KeyService,
         authority: CertificateAuthority,
         audit: AuditLog,
         read_state: StateReader,
     ) -> None:
         self._organization_id, self._people, self._mailboxes = organization_id, people, mailboxes
+        self._shared = shared
         self._keys, self._authority, self._audit, self._read_state = keys, authority, audit, read_state
 
     def state(self) -> ServerState:
         """Return the state of the server."""
         return self._read_state()
+
+    def shared(self) -> SharedMailboxRows:
+        """Return the shared mailboxes in use, by address, with their members."""
+        return self._shared.listed(self._organization_id)
 
     def people(self, query: str, page: int) -> PeoplePage:
         """Return one page of the people whose name or address holds every word of a query; all for an empty one."""

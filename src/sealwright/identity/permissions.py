@@ -110,6 +110,7 @@ ROUTES: Final[dict[str, str]] = {
     "GET /console": "state.read",
     "GET /console/people": "person.read",
     "GET /console/people/{mailbox_id}": "person.read",
+    "GET /console/shared": "person.read",
     "GET /console/log": "log.read",
     "GET /console/static/{name}": "server.read-public",
     "GET /console/sign-in": "console.sign-in",

@@ -99,6 +99,7 @@ def _console(services: Services) -> Console:
         services.organization_id,
         people=services.people,
         mailboxes=services.mailboxes,
+        shared=services.shared,
         keys=services.keys,
         authority=services.authority,
         audit=services.audit,

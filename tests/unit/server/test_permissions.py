@@ -22,7 +22,7 @@ from sealwright.identity.permissions import (
 )
 from sealwright.server.app import SCHEMA_PATH, local_app
 from sealwright.server.init import make_sign_in_link
-from sealwright.wire.operator import RoleRequest, SignInLinkRequest
+from sealwright.wire.operator import MemberRequest, RoleRequest, SharedMailboxRequest, SignInLinkRequest
 from sealwright.wire.roles import AUDITOR, HELP_DESK, ROLES
 
 PAGE = Path(__file__).parents[3] / "docs" / "custody.md"
@@ -103,6 +103,8 @@ class Browser:
 
 def test_the_console_shows_each_role_what_it_may_see(served):
     alice = served.services.people.find_mailbox(served.services.organization_id, ALICE)
+    made = SharedMailboxRequest(address="support@example.test", display_name="Support & <help>")
+    assert served.operate("/local/shared-mailboxes", made).status_code == 204
     pages = ("/console/people", f"/console/people/{alice.mailbox_id}", "/console/log", "/console/administrators")
     expected = {
         "administrator": (200, 200, 200, 200),
@@ -116,10 +118,21 @@ def test_the_console_shows_each_role_what_it_may_see(served):
         assert overview.status_code == 200, overview.text
         assert tuple(browser.get(page).status_code for page in pages) == statuses, role
         assert ('href="/console/log"' in overview.text) == (statuses[2] == 200)
+    shared = Browser(served, "recovery-officer").get("/console/shared")
+    assert shared.status_code == 403
     person = Browser(served, "security-officer").get(pages[1]).text
     assert "Encryption keys" in person
     helped = served.services.administrators.everybody(served.services.organization_id)
-    assert {each.role for each, _ in helped} == {*expected, "security-officer"}
+    assert {each.role for each, _ in helped} == {*expected, "security-officer", "recovery-officer"}
+
+
+def test_the_console_lists_shared_mailboxes_with_their_members(served):
+    made = SharedMailboxRequest(address="support@example.test", display_name="Support & <help>")
+    assert served.operate("/local/shared-mailboxes", made).status_code == 204
+    joined = MemberRequest(address="support@example.test", member=ALICE, joins=True)
+    assert served.operate("/local/shared-mailboxes/members", joined).status_code == 204
+    shown = Browser(served, HELP_DESK).get("/console/shared").text
+    assert all(words in shown for words in ("support@example.test", ALICE, "Support &amp; &lt;help&gt;", "new key"))
 
 
 def test_the_help_desk_sees_a_person_without_keys_and_log(served):
