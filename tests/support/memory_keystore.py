@@ -101,6 +101,7 @@ class MemoryKeystore:
             seal_record=self._seal,
             open_record=self._unseal,
             open_sealed=lambda _owner, info, sealed: hpke_open(self.pair.private_key, info, sealed),
+            roles_of=self.approvers.roles_of,
         )
         self.memberships = Memberships(self._key, vouching, versions)
         self._release_keys: dict[str, SealedRecord] = {}

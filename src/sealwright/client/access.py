@@ -137,7 +137,7 @@ def approve_device(context: ClientContext, chosen: str) -> WaitingDevice:
     own, device = context.enrolled, _device_keys(context)
     approval = DeviceApproval(
         organization_id=own.organization_id,
-        mailbox_id=own.mailbox_id,
+        mailbox_id=found[0].mailbox_id,
         device_id=found[0].device_id,
         thumbprint=found[0].thumbprint,
         approver=device.public.thumbprint(),

@@ -12,6 +12,7 @@ from sealwright.identity.model import AuthenticatedDevice, Device
 from sealwright.identity.policy import PolicyService
 from sealwright.identity.policy_store import VouchedRowStore
 from sealwright.keystore.access import read_rules
+from sealwright.keystore.approvals import ROLE
 from sealwright.keystore.factors import APPROVAL_LEVEL, SECRET
 from sealwright.keystore.model import FactorEvidence, Keystore, Qualified, VouchedRow
 from sealwright.keystore.sign_on import SIGN_ON, SignOn
@@ -24,6 +25,9 @@ from sealwright.wire.factors import (
     WaitingDevice,
     WaitingDevices,
 )
+from sealwright.wire.roles import ADMINISTRATOR, SECURITY_OFFICER, decode_roles
+
+_APPROVERS = frozenset((ADMINISTRATOR, SECURITY_OFFICER))
 
 
 class AccessService:
@@ -106,7 +110,8 @@ class AccessService:
         organization_id, mailbox_id = asking.organization_id, asking.mailbox_id
         with self._storage.transaction(organization_id) as tx:
             device = self._store.device(tx, organization_id, asking.device_id)
-            if not any(_may_approve(each) for each in self._store.devices(tx, organization_id, mailbox_id)):
+            own = self._store.devices(tx, organization_id, mailbox_id)
+            if not any(_may_approve(each) for each in own) and not self._administrators(tx, organization_id):
                 raise ConflictError(
                     "the mailbox has no other device that could approve this one; ask your administrator for an "
                     "enrolment secret"
@@ -123,10 +128,12 @@ class AccessService:
         return self.standing(asking)
 
     def waiting(self, asking: AuthenticatedDevice) -> WaitingDevices:
-        """Return the other devices of the mailbox that wait for an approval."""
+        """Return the devices that wait for an approval by the asking one: of its mailbox, or all for an administrator."""
         organization_id = asking.organization_id
         with self._storage.read(organization_id) as tx:
-            until = self._access.waiting(tx, organization_id, asking.mailbox_id, self._clock.now())
+            everybody = self._role(tx, asking) is not None
+            mailbox_id = None if everybody else asking.mailbox_id
+            until = self._access.waiting(tx, organization_id, mailbox_id, self._clock.now())
             found = [self._store.device(tx, organization_id, device_id) for device_id in until]
         return WaitingDevices(
             devices=tuple(
@@ -135,6 +142,7 @@ class AccessService:
                     name=device.name,
                     thumbprint=device.credential.device.thumbprint(),
                     expires=until[device.credential.device_id],
+                    mailbox_id=device.credential.mailbox_id,
                 )
                 for device in found
                 if device.credential.state == "active" and device.credential.device_id != asking.device_id
@@ -151,13 +159,16 @@ class AccessService:
         """
         organization_id, mailbox_id = asking.organization_id, asking.mailbox_id
         with self._storage.read(organization_id) as tx:
-            if device_id not in self._access.waiting(tx, organization_id, mailbox_id, self._clock.now()):
+            role = self._role(tx, asking)
+            of_whom = None if role is not None else mailbox_id
+            if device_id not in self._access.waiting(tx, organization_id, of_whom, self._clock.now()):
                 raise NotFoundError("no such device waits for an approval; it may have to ask again")
             device = self._store.device(tx, organization_id, device_id)
             approver = self._store.device(tx, organization_id, asking.device_id)
         evidence = FactorEvidence(
             kind="approval",
             approver=approver.credential,
+            role=role,
             signed_at=request.signed_at,
             signature=request.signature,
         )
@@ -181,6 +192,14 @@ class AccessService:
             fields = {"expires": expires.isoformat(), "by": by}
             self._audit.append(tx, Act(organization_id, mailbox_id, "enrolment-secret.create", fields))
         return made.secret, expires
+
+    def _role(self, tx: Transaction, asking: AuthenticatedDevice) -> VouchedRow | None:
+        row = self._rows.row(tx, asking.organization_id, ROLE, asking.mailbox_id)
+        return row if row is not None and _APPROVERS & set(decode_roles(row.content)) else None
+
+    def _administrators(self, tx: Transaction, organization_id: str) -> list[VouchedRow]:
+        rows = self._rows.rows(tx, organization_id, ROLE)
+        return [row for row in rows if _APPROVERS & set(decode_roles(row.content))]
 
     def _put(self, tx: Transaction, row: VouchedRow, old: VouchedRow | None) -> None:
         self._rows.put(tx, row, 0 if old is None else old.version)

@@ -44,10 +44,14 @@ class AccessStore:
         key = {"organization_id": organization_id, "device_id": device_id, "mailbox_id": mailbox_id}
         tx.execute(insert(waiting_device).values(**key, expires=expires))
 
-    def waiting(self, tx: Transaction, organization_id: str, mailbox_id: str, now: datetime) -> dict[str, datetime]:
-        """Return the devices of a mailbox that wait, with the end of each."""
+    def waiting(
+        self, tx: Transaction, organization_id: str, mailbox_id: str | None, now: datetime
+    ) -> dict[str, datetime]:
+        """Return the devices of a mailbox, or of the whole organization, that wait, with the end of each."""
         columns = waiting_device.c
-        own = (columns.organization_id == organization_id, columns.mailbox_id == mailbox_id, columns.expires > now)
+        own = [columns.organization_id == organization_id, columns.expires > now]
+        if mailbox_id is not None:
+            own.append(columns.mailbox_id == mailbox_id)
         rows = tx.fetch_all(select(waiting_device).where(*own).order_by(columns.expires))
         return {row.device_id: row.expires for row in rows}
 

@@ -47,6 +47,7 @@ from sealwright.wire.factors import (
     normal_secret,
     sign_on_nonce,
 )
+from sealwright.wire.roles import ADMINISTRATOR, SECURITY_OFFICER
 
 PASSWORD, SECRET = "password", "enrolment-secret"
 PASSWORD_LEVEL, APPROVAL_LEVEL, SIGN_ON_LEVEL = 2, 3, 4
@@ -61,6 +62,7 @@ SealRecord = Callable[[RecordIdentity, str, bytes], SealedRecord]
 OpenRecord = Callable[[SealedRecord], bytes]
 OpenSealed = Callable[[str, bytes, bytes], bytes]
 """(organization_id, info, sealed) -> what was sealed to the keystore's key."""
+RolesOf = Callable[[VouchedRow], tuple[str, ...]]
 
 
 class Factors:
@@ -74,6 +76,7 @@ class Factors:
         seal_record: Seals a password's hash.
         open_record: Opens it again.
         open_sealed: Opens what a device sealed to the keystore's key.
+        roles_of: Checks a row of kind "role" and returns what it names.
     """
 
     def __init__(
@@ -86,9 +89,11 @@ class Factors:
         seal_record: SealRecord,
         open_record: OpenRecord,
         open_sealed: OpenSealed,
+        roles_of: RolesOf,
     ) -> None:
         self._access, self._vouching, self._versions, self._guesses = access, vouching, versions, guesses
         self._seal_record, self._open_record, self._open_sealed = seal_record, open_record, open_sealed
+        self._roles_of = roles_of
 
     def qualify(self, credential: DeviceCredential, evidence: FactorEvidence, now: datetime) -> Qualified:
         """Check a factor and raise the device's level.
@@ -224,6 +229,12 @@ class Factors:
         except ConflictError as error:
             raise AuthenticationError(_REFUSED) from error
 
+    def _check_may_approve(self, approver: DeviceCredential, role: VouchedRow | None) -> None:
+        if role is None or (role.organization_id, role.row_id) != (approver.organization_id, approver.mailbox_id):
+            raise PermissionDeniedError("the approving device is of another mailbox")
+        if not {ADMINISTRATOR, SECURITY_OFFICER} & set(self._roles_of(role)):
+            raise PermissionDeniedError("the approving person is no administrator")
+
     def _check_sign_on(self, credential: DeviceCredential, token: bytes, row: VouchedRow | None, now: datetime) -> None:
         if row is None:
             raise PermissionDeniedError("the organization has no sign-on")
@@ -247,12 +258,14 @@ class Factors:
         approver, signed_at = evidence.approver, evidence.signed_at
         if approver is None or signed_at is None:
             raise PermissionDeniedError("nobody approved the device")
-        # a Who signs is another active device of the same mailbox that was let in like this itself.
+        # a Who signs is another active device, of the same mailbox or of an administrator, that was let in like this itself.
         self._access.check_device(approver)
         if approver.state != "active" or approver.device_id == credential.device_id:
             raise PermissionDeniedError("the approving device is not active, or is the same one")
-        if (approver.organization_id, approver.mailbox_id) != (credential.organization_id, credential.mailbox_id):
-            raise PermissionDeniedError("the approving device is of another mailbox")
+        if approver.organization_id != credential.organization_id:
+            raise PermissionDeniedError("the approving device is of another organization")
+        if approver.mailbox_id != credential.mailbox_id:
+            self._check_may_approve(approver, evidence.role)
         if approver.level < APPROVAL_LEVEL:
             raise PermissionDeniedError("the approving device was never approved itself")
         # b It signed just now.

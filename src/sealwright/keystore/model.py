@@ -322,7 +322,8 @@ class FactorEvidence:
         sealed: What the device sealed to the keystore's key (`wire.factors`); empty for an approval.
         password: The mailbox's protection password, as `Qualified` brought it, if there is one.
         secret: Row of the enrolment secret, kind "enrolment-secret".
-        approver: Device that approves.
+        approver: Device that approves: another one of the mailbox, or an administrator's or security officer's.
+        role: The approver's row of kind "role", where the device is of another mailbox.
         signed_at: When, as it signed.
         signature: Its signature over `wire.factors.DeviceApproval`.
         sign_on: Row of the organization's sign-on, kind "sign-on".
@@ -333,6 +334,7 @@ class FactorEvidence:
     password: SealedRecord | None = None
     secret: VouchedRow | None = None
     approver: DeviceCredential | None = None
+    role: VouchedRow | None = None
     signed_at: datetime | None = None
     signature: bytes = b""
     sign_on: VouchedRow | None = None

@@ -118,6 +118,7 @@ class SoftwareKeystore(SoftwareServiceKeystore):
             seal_record=lambda identity, algorithm, content: self._seal(identity, algorithm, content, b""),
             open_record=self._open,
             open_sealed=lambda owner, info, sealed: hpke_open(self._import_pair(owner).private_key, info, sealed),
+            roles_of=self._approvers.roles_of,
         )
         self._memberships = Memberships(seal.derive("keystore", "shared-mailbox"), self._vouching, self._versions)
         self._registry = Registry(seal_file.with_name(REGISTRY_NAME), seal.derive("keystore", "registry"))

@@ -75,12 +75,14 @@ class WaitingDevice(Answer, frozen=True, kw_only=True):
         name: As its owner calls it.
         thumbprint: 32 octets; what people compare.
         expires: After that it has to ask again.
+        mailbox_id: Whose it is; another's for administrators.
     """
 
     device_id: str
     name: str
     thumbprint: bytes
     expires: AwareDatetime
+    mailbox_id: str
 
 
 class WaitingDevices(Answer, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from support.approving import Approvals
 from support.people_world import ORGANIZATION, World
 from support.release_evidence import make_device
 
@@ -15,8 +16,10 @@ from sealwright.errors import (
     PermissionDeniedError,
     RateLimitedError,
 )
+from sealwright.identity.policy_store import VouchedRowStore
 from sealwright.identity.tables import protection_password
 from sealwright.keystore import factors as rules
+from sealwright.keystore.model import FactorEvidence
 from sealwright.tlog.leaf import decode_leaf_record
 from sealwright.wire.api import SyncNotice
 from sealwright.wire.factors import ApprovalRequest, DeviceApproval, NewPassword, factor_info
@@ -53,7 +56,7 @@ def with_secret(world, device, asking):
 
 def approve(world, device, asking, waiting):
     now = world.clock.now()
-    own = (ORGANIZATION, asking.mailbox_id, waiting.device_id, waiting.thumbprint, device.public.thumbprint(), now)
+    own = (ORGANIZATION, waiting.mailbox_id, waiting.device_id, waiting.thumbprint, device.public.thumbprint(), now)
     signature = device.key.sign(DeviceApproval(*own).encode(), ec.ECDSA(hashes.SHA256()))
     world.access.approve(asking, waiting.device_id, ApprovalRequest(signed_at=now, signature=signature))
 
@@ -186,3 +189,32 @@ def test_who_locks_what(world):
     world.devices.remove(one, two.device_id)  # a locked device can be removed
     with pytest.raises(ConflictError):
         world.devices.change_state(one, two.device_id, "active")
+
+
+def test_an_administrator_approves_devices_of_others_and_other_people_do_not(world):
+    approvals = Approvals(world)
+    admin, plain = approvals.person("anna", "administrator"), approvals.person("paul", "auditor")
+    asking = {}
+    for person in (admin, plain):
+        asking[person.address] = world.authenticate(person.device, person.enrolled.token.access_token)
+        with_secret(world, person.device, asking[person.address])
+        asking[person.address] = world.authenticate(person.device, person.enrolled.token.access_token)
+    _device, one = enrol(world)
+    world.access.ask_approval(one)  # no device of her own could do it, but somebody can
+    assert world.access.waiting(asking[plain.address]).devices == ()
+    (waiting,) = world.access.waiting(asking[admin.address]).devices
+    with pytest.raises(NotFoundError):
+        approve(world, plain.device, asking[plain.address], waiting)
+    approve(world, admin.device, asking[admin.address], waiting)
+    assert world.access.standing(one).level == 3
+    second, two = enrol(world)
+    other = world.devices.credential(ORGANIZATION, plain.enrolled.device_id)
+    now = world.clock.now()
+    own = (ORGANIZATION, two.mailbox_id, two.device_id, second.public.thumbprint(), other.device.thumbprint(), now)
+    signature = plain.device.key.sign(DeviceApproval(*own).encode(), ec.ECDSA(hashes.SHA256()))
+    with world.storage.read(ORGANIZATION) as tx:
+        roles = {row.row_id: row for row in VouchedRowStore().rows(tx, ORGANIZATION, "role")}
+    for role in (None, roles[plain.mailbox_id], roles[admin.mailbox_id]):  # the keystore says so itself
+        evidence = FactorEvidence(kind="approval", approver=other, role=role, signed_at=now, signature=signature)
+        with pytest.raises(PermissionDeniedError):
+            world.keystore.qualify_device(world.devices.credential(ORGANIZATION, two.device_id), evidence)
