@@ -1,6 +1,6 @@
 """Release levels on a real server: devices step up, new ones need the factor, a locked one loses its keys.
 
-The policy of one organization only ever gets stronger, so the tests stand in the order of the levels.
+The policy of one organization only ever gets stronger, so its steps stand in the order of the levels.
 """
 
 import subprocess
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 INPUT, NOT_AUTHENTICATED, PERMISSION, UNAVAILABLE = 2, 6, 7, 9
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def organization(passable_folder):
     with Organization(passable_folder) as made:
         yield made
@@ -43,7 +43,7 @@ def store(device, monkeypatch):
     return ClientStore.open(device.home, device.address, KeyChoice())
 
 
-def test_level_2_the_password_of_the_first_device_lets_the_second_in(organization):
+def level_2_the_password_of_the_first_device_lets_the_second_in(organization):
     old = organization.set_up(ALICE, "laptop")  # at level 1
     organization.server.operate("policy", "level", "2")
     assert "level 2" in organization.server.operate("policy", "show").output
@@ -71,13 +71,13 @@ def test_level_2_the_password_of_the_first_device_lets_the_second_in(organizatio
     organization.old, organization.second = old, second
 
 
-def test_a_weaker_policy_is_refused(organization):
+def a_weaker_policy_is_refused(organization):
     weaker = organization.server.operate("policy", "level", "1", may_fail=True)
     assert weaker.status == PERMISSION
     assert "two security officers" in weaker.errors
 
 
-def test_level_3_a_device_that_was_let_in_lets_the_next_one_in(organization):
+def level_3_a_device_that_was_let_in_lets_the_next_one_in(organization):
     organization.server.operate("policy", "level", "3")
     # 1 The first device steps up with a letter; there is nobody to approve it.
     old = organization.old
@@ -121,7 +121,7 @@ def test_level_3_a_device_that_was_let_in_lets_the_next_one_in(organization):
     is_one_line(late, UNAVAILABLE, "nobody has approved")
 
 
-def test_a_locked_devices_next_sync_removes_its_keys(organization, monkeypatch):
+def a_locked_devices_next_sync_removes_its_keys(organization, monkeypatch):
     old, second = organization.old, organization.second
     with store(second, monkeypatch) as opened:
         keys = [key.private_key_pkcs8 for key in opened.state.mailbox_keys]
@@ -144,3 +144,12 @@ def test_a_locked_devices_next_sync_removes_its_keys(organization, monkeypatch):
     assert "was locked" in second.run("read", may_fail=True).errors
     with store(second, monkeypatch) as opened:
         assert opened.state.mailbox_keys == ()
+
+
+@pytest.mark.timeout(300)
+def test_the_levels_one_after_the_other(organization, monkeypatch):
+    """One test: each level needs the one before, and test runners share tests out."""
+    level_2_the_password_of_the_first_device_lets_the_second_in(organization)
+    a_weaker_policy_is_refused(organization)
+    level_3_a_device_that_was_let_in_lets_the_next_one_in(organization)
+    a_locked_devices_next_sync_removes_its_keys(organization, monkeypatch)

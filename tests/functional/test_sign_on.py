@@ -13,26 +13,26 @@ pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 INPUT, NOT_AUTHENTICATED, PERMISSION = 2, 6, 7
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def organization(passable_folder):
     with Organization(passable_folder) as made:
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def provider(organization):
     folder = organization.tls  # certified by the organization for 127.0.0.1
     with Provider(free_port(), folder / "server.pem", folder / "server.key") as running:
         yield running
 
 
-def test_level_4_needs_a_sign_on_first(organization):
+def level_4_needs_a_sign_on_first(organization):
     refused = organization.server.operate("policy", "level", "4", may_fail=True)
     assert refused.status == INPUT
     assert "policy sign-on" in refused.errors
 
 
-def test_a_device_signs_on_in_the_browser_and_nobody_else_does(organization, provider):
+def a_device_signs_on_in_the_browser_and_nobody_else_does(organization, provider):
     organization.server.operate("policy", "sign-on", provider.issuer, CLIENT_ID, "--device-flow")
     organization.server.operate("policy", "level", "4")
     context = ssl.create_default_context()
@@ -52,7 +52,7 @@ def test_a_device_signs_on_in_the_browser_and_nobody_else_does(organization, pro
     assert "level 4" in device.run("devices", "list").output
 
 
-def test_the_device_flow_waits_for_somebody_elsewhere(organization, provider):
+def the_device_flow_waits_for_somebody_elsewhere(organization, provider):
     provider.person = BOB
     device = organization.device(BOB, "terminal")
     done = device.run(*organization.setup_arguments(device), "--sign-on", "device")
@@ -63,6 +63,15 @@ def test_the_device_flow_waits_for_somebody_elsewhere(organization, provider):
     is_one_line(refused, NOT_AUTHENTICATED, "another address")
 
 
-def test_another_issuer_is_refused_without_two_officers(organization, provider):
+def another_issuer_is_refused_without_two_officers(organization, provider):
     refused = organization.server.operate("policy", "sign-on", provider.issuer, "other", may_fail=True)
     assert refused.status == PERMISSION
+
+
+@pytest.mark.timeout(300)
+def test_level_4_from_the_beginning(organization, provider):
+    """One test: each step needs the one before, and test runners share tests out."""
+    level_4_needs_a_sign_on_first(organization)
+    a_device_signs_on_in_the_browser_and_nobody_else_does(organization, provider)
+    the_device_flow_waits_for_somebody_elsewhere(organization, provider)
+    another_issuer_is_refused_without_two_officers(organization, provider)
