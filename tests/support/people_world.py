@@ -102,11 +102,19 @@ class FakeDirectory:
 
 
 class World:
-    def __init__(self, folder, storage=None):
+    """The organization.
+
+    Args:
+        folder: For its files.
+        storage: An open database; SQLite without.
+        make_keystore: Folder and clock -> keystore; the in-memory one without.
+    """
+
+    def __init__(self, folder, storage=None, make_keystore=MemoryKeystore):
         self.storage = storage or open_storage(f"sqlite:///{folder / 'test.db'}")
         metadata.create_all(self.storage.engine)
         self.clock, self.outbox = MovableClock(), []
-        self.keystore = MemoryKeystore(folder, self.clock)
+        self.keystore = make_keystore(folder, self.clock)
         self.audit = AuditLog(self.storage, self.keystore, self.clock)
         self.people_store, self.device_store = PeopleStore(), DeviceStore()
         requests = RequestVerifier(NonceIssuer(self.keystore, self.clock, ORGANIZATION), [ORIGIN])
@@ -178,7 +186,7 @@ class World:
             memberships=self.shared,
             put_outbox=self.put,
         )
-        log_key = self.keystore.generate_service_key(ORGANIZATION, "log", "ed25519")
+        log_key = self.keystore.generate_service_key(ORGANIZATION, f"log/{LOG_ORIGIN}", "ed25519")
         self.log_key = log_key.spki[-32:]
         with self.storage.transaction(ORGANIZATION) as tx:
             self.audit.create_log(tx, ORGANIZATION, LOG_ORIGIN, log_key)

@@ -33,6 +33,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "exit": ("sealwright.cli.exits:exit_group", "All keys of the organization, under a quorum: request, fetch."),
     "approvals": ("sealwright.cli.approvals:approvals", "What others proposed: list, show, approve, veto."),
+    "recovery": ("sealwright.cli.recovery:recovery", "Keys of another mailbox, approved by several officers."),
     "keys": (
         "sealwright.cli.keys:keys",
         "The keys of the mailbox: list, import, export; --data: of anybody, in custody.",

@@ -82,7 +82,7 @@ def accept_release(
         certificates.setdefault(certificate.key_id, []).append(certificate)
     before = {key.key_id: key for key in known}
     return tuple(
-        _accept_key(key, opened.get(key.key_id, b""), certificates.get(key.key_id, []), before.get(key.key_id))
+        accept_key(key, opened.get(key.key_id, b""), certificates.get(key.key_id, []), before.get(key.key_id))
         for key in manifest.keys
     )
 
@@ -113,9 +113,15 @@ def _check_record(record: LeafRecord, leaf_hash: bytes, manifest: ReleaseManifes
         raise LogVerificationError("the log's leaf does not name this device and every key")
 
 
-def _accept_key(
+def accept_key(
     claimed: ManifestKey, pkcs8: bytes, certificates: Sequence[KeyCertificate], known: MailboxKey | None
 ) -> MailboxKey:
+    """Check one private key and its certificates against its line of a manifest.
+
+    Raises:
+        DecodingError: If something is not well formed.
+        VerificationError: If it is not the key that the manifest lists, or not the one that was known before.
+    """
     try:
         public_keys = {_spki(x509.load_der_x509_certificate(each.certificate).public_key()) for each in certificates}
         if pkcs8:

@@ -56,6 +56,20 @@ class MailboxKey(_Secret, frozen=True, kw_only=True):
     chain: tuple[bytes, ...] = ()
 
 
+class RecoveredHistory(_Secret, frozen=True, kw_only=True):
+    """The key history of somebody else's mailbox, recovered with the approval of officers.
+
+    Attributes:
+        proposal_id: What was approved, 32 hex digits.
+        address: Whose.
+        keys: As released then.
+    """
+
+    proposal_id: str
+    address: str
+    keys: tuple[MailboxKey, ...]
+
+
 class SigningKey(_Secret, frozen=True, kw_only=True):
     """This device's signing key; `certificate` is empty until the CA has answered."""
 
@@ -184,6 +198,7 @@ class ClientState(_Secret, frozen=True, kw_only=True):
         programs: What correspondents can read.
         shared: Shared mailboxes that the owner is a member of.
         mail_account: Log-in of the mail servers, where it is not the address.
+        recovered: Histories of other mailboxes, for `sealwright recovery decrypt` alone.
     """
 
     version: int = 1
@@ -206,6 +221,7 @@ class ClientState(_Secret, frozen=True, kw_only=True):
     sync_number: int = 0
     notices: tuple[Notice, ...] = ()
     programs: tuple[KnownProgram, ...] = ()
+    recovered: tuple[RecoveredHistory, ...] = ()
     shared: tuple[SharedMailbox, ...] = ()
     mail_account: str = ""
 

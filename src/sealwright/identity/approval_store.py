@@ -80,17 +80,33 @@ class ApprovalStore:
             "the proposal was decided meanwhile",
         )
 
-    def lock_open(self, tx: Transaction, of: Proposal) -> None:
-        """Keep an open proposal as it is until the transaction ends: two decisions come one after the other.
+    def lock(self, tx: Transaction, of: Proposal, states: tuple[ProposalState, ...]) -> ProposalState:
+        """Keep a proposal as it is until the transaction ends: two decisions come one after the other.
+
+        Args:
+            tx: The transaction.
+            of: Which.
+            states: It must be in one of them.
+
+        Returns:
+            In which.
 
         Raises:
-            ConflictError: If it is not open any more.
+            ConflictError: If it is in none of them any more.
         """
         own = (proposal.c.organization_id == of.organization_id) & (proposal.c.id == of.proposal_id)
         tx.change_one(
-            update(proposal).where(own, proposal.c.state == "OPEN").values(state="OPEN"),
+            update(proposal).where(own, proposal.c.state.in_(states)).values(state=proposal.c.state),
             "the proposal is not open any more",
         )
+        state: ProposalState = tx.fetch_value(select(proposal.c.state).where(own))
+        return state
+
+    def approved(self, tx: Transaction, organization_id: str, kind: str) -> list[ProposalRow]:
+        """Return the proposals of a kind that are approved and not used yet."""
+        own = (proposal.c.organization_id == organization_id) & (proposal.c.kind == kind)
+        rows = tx.fetch_all(select(proposal).where(own, proposal.c.state == "APPROVED").limit(MAX_LISTED))
+        return [_proposal(row) for row in rows]
 
     def add_approval(self, tx: Transaction, added: StoredApproval) -> None:
         """Add a decision.

@@ -51,6 +51,8 @@ class ProposalKind:
         requester_roles: Who may propose; the operator always may, and everybody where it is empty.
         request_life: Until when it must be approved.
         approval_life: How long an approval is good.
+        lives: Organization id -> both of them, where a rule of the organization says so.
+        is_done_when_applied: Else it can still be vetoed until whoever registered it calls `finish`.
     """
 
     name: str
@@ -61,6 +63,12 @@ class ProposalKind:
     requester_roles: frozenset[str] = frozenset()
     request_life: timedelta = timedelta(days=7)
     approval_life: timedelta = timedelta(days=7)
+    lives: Callable[[str], tuple[timedelta, timedelta]] | None = None
+    is_done_when_applied: bool = True
+
+    def lives_of(self, organization_id: str) -> tuple[timedelta, timedelta]:
+        """Return the lives of requests and approvals."""
+        return (self.request_life, self.approval_life) if self.lives is None else self.lives(organization_id)
 
 
 class ApprovalService:
@@ -143,7 +151,7 @@ class ApprovalService:
             case_number=case_number,
             content=content,
             created=now,
-            expires=now + known.request_life,
+            expires=now + known.lives_of(organization_id)[0],
         )
         with self._storage.transaction(organization_id) as tx:
             if sum(row.state == "OPEN" for row in self._store.proposals(tx, organization_id)) >= MAX_OPEN:
@@ -181,9 +189,10 @@ class ApprovalService:
             raise PermissionDeniedError("nobody approves a proposal of the own")
         if kind.approver_role not in self.roles_of(organization_id, device.mailbox_id):
             raise PermissionDeniedError(f"only a {kind.approver_role} decides on this")
-        if (
-            proposal.expires <= now
-            or not statement.signed_at < statement.expires <= statement.signed_at + kind.approval_life
+        can_be_stopped = statement.decision == "veto" and row.state == "APPROVED" and not kind.is_done_when_applied
+        longest = kind.lives_of(organization_id)[1]
+        if (proposal.expires <= now and not can_be_stopped) or not (
+            statement.signed_at < statement.expires <= statement.signed_at + longest
         ):
             raise ConflictError("the proposal, or the decision, is out of time")
         # 3 A veto reaches the keystore before the books.
@@ -192,11 +201,11 @@ class ApprovalService:
             self._veto(row, stored, kind)
         # 4 One transaction: decision, state, leaf, what follows.
         with self._storage.transaction(organization_id) as tx:
-            self._store.lock_open(tx, proposal)
+            held = self._store.lock(tx, proposal, ("OPEN", "APPROVED") if can_be_stopped else ("OPEN",))
             self._store.add_approval(tx, stored)
             self._log(tx, proposal, f"proposal.{statement.decision}", device.mailbox_id)
             if statement.decision == "veto":
-                self._store.change_state(tx, proposal, "OPEN", "VETOED", now)
+                self._store.change_state(tx, proposal, held, "VETOED", now)
             elif len(self._store.approvals(tx, proposal)) >= row.needed:
                 self._store.change_state(tx, proposal, "OPEN", "APPROVED", now)
                 if kind.apply is not None:
@@ -211,7 +220,8 @@ class ApprovalService:
         if row.state != "APPROVED" or kind.apply is None:
             return
         kind.apply(self.evidence(organization_id, proposal_id))
-        self.finish(organization_id, proposal_id)
+        if kind.is_done_when_applied:
+            self.finish(organization_id, proposal_id)
 
     def finish(self, organization_id: str, proposal_id: str) -> None:
         """Turn APPROVED into DONE; what is done already stays so."""
@@ -230,6 +240,18 @@ class ApprovalService:
                 self._store.change_state(tx, row.proposal, "OPEN", "EXPIRED", now)
                 self._log(tx, row.proposal, "proposal.expire", "server")
         return len(ended)
+
+    def lapse(self, organization_id: str, kind: str) -> int:
+        """End approved proposals of a kind whose approvals have expired before they were used (job); return how many."""
+        now, ended = self._clock.now(), 0
+        with self._storage.transaction(organization_id) as tx:
+            for row in self._store.approved(tx, organization_id, kind):
+                good = [each for each in self._store.approvals(tx, row.proposal) if each.statement.expires > now]
+                if len(good) < row.needed:
+                    self._store.change_state(tx, row.proposal, "APPROVED", "EXPIRED", now)
+                    self._log(tx, row.proposal, "proposal.expire", "server")
+                    ended += 1
+        return ended
 
     def evidence(self, organization_id: str, proposal_id: str) -> ApprovalEvidence:
         """Return proposal and decisions as the keystore wants them, with the approvers' rows as they are now."""
@@ -277,7 +299,7 @@ class ApprovalService:
             state=row.state.lower(),
             approver_role=kind.approver_role,
             needed=row.needed,
-            approval_seconds=int(kind.approval_life.total_seconds()),
+            approval_seconds=int(kind.lives_of(proposal.organization_id)[1].total_seconds()),
             approvals=tuple(
                 ApprovalView(
                     approver=self._address(tx, proposal.organization_id, each.statement.approver),

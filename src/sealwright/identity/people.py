@@ -62,6 +62,15 @@ class Mailboxes:
         with self._storage.read(organization_id) as tx:
             return self._store.mailboxes(tx, organization_id)
 
+    def tenures(self, organization_id: str, address: str) -> list[Mailbox]:
+        """Return every mailbox that has or had an address, the newest first.
+
+        Raises:
+            InputError: If it is not an address.
+        """
+        with self._storage.read(organization_id) as tx:
+            return self._store.mailboxes_of_address(tx, organization_id, canonical_address(address))
+
     def hold(self, tx: Transaction, organization_id: str, mailbox_id: str) -> None:
         """Keep a mailbox active until the transaction ends.
 

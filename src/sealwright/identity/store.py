@@ -106,6 +106,13 @@ class PeopleStore:
         found = self.mailbox(tx, organization_id, mailbox_id)
         return found if found.state == "active" else None
 
+    def mailboxes_of_address(self, tx: Transaction, organization_id: str, text: str) -> list[Mailbox]:
+        """Return every mailbox that has or had an address, the newest first."""
+        own = (address.c.organization_id == organization_id) & (address.c.address == text)
+        rows = tx.fetch_all(select(address.c.mailbox_id).where(own).limit(MAX_PEOPLE))
+        found = [self.mailbox(tx, organization_id, mailbox_id) for mailbox_id in {row.mailbox_id for row in rows}]
+        return sorted(found, key=lambda each: each.created, reverse=True)
+
     def mailboxes(self, tx: Transaction, organization_id: str) -> list[Mailbox]:
         """Return all mailboxes of an organization, by address."""
         return self._mailboxes(tx, _MAILBOXES, {"organization_id": organization_id})

@@ -68,9 +68,8 @@ class Approvers:
             ConflictError: If there is a newer row.
         """
         content = encode_roles(roles)
-        officers = self._officers(organization_id)
         # 1 Two security officers, as soon as there are two.
-        if len(officers) >= OFFICERS_NEEDED:
+        if self.needs_officers(organization_id):
             if evidence is None:
                 raise ApprovalsMissingError("a change of roles needs the approval of two security officers")
             wanted = RoleChange(
@@ -83,6 +82,10 @@ class Approvers:
         version = self._versions.advance(name, from_version, content)
         self._set_officer(organization_id, mailbox_id, is_officer=SECURITY_OFFICER in roles)
         return self._vouching.vouch_row(VouchedRow(ROLE, organization_id, mailbox_id, version, content, b""))
+
+    def needs_officers(self, organization_id: str) -> bool:
+        """Tell whether there are security officers enough to ask, so that nobody acts without them any more."""
+        return len(self._officers(organization_id)) >= OFFICERS_NEEDED
 
     def roles_of(self, row: VouchedRow) -> tuple[str, ...]:
         """Return the roles that a row names.

@@ -13,6 +13,7 @@ from msgspec import Struct
 from sealwright import errors
 from sealwright.errors import InputError, SealwrightError
 from sealwright.keystore.model import (
+    AnnouncementEvidence,
     ApprovalEvidence,
     BegunProof,
     DeviceCredential,
@@ -22,6 +23,7 @@ from sealwright.keystore.model import (
     MadeSecret,
     ProofBinding,
     Qualified,
+    RecoveryEvidence,
     RemoteDecryptEvidence,
     SealedRecord,
     SealedRelease,
@@ -32,6 +34,7 @@ from sealwright.keystore.model import (
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
 from sealwright.keystore.sign_on import SignOn
 from sealwright.wire.destruction import DestructionReceipt
+from sealwright.wire.recovery import RecoveryRule
 
 LENGTH_BYTES = 4
 MAX_FRAME_BYTES = 32 * 1024 * 1024
@@ -62,6 +65,9 @@ METHODS: dict[str, tuple[Any, Any]] = {
     "veto_proposal": (tuple[SignedApproval, ApprovalEvidence, str], type(None)),
     "unwrap_content_keys": (tuple[tuple[SealedRecord, ...], RemoteDecryptEvidence], SealedRelease),
     "open_for_exit": (tuple[tuple[SealedRecord, ...], ExitEvidence], SealedRelease),
+    "vouch_recovery_rule": (tuple[str, RecoveryRule, int, ApprovalEvidence | None], VouchedRow),
+    "announce_recovery": (tuple[AnnouncementEvidence], VouchedRow),
+    "recover": (tuple[tuple[SealedRecord, ...], RecoveryEvidence], SealedRelease),
     "open": (tuple[tuple[SealedRecord, ...], DeviceReleaseEvidence], SealedRelease),
     "storage_key_version": (tuple[()], int),
     "rotate_storage_key": (tuple[()], int),

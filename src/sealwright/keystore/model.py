@@ -16,6 +16,7 @@ from sealwright.wire.approvals import ApprovalStatement, Proposal
 from sealwright.wire.destruction import DestructionReceipt
 from sealwright.wire.device import DevicePublicKeys
 from sealwright.wire.manifest import ReleaseManifest
+from sealwright.wire.recovery import RecoveryManifest, RecoveryRule
 
 POOL = "pool"
 """Owner of a ready key that belongs to no mailbox yet."""
@@ -387,6 +388,56 @@ class ExitEvidence:
     manifest: ReleaseManifest
 
 
+@dataclass(frozen=True, slots=True)
+class AnnouncementEvidence:
+    """Why a recovery may be announced (`keystore.recovery`).
+
+    The keystore checks: M approvals by recovery officers over the whole request, the requester not among them, none expired,
+    no veto; the rule's row and version; the lives of request and approvals; the requester's role; that the requester's
+    device is active, the one that was approved, and of the rule's level.
+
+    Attributes:
+        approval: Proposal of kind "key.recovery" and all decisions on it.
+        rule: Row of kind "recovery-rule".
+        requester_role: The requester's row of kind "role".
+        requester: The device that the keys are for.
+    """
+
+    approval: ApprovalEvidence
+    rule: VouchedRow
+    requester_role: VouchedRow
+    requester: DeviceCredential
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryEvidence:
+    """Why another person may have a mailbox's keys, or the content keys of named messages.
+
+    The keystore checks the terms again, now; that it announced this itself and the delay is over; the device's own request,
+    whose RecipientInfos must be among the approved ones; the manifest and the records; and that both leaves name the whole
+    recovery, in the owner's chain or, within the legal delay, in the deferred one, under the organization's log key.
+
+    Attributes:
+        terms: As for the announcement, with all rows as they are now.
+        announcement: Row of kind "recovery".
+        request: As the device signed it; a `wire.recovery.RecoveryFetch`.
+        notice: The "recovery.announce" leaf.
+        notice_checkpoint: That includes it.
+        leaf: The "key.recover" leaf.
+        checkpoint: That includes it.
+        manifest: What is given out.
+    """
+
+    terms: AnnouncementEvidence
+    announcement: VouchedRow
+    request: SignedRequestEvidence
+    notice: LeafOpening
+    notice_checkpoint: str
+    leaf: LeafOpening
+    checkpoint: str
+    manifest: RecoveryManifest
+
+
 class ServiceKeystore(Protocol):
     """What needs no evidence: service keys that sign, and sealed secrets that are no keys.
 
@@ -689,6 +740,52 @@ class Keystore(ServiceKeystore, Protocol):
 
         Raises:
             PermissionDeniedError: If a key was destroyed.
+        """
+        ...
+
+    def vouch_recovery_rule(
+        self, organization_id: str, rule: RecoveryRule, from_version: int, evidence: ApprovalEvidence | None
+    ) -> VouchedRow:
+        """Vouch for an organization's recovery rule.
+
+        Args:
+            organization_id: 32 hex digits.
+            rule: From then on.
+            from_version: Of the row that this follows; 0 for the first.
+            evidence: Approvals by two security officers; not needed while there are fewer of them.
+
+        Raises:
+            InputError: If the rule cannot be kept.
+            ApprovalsMissingError: If it has to be approved and was not.
+            PermissionDeniedError: If the approvals are for something else, or the proposal was vetoed.
+            ConflictError: If there is a newer row.
+        """
+        ...
+
+    def announce_recovery(self, evidence: AnnouncementEvidence) -> VouchedRow:
+        """Write down, by the keystore's own clock, that a recovery is approved; again, it is what was written down first.
+
+        Raises:
+            ApprovalsMissingError: If too few approvals are good.
+            PermissionDeniedError: If any part of the evidence does not hold.
+        """
+        ...
+
+    def recover(self, records: tuple[SealedRecord, ...], evidence: RecoveryEvidence) -> SealedRelease:
+        """Open a mailbox's keys for another person, or unwrap content keys of named messages, sealed to that one's device.
+
+        Args:
+            records: The manifest's released keys in its order; of messages, the key of each item of the request.
+            evidence: Why.
+
+        Returns:
+            Private keys, or content keys: always of the length that was approved, right or wrong.
+
+        Raises:
+            ApprovalsMissingError: If too few approvals are good, or the delay is not over.
+            PermissionDeniedError: If any other part of the evidence does not hold.
+            ConflictError: If the proposal was vetoed meanwhile.
+            InputError: If a RecipientInfo cannot be read.
         """
         ...
 

@@ -15,6 +15,7 @@ import msgspec
 from sealwright.errors import InputError, SealedError, UnavailableError
 from sealwright.keystore.frames import METHODS, decode_reply, encode_call, receive_frame, send_frame
 from sealwright.keystore.model import (
+    AnnouncementEvidence,
     ApprovalEvidence,
     BegunProof,
     DeviceCredential,
@@ -25,6 +26,7 @@ from sealwright.keystore.model import (
     MadeSecret,
     ProofBinding,
     Qualified,
+    RecoveryEvidence,
     RemoteDecryptEvidence,
     SealedRecord,
     SealedRelease,
@@ -35,6 +37,7 @@ from sealwright.keystore.model import (
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
 from sealwright.keystore.sign_on import SignOn
 from sealwright.wire.destruction import DestructionReceipt
+from sealwright.wire.recovery import RecoveryRule
 
 START_SECONDS = 30.0
 CALL_SECONDS = 120.0
@@ -337,6 +340,20 @@ class PooledKeystore:
     def open_for_exit(self, records: tuple[SealedRecord, ...], evidence: ExitEvidence) -> SealedRelease:
         """Open one mailbox's keys for an organization that leaves."""
         return self._call(SealedRelease, "open_for_exit", records, evidence)
+
+    def vouch_recovery_rule(
+        self, organization_id: str, rule: RecoveryRule, from_version: int, evidence: ApprovalEvidence | None
+    ) -> VouchedRow:
+        """Vouch for an organization's recovery rule."""
+        return self._call(VouchedRow, "vouch_recovery_rule", organization_id, rule, from_version, evidence)
+
+    def announce_recovery(self, evidence: AnnouncementEvidence) -> VouchedRow:
+        """Write down that a recovery is approved."""
+        return self._call(VouchedRow, "announce_recovery", evidence)
+
+    def recover(self, records: tuple[SealedRecord, ...], evidence: RecoveryEvidence) -> SealedRelease:
+        """Open a mailbox's keys for another person, or unwrap content keys of named messages."""
+        return self._call(SealedRelease, "recover", records, evidence)
 
     def open(self, records: tuple[SealedRecord, ...], evidence: DeviceReleaseEvidence) -> SealedRelease:
         """Open a mailbox's keys and seal them to the device of the evidence."""

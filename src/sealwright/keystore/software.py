@@ -37,6 +37,7 @@ from sealwright.keystore.importing import open_imported_key
 from sealwright.keystore.memberships import Memberships
 from sealwright.keystore.model import (
     POOL,
+    AnnouncementEvidence,
     ApprovalEvidence,
     BegunProof,
     DeviceCredential,
@@ -47,6 +48,7 @@ from sealwright.keystore.model import (
     ProofBinding,
     Qualified,
     RecordIdentity,
+    RecoveryEvidence,
     RemoteDecryptEvidence,
     SealedRecord,
     SealedRelease,
@@ -58,6 +60,7 @@ from sealwright.keystore.records import (
     ENCRYPTION_ALGORITHMS,
     generate_key,
 )
+from sealwright.keystore.recovery import Recoveries
 from sealwright.keystore.registry import LOG_PREFIX, REGISTRY_NAME, RELEASE_PURPOSE, Registry, is_registered_purpose
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
 from sealwright.keystore.rewrapping import rewrap_record
@@ -80,6 +83,7 @@ from sealwright.wire.hpke import HpkeKeyPair, expand_hpke_seed, hpke_open, hpke_
 from sealwright.wire.key_import import import_key_input
 from sealwright.wire.manifest import ReleasedKey, encode_released_keys
 from sealwright.wire.proof import PART_BYTES, proof_answer, proof_transcript
+from sealwright.wire.recovery import RecoveryRule
 
 __all__ = ["SoftwareKeystore", "SoftwareServiceKeystore", "create_root_key"]
 
@@ -121,6 +125,7 @@ class SoftwareKeystore(SoftwareServiceKeystore):
             roles_of=self._approvers.roles_of,
         )
         self._memberships = Memberships(seal.derive("keystore", "shared-mailbox"), self._vouching, self._versions)
+        self._recoveries = Recoveries(self._vouching, self._versions, self._access, self._approvers)
         self._registry = Registry(seal_file.with_name(REGISTRY_NAME), seal.derive("keystore", "registry"))
 
     def generate_service_key(self, organization_id: str, purpose: str, algorithm: str) -> SealedRecord:
@@ -453,6 +458,61 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         info = evidence.manifest.encode()
         sealed_keys = hpke_seal(device.hpke_public_key, info, encode_released_keys(keys))
         return SealedRelease(sealed_keys, super().sign(release_key, "ed25519", info))
+
+    def vouch_recovery_rule(
+        self, organization_id: str, rule: RecoveryRule, from_version: int, evidence: ApprovalEvidence | None
+    ) -> VouchedRow:
+        """Vouch for an organization's recovery rule.
+
+        Raises:
+            InputError: If the rule cannot be kept.
+            ApprovalsMissingError: If it has to be approved and was not.
+            PermissionDeniedError: If the approvals are for something else, or the proposal was vetoed.
+            ConflictError: If there is a newer row.
+        """
+        self._storage_keys()
+        return self._recoveries.vouch_rule(organization_id, rule, from_version, evidence, self._clock.now())
+
+    def announce_recovery(self, evidence: AnnouncementEvidence) -> VouchedRow:
+        """Write down that a recovery is approved; again, it is what was written down first.
+
+        Raises:
+            ApprovalsMissingError: If too few approvals are good.
+            PermissionDeniedError: If any part of the evidence does not hold.
+        """
+        self._storage_keys()
+        return self._recoveries.announce(evidence, self._clock.now())
+
+    def recover(self, records: tuple[SealedRecord, ...], evidence: RecoveryEvidence) -> SealedRelease:
+        """Open a mailbox's keys for another person, or unwrap content keys of named messages, sealed to that one's device.
+
+        Raises:
+            ApprovalsMissingError: If too few approvals are good, or the delay is not over.
+            PermissionDeniedError: If any other part of the evidence does not hold.
+            SealedError: If the organization has no release key or log.
+        """
+        # 1 Trust comes from the registry, never from the caller.
+        organization_id = evidence.terms.approval.proposal.organization_id
+        origin, log_key = self._log_key(organization_id)
+        release_key = self._registry.release_key(organization_id)
+        # 2 All evidence holds.
+        for record in records:
+            self._destroyed.check(record.identity)
+        items = self._recoveries.check(records, evidence, self._clock.now(), origin, log_key)
+        # 3 Private keys of an approved history; of approved messages the content keys alone.
+        if items:
+            secret = self._derive("keystore", "substitute", organization_id)
+            content = encode_content_keys(
+                tuple(unwrap_content_key(self._open(record), wrapped, info, secret) for record, wrapped, info in items)
+            )
+        else:
+            content = encode_released_keys(
+                tuple(ReleasedKey(record.identity.record_id, self._open(record)) for record in records)
+            )
+        # 4 Seal to the requester's device, sign.
+        info = evidence.manifest.encode()
+        sealed = hpke_seal(evidence.terms.requester.device.hpke_public_key, info, content)
+        return SealedRelease(sealed, super().sign(release_key, "ed25519", info))
 
     def open(self, records: tuple[SealedRecord, ...], evidence: DeviceReleaseEvidence) -> SealedRelease:
         """Open a mailbox's keys and seal them to the device of the evidence.

@@ -73,6 +73,18 @@ class MailboxReader(Protocol):
         ...
 
 
+class TenureReader(Protocol):
+    """Who had an address, and when (`identity.people.Mailboxes`)."""
+
+    def tenure(self, organization_id: str, mailbox_id: str) -> Mailbox:
+        """Return a mailbox in any state, or raise `NotFoundError`."""
+        ...
+
+    def tenures(self, organization_id: str, address: str) -> list[Mailbox]:
+        """Return every mailbox that has or had an address, the newest first."""
+        ...
+
+
 class EscrowKeyReader(Protocol):
     """Where the key that signs escrow statements is found."""
 

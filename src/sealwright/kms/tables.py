@@ -157,3 +157,22 @@ key_rotation = Table(
     ),
 )
 """Rotations of a whole organization: every key in use that is older than `started` is to be replaced; one at a time."""
+
+key_recovery = Table(
+    "key_recovery",
+    metadata,
+    id_column("organization_id"),
+    id_column("id"),  # the proposal's
+    id_column("mailbox_id"),
+    Column("release_at", UtcDateTime, nullable=False),
+    Column("owner_at", UtcDateTime, nullable=False),
+    id_column("notice_leaf_id"),
+    Column("key_ids", Text, nullable=False),
+    Column("leaf_id", String(32), nullable=False),
+    Column("leaf_chain", Text, nullable=False),
+    Column("told", UtcDateTime),
+    PrimaryKeyConstraint("organization_id", "id"),
+    ForeignKeyConstraint(["organization_id", "id"], ["proposal.organization_id", "proposal.id"]),
+    ForeignKeyConstraint(["organization_id", "mailbox_id"], ["mailbox.organization_id", "mailbox.id"]),
+    Index("ix_key_recovery_told", "organization_id", "told", "owner_at"),
+)

@@ -25,6 +25,7 @@ from sealwright.identity.approval_routes import approval_router
 from sealwright.identity.http import NONCE_HEADER
 from sealwright.identity.permissions import ANYONE, HOST, check_permission, permission_of
 from sealwright.identity.routes import identity_router
+from sealwright.kms.recovery_routes import recovery_router
 from sealwright.kms.routes import exit_router, kms_router
 from sealwright.server import (
     certificate_routes,
@@ -64,6 +65,7 @@ def public_app(services: Services) -> metrics.Counting:
         access_router,
         kms_router,
         exit_router,
+        recovery_router,
         certificate_routes.issue_signing_certificate,
         shared_routes.list_shared,
         log_routes.chain,
@@ -178,6 +180,7 @@ def _application(
         "approval_service": services.approvals,
         "key_service": services.keys,
         "exit_service": services.exits,
+        "recovery_service": services.recoveries,
         **dependencies,
     }
     return Litestar(

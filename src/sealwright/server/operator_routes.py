@@ -32,6 +32,8 @@ from sealwright.wire.operator import (
     PolicyAnswer,
     PolicyChange,
     PolicyChanged,
+    RecoveryRuleAnswer,
+    RecoveryRuleRequest,
     RoleChanged,
     RoleHolders,
     RoleRequest,
@@ -113,6 +115,20 @@ class OperatorController(Controller):
         made = services.roles.change(
             services.organization_id, mailbox.mailbox_id, tuple(sorted(roles)), "", wanted.reason
         )
+        return RoleChanged(proposal_id=made.proposal_id if made else "")
+
+    @get("/recovery-rule", sync_to_thread=True)
+    def show_recovery_rule(self, services: NamedDependency[Services]) -> RecoveryRuleAnswer:
+        """Return under which conditions keys are recovered."""
+        rule, row = services.recovery_rules.rule(services.organization_id)
+        officers = len(services.recovery_rules.officers(services.organization_id))
+        return RecoveryRuleAnswer(rule=rule, version=row.version, officers=officers)
+
+    @post("/recovery-rule", sync_to_thread=True, status_code=200)
+    def change_recovery_rule(self, body: RawBody, services: NamedDependency[Services]) -> RoleChanged:
+        """Change that, or propose it."""
+        wanted = _decode(body, RecoveryRuleRequest)
+        made = services.recovery_rules.change(services.organization_id, wanted.rule, "", wanted.reason)
         return RoleChanged(proposal_id=made.proposal_id if made else "")
 
     @get("/import-key", sync_to_thread=True)

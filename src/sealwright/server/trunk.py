@@ -23,6 +23,8 @@ from sealwright.identity.store import PeopleStore
 from sealwright.identity.weaker_policy import WeakerPolicies
 from sealwright.keystore.model import Keystore, SealedRecord
 from sealwright.kms.exits import ExitService
+from sealwright.kms.recovery import RecoveryService
+from sealwright.kms.recovery_rules import RecoveryRules
 from sealwright.kms.service import KeyService
 from sealwright.kms.store import KeyStore
 from sealwright.outbox.queue import put
@@ -116,6 +118,17 @@ class Trunk:
             clock,
             devices=self.devices,
             put_outbox=put,
+        )
+        self.recovery_rules = RecoveryRules(storage, keystore, self.audit, approvals=self.approvals)
+        self.recoveries = RecoveryService(
+            storage,
+            keystore,
+            self.audit,
+            clock,
+            rules=self.recovery_rules,
+            approvals=self.approvals,
+            mailboxes=self.mailboxes,
+            devices=self.devices,
         )
         self.directory = Directory(storage, SqlDirectoryStore(), clock)
         self.keys = KeyService(

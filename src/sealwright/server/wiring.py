@@ -30,6 +30,8 @@ from sealwright.identity.weaker_policy import WeakerPolicies
 from sealwright.keystore.model import Keystore
 from sealwright.keystore.pool import open_keystore
 from sealwright.kms.exits import ExitService
+from sealwright.kms.recovery import RecoveryService
+from sealwright.kms.recovery_rules import RecoveryRules
 from sealwright.kms.service import KeyService
 from sealwright.net.http import HttpClient
 from sealwright.net.sign_on import fetch_issuer_keys
@@ -80,6 +82,8 @@ class Services:
     approvals: ApprovalService
     roles: RoleService
     shared: SharedMailboxService
+    recovery_rules: RecoveryRules
+    recoveries: RecoveryService
     keys: KeyService
     rotation: StorageKeyRotation
     exits: ExitService
@@ -233,6 +237,8 @@ def _services(trunk: Trunk) -> Services:
             Job("policy.apply", 60.0, lambda: trunk.weaker.apply_due(organization_id)),
             Job("proposal.expire", 60.0, lambda: trunk.approvals.expire(organization_id)),
             Job("seal.rewrap", 5.0, rotation.finish),
+            Job("recovery.tell", 60.0, lambda: trunk.recoveries.tell_owners(organization_id)),
+            Job("recovery.lapse", 60.0, lambda: trunk.recoveries.lapse(organization_id)),
             Job("enrolment.purge", 3600.0, lambda: enrolments.purge(organization_id)),
         )
     )
@@ -269,6 +275,8 @@ def _services(trunk: Trunk) -> Services:
         approvals=trunk.approvals,
         roles=trunk.roles,
         shared=trunk.shared,
+        recovery_rules=trunk.recovery_rules,
+        recoveries=trunk.recoveries,
         keys=trunk.keys,
         rotation=rotation,
         exits=trunk.exits,

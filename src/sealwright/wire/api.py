@@ -236,7 +236,7 @@ class SyncNotice(Answer, frozen=True, kw_only=True):
     Attributes:
         kind: "device-added", "device-removed", "device-locked", "device-unlocked", "device-waiting", "device-approved",
             "password-changed", "key-rotated", "key-imported", "shared-mailbox", "certificate-issued",
-            "approval-asked" or "certificate-revoked".
+            "approval-asked", "recovery-announced", "key-recovered", "recovery-approved" or "certificate-revoked".
         time: When.
         subject: The device's name, or the key's identifier.
         thumbprint: The device's thumbprint, or empty.

@@ -42,6 +42,20 @@ class ManifestKey(Struct, frozen=True):
     spki_sha256: bytes
 
 
+def encode_manifest_key(key: ManifestKey) -> bytes:
+    """Encode one key as a field of a manifest."""
+    return encode_fields(
+        "sealwright manifest key",
+        1,
+        key.key_id.encode("ascii"),
+        key.slot.encode("ascii"),
+        key.generation.to_bytes(4, "big"),
+        key.state.encode("ascii"),
+        key.algorithm.encode("ascii"),
+        key.spki_sha256,
+    )
+
+
 class ReleaseManifest(Struct, frozen=True):
     """What one release says.
 
@@ -71,19 +85,7 @@ class ReleaseManifest(Struct, frozen=True):
 
     def encode(self) -> bytes:
         """Encode as the bytes that are signed and that HPKE binds as `info`."""
-        keys = [
-            encode_fields(
-                "sealwright manifest key",
-                1,
-                key.key_id.encode("ascii"),
-                key.slot.encode("ascii"),
-                key.generation.to_bytes(4, "big"),
-                key.state.encode("ascii"),
-                key.algorithm.encode("ascii"),
-                key.spki_sha256,
-            )
-            for key in self.keys
-        ]
+        keys = [encode_manifest_key(key) for key in self.keys]
         return encode_fields(
             "sealwright release manifest",
             1,

@@ -6,6 +6,7 @@ Whoever may open the socket (mode 0600) is the operator; the command line's admi
 from sealwright.wire.api import Answer, DeviceView, Request
 from sealwright.wire.encoding import AwareDatetime
 from sealwright.wire.key_import import KeyToImport
+from sealwright.wire.recovery import RecoveryRule
 from sealwright.wire.statement import Invitation
 
 
@@ -98,6 +99,27 @@ class RoleChanged(Answer, frozen=True, kw_only=True):
     """200: done, or proposed under this id."""
 
     proposal_id: str = ""
+
+
+class RecoveryRuleAnswer(Answer, frozen=True, kw_only=True):
+    """GET /local/recovery-rule: 404 while the organization has none.
+
+    Attributes:
+        rule: In force.
+        version: Of its row.
+        officers: N: how many people have the role recovery-officer.
+    """
+
+    rule: RecoveryRule
+    version: int
+    officers: int
+
+
+class RecoveryRuleRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /local/recovery-rule: set the rule, or propose it; answers `RoleChanged`."""
+
+    rule: RecoveryRule
+    reason: str
 
 
 class MailboxKeysImport(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -401,6 +401,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("valid_until IS NULL"),
     )
     _create_shared_mailboxes()
+    _create_recoveries()
     op.create_table(
         "device",
         sa.Column("organization_id", sa.String(length=32), nullable=False),
@@ -791,3 +792,31 @@ def _create_shared_mailboxes() -> None:
         sa.PrimaryKeyConstraint("organization_id", "mailbox_id", "member_id", name=op.f("pk_shared_member")),
     )
     op.create_index("ix_shared_member_member", "shared_member", ["organization_id", "member_id"], unique=False)
+
+
+def _create_recoveries() -> None:
+    op.create_table(
+        "key_recovery",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("mailbox_id", sa.String(length=32), nullable=False),
+        sa.Column("release_at", UtcDateTime(), nullable=False),
+        sa.Column("owner_at", UtcDateTime(), nullable=False),
+        sa.Column("notice_leaf_id", sa.String(length=32), nullable=False),
+        sa.Column("key_ids", sa.Text(), nullable=False),
+        sa.Column("leaf_id", sa.String(length=32), nullable=False),
+        sa.Column("leaf_chain", sa.Text(), nullable=False),
+        sa.Column("told", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "id"],
+            ["proposal.organization_id", "proposal.id"],
+            name=op.f("fk_key_recovery_organization_id_proposal"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "mailbox_id"],
+            ["mailbox.organization_id", "mailbox.id"],
+            name=op.f("fk_key_recovery_organization_id_mailbox"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_key_recovery")),
+    )
+    op.create_index("ix_key_recovery_told", "key_recovery", ["organization_id", "told", "owner_at"], unique=False)

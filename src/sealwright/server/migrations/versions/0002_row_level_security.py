@@ -27,6 +27,7 @@ TABLES = (
     "enrolment",
     "key_certificate",
     "key_destruction",
+    "key_recovery",
     "key_release",
     "key_rotation",
     "legal_hold",
