@@ -401,7 +401,6 @@ def upgrade() -> None:
         postgresql_where=sa.text("valid_until IS NULL"),
     )
     _create_shared_mailboxes()
-    _create_recoveries()
     op.create_table(
         "device",
         sa.Column("organization_id", sa.String(length=32), nullable=False),
@@ -755,6 +754,7 @@ def upgrade() -> None:
             name=op.f("uq_proposal_approval_organization_id_proposal_id_approver"),
         ),
     )
+    _create_recoveries()
 
 
 def _create_shared_mailboxes() -> None:
