@@ -1,5 +1,6 @@
 """What a server answers to bad input: one clear problem document, and nothing is changed."""
 
+import re
 import statistics
 import time
 
@@ -14,7 +15,21 @@ TOKEN_ROUTES = {
     "/v1/releases": msgspec.json.encode({"request_nonce": b"n" * 32}),
     "/v1/exports": msgspec.json.encode(ExportRequest(key_id="a" * 32)),
     "/v1/certificates": b'{"certification_request":"MAA="}',
+    "/v1/imports": b'{"keys":[]}',
+    "/v1/content-keys": b'{"request_nonce":"AAAA","items":[]}',
+    "/v1/proposals": b'{"kind":"something","reason":"because","content":"e30="}',
 }
+OTHER_ROUTES = {
+    "/v1/proposals/{proposal_id:str}/decisions": b'{"statement":{},"signature":""}',
+    "/v1/exits/{proposal_id:str}/keys": b'{"mailbox_id":1}',
+    "/v1/recoveries/target": b'{"address":1}',
+    "/v1/recoveries/{proposal_id:str}/fetch": b'{"items":1}',
+    "/v1/devices/{device_id:str}/state": b'{"state":1}',
+    "/v1/access/{kind:str}": b'{"sealed":1}',
+    "/v1/access/approvals": b"{}",
+    "/v1/access/approvals/{device_id:str}": b'{"signature":1}',
+}
+"""With a body that is none of theirs: what they do with a right one is told by tests of their own."""
 OPEN_ROUTES = {
     "/v1/enrolments": msgspec.json.encode(
         EnrolmentRequest(address=ALICE, device=make_device().public, device_name="laptop", platform="linux")
@@ -63,8 +78,8 @@ def is_problem(answer, *statuses):
 
 def posted(served, route, body, alice):
     """Post to a route as whoever may, so that only the body is wrong."""
-    path, headers = route.replace("{enrolment_id:str}", "e" * 32), ()
-    if route in TOKEN_ROUTES:
+    path, headers = re.sub(r"\{[^}]*\}", "e" * 32, route.replace("{kind:str}", "password")), ()
+    if route in TOKEN_ROUTES or route in OTHER_ROUTES:
         headers = served.authorized(*alice, path, body)
     elif route != "/v1/directory/search":
         headers = served.signed(alice[0], path, body)
@@ -77,7 +92,15 @@ def posted(served, route, body, alice):
 def test_every_post_route_of_the_devices_is_in_the_table(served):
     routes = [route for route in served.app._app._app.routes if route.path_format.startswith("/v1/")]
     found = {route.path_format for route in routes if "POST" in getattr(route, "methods", ())}
-    assert {path.replace("{enrolment_id}", "{enrolment_id:str}") for path in found} == set(ROUTES)
+    assert {re.sub(r"\{(\w+)\}", r"{\1:str}", path) for path in found} == {*ROUTES, *OTHER_ROUTES}
+
+
+@pytest.mark.parametrize("route", OTHER_ROUTES)
+def test_a_body_of_another_kind_is_a_400_and_changes_nothing(served, alice, route):
+    before = served.state()
+    for body in (*NOT_JSON, *WRONG_KIND, OTHER_ROUTES[route]):
+        is_problem(posted(served, route, body, alice), 400, 403)
+    assert served.state() == before
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -263,7 +286,7 @@ def test_a_repeated_request_is_refused_and_changes_nothing(served, alice):
         "/local/people",
         "/local/people/remove",
         "/local/people/rotate",
-        "/local/policy/export-key",
+        "/local/policy",
         "/local/tls-certificates",
     ],
 )

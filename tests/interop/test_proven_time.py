@@ -56,7 +56,7 @@ def test_a_timestamp_changes_nothing_while_the_signer_is_valid(authority):
     summary, signer, codes = judge(stamped(authority), now=NOW + timedelta(hours=2))
     assert summary.authentic_author == "alice@example.test"
     assert signer.proven_time is not None
-    assert codes == set()
+    assert codes == {"subject-not-protected"}, "the signature covers the text alone"
 
 
 @pytest.mark.parametrize("case", ["another signature", "a strange authority", "an authority that has ended"])

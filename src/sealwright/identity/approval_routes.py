@@ -68,8 +68,9 @@ def decide(
 ) -> Response[bytes]:
     """Approve or veto: 200 ProposalView."""
     device = authenticate(request, token_service, state_changing=True, body=body)
+    wanted = decode_request(body, DecisionRequest)
     _visible(approval_service, device, proposal_id)
-    decided = approval_service.decide(device, proposal_id, decode_request(body, DecisionRequest))
+    decided = approval_service.decide(device, proposal_id, wanted)
     return answer(decided, token_service)
 
 
