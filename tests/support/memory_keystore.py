@@ -76,7 +76,7 @@ UNKNOWN_MAILBOX = "0" * 32
 
 
 class MemoryKeystore:
-    """Implements `keystore.model.Keystore`; every instance has keys of its own.
+    """Implements `keystore.protocol.Keystore`; every instance has keys of its own.
 
     Args:
         folder: For the versions of rows; one of its own without.

@@ -17,7 +17,8 @@ from sealwright.audit.model import Act, ChainView, IncludedLeaf, LeafSalt, Logge
 from sealwright.audit.sequencer import CHANNEL, POLL_SECONDS, Sequencer
 from sealwright.clock import Clock
 from sealwright.errors import InputError, NotFoundError, UnavailableError
-from sealwright.keystore.model import SealedRecord, ServiceKeystore
+from sealwright.keystore.model import SealedRecord
+from sealwright.keystore.protocol import ServiceKeystore
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.storage.schema import new_id
 from sealwright.tlog.checkpoint import Checkpoint

@@ -14,7 +14,8 @@ from sealwright.audit import store
 from sealwright.audit.memory import CheckpointMemory, StoredLog
 from sealwright.clock import Clock
 from sealwright.errors import ConflictError, LogVerificationError, SealwrightError
-from sealwright.keystore.model import SealedRecord, ServiceKeystore
+from sealwright.keystore.model import SealedRecord
+from sealwright.keystore.protocol import ServiceKeystore
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.tlog.checkpoint import Checkpoint, sign_note
 from sealwright.tlog.map import map_key, map_value, update_map

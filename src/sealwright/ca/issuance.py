@@ -17,7 +17,8 @@ from sealwright.ca.ports import AuditPort, PutOutbox
 from sealwright.ca.store import CaStore
 from sealwright.clock import Clock
 from sealwright.errors import ConflictError
-from sealwright.keystore.model import SealedRecord, ServiceKeystore
+from sealwright.keystore.model import SealedRecord
+from sealwright.keystore.protocol import ServiceKeystore
 from sealwright.pkix import profiles
 from sealwright.pkix.requests import CertifiablePublicKey
 from sealwright.storage.engine import Storage, Transaction

@@ -12,7 +12,7 @@ from sealwright.ca.ports import AuditPort
 from sealwright.ca.store import CaStore
 from sealwright.clock import Clock
 from sealwright.errors import ConflictError, UnavailableError
-from sealwright.keystore.model import ServiceKeystore
+from sealwright.keystore.protocol import ServiceKeystore
 from sealwright.pkix.crl import check_reason, crl_builder
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.tlog.leaf import ORGANIZATION_CHAIN

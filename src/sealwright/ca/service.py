@@ -24,7 +24,7 @@ from sealwright.ca.ports import AuditPort, PutOutbox, SubjectReader
 from sealwright.ca.revocation import Revocation
 from sealwright.ca.store import CaStore
 from sealwright.clock import Clock
-from sealwright.keystore.model import ServiceKeystore
+from sealwright.keystore.protocol import ServiceKeystore
 from sealwright.pkix import profiles
 from sealwright.pkix.requests import (
     CertifiablePublicKey,

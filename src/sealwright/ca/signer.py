@@ -7,7 +7,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from sealwright.ca.lint import LintToken, hash_for
 from sealwright.errors import InvalidSignatureError
-from sealwright.keystore.model import SealedRecord, ServiceKeystore
+from sealwright.keystore.model import SealedRecord
+from sealwright.keystore.protocol import ServiceKeystore
 from sealwright.keystore.signing import KeystoreECKey
 
 _ALGORITHM_IDENTIFIERS = {

@@ -14,7 +14,8 @@ from sealwright.identity.policy_store import VouchedRowStore
 from sealwright.keystore.access import read_rules
 from sealwright.keystore.approvals import ROLE
 from sealwright.keystore.factors import APPROVAL_LEVEL, SECRET
-from sealwright.keystore.model import FactorEvidence, Keystore, Qualified, VouchedRow
+from sealwright.keystore.model import FactorEvidence, Qualified, VouchedRow
+from sealwright.keystore.protocol import Keystore
 from sealwright.keystore.sign_on import SIGN_ON, SignOn
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.wire.factors import (

@@ -17,7 +17,8 @@ from sealwright.identity.policy_store import VouchedRowStore
 from sealwright.identity.ports import PutOutbox
 from sealwright.identity.store import PeopleStore
 from sealwright.keystore.approvals import ROLE
-from sealwright.keystore.model import ApprovalEvidence, Keystore, SignedApproval
+from sealwright.keystore.model import ApprovalEvidence, SignedApproval
+from sealwright.keystore.protocol import Keystore
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.storage.schema import new_id
 from sealwright.tlog.leaf import ORGANIZATION_CHAIN

@@ -8,7 +8,8 @@ from sealwright.errors import InputError, NotFoundError
 from sealwright.identity.device_store import DeviceStore
 from sealwright.identity.model import AuthenticatedDevice, Device
 from sealwright.identity.ports import PutOutbox
-from sealwright.keystore.model import DeviceCredential, Keystore
+from sealwright.keystore.model import DeviceCredential
+from sealwright.keystore.protocol import Keystore
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.tlog.tree import leaf_hash
 from sealwright.wire.api import DeviceList, DeviceView, SyncAnswer, SyncNotice

@@ -30,12 +30,12 @@ from sealwright.identity.tokens import TokenService
 from sealwright.keystore.access import read_rules
 from sealwright.keystore.model import (
     DeviceCredential,
-    Keystore,
     ProofBinding,
     RecordIdentity,
     SealedRecord,
     SignedRequestEvidence,
 )
+from sealwright.keystore.protocol import Keystore
 from sealwright.pkix.names import canonical_address
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.storage.schema import new_id

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sealwright.clock import Clock
 from sealwright.errors import AuthenticationError, DecodingError, NonceRequiredError, RateLimitedError
-from sealwright.keystore.model import Keystore
+from sealwright.keystore.protocol import Keystore
 from sealwright.wire.encoding import b64u_decode, b64u_encode, encode_fields
 
 NONCE_PURPOSE = "dpop-nonce"

@@ -7,7 +7,8 @@ from sealwright.audit.log import Act, AuditLog
 from sealwright.errors import InputError, NotFoundError
 from sealwright.identity.policy_store import GroupStore, VouchedRowStore
 from sealwright.keystore.access import MAILBOX, POLICY, read_rules
-from sealwright.keystore.model import ApprovalEvidence, Keystore, ReleasePolicy, VouchedRow
+from sealwright.keystore.model import ApprovalEvidence, ReleasePolicy, VouchedRow
+from sealwright.keystore.protocol import Keystore
 from sealwright.keystore.release_rules import MailboxRelease, MailboxRules, ReleaseRules
 from sealwright.keystore.sign_on import SIGN_ON, SignOn
 from sealwright.keystore.weaker import describe

@@ -8,7 +8,8 @@ from sealwright.identity.approvals import ApprovalService, ProposalKind
 from sealwright.identity.people import Mailboxes
 from sealwright.identity.policy_store import VouchedRowStore
 from sealwright.keystore.approvals import OFFICERS_NEEDED, ROLE, ROLE_CHANGE
-from sealwright.keystore.model import ApprovalEvidence, Keystore, VouchedRow
+from sealwright.keystore.model import ApprovalEvidence, VouchedRow
+from sealwright.keystore.protocol import Keystore
 from sealwright.storage.engine import Storage
 from sealwright.tlog.leaf import ORGANIZATION_CHAIN
 from sealwright.wire.approvals import Proposal, RoleChange

@@ -12,7 +12,7 @@ from sealwright.identity.ports import PutOutbox
 from sealwright.identity.shared_store import Member, SharedStore
 from sealwright.identity.store import PeopleStore
 from sealwright.keystore.memberships import JOINED, LEFT
-from sealwright.keystore.model import Keystore
+from sealwright.keystore.protocol import Keystore
 from sealwright.pkix.names import canonical_address
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.storage.schema import new_id

@@ -22,7 +22,6 @@ from sealwright.keystore.model import (
     DeviceReleaseEvidence,
     ExitEvidence,
     FactorEvidence,
-    Keystore,
     MadeSecret,
     ProofBinding,
     Qualified,
@@ -34,6 +33,7 @@ from sealwright.keystore.model import (
     SignedImportKey,
     VouchedRow,
 )
+from sealwright.keystore.protocol import Keystore
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
 from sealwright.keystore.sign_on import SignOn
 from sealwright.wire.destruction import DestructionReceipt
@@ -183,7 +183,7 @@ class _Group:
 
 
 class PooledKeystore:
-    """Implements `keystore.model.Keystore` over processes; safe from any thread.
+    """Implements `keystore.protocol.Keystore` over processes; safe from any thread.
 
     A process that ends is started again at the next call; a call that it was busy with fails with `SealedError`.
 

@@ -23,13 +23,7 @@ from sealwright.errors import (
 )
 from sealwright.keystore.access import DeviceAccess
 from sealwright.keystore.approvals import OFFICERS_NEEDED, Approvers
-from sealwright.keystore.model import (
-    AnnouncementEvidence,
-    ApprovalEvidence,
-    RecoveryEvidence,
-    SealedRecord,
-    VouchedRow,
-)
+from sealwright.keystore.model import AnnouncementEvidence, ApprovalEvidence, RecoveryEvidence, SealedRecord, VouchedRow
 from sealwright.keystore.versions import RowName, Versions
 from sealwright.keystore.vouching import Vouching
 from sealwright.tlog.leaf import LeafRecord

@@ -40,7 +40,7 @@ class RootStorageKeys:
 
 
 class SoftwareServiceKeystore:
-    """Implements `keystore.model.ServiceKeystore` in this process.
+    """Implements `keystore.protocol.ServiceKeystore` in this process.
 
     Args:
         root_key_file: What `create_root_key` made.

@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from sealwright.errors import UnsupportedAlgorithmError
-from sealwright.keystore.model import SealedRecord, ServiceKeystore
+from sealwright.keystore.model import SealedRecord
+from sealwright.keystore.protocol import ServiceKeystore
 
 _ALGORITHMS = {"sha256": "ecdsa-sha256", "sha384": "ecdsa-sha384"}
 

@@ -91,7 +91,7 @@ MAX_GENERATION = 0xFFFF
 
 
 class SoftwareKeystore(SoftwareServiceKeystore):
-    """Implements `keystore.model.Keystore` in this process.
+    """Implements `keystore.protocol.Keystore` in this process.
 
     Args:
         seal_key_file: The root wrapping key.

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sealwright.clock import Clock
 from sealwright.errors import ConflictError, DecodingError, VerificationError
 from sealwright.identity.model import Mailbox
-from sealwright.keystore.model import Keystore
+from sealwright.keystore.protocol import Keystore
 from sealwright.kms import policy
 from sealwright.kms.acts import KeyActs
 from sealwright.kms.model import KeyCertificateRow, MailboxKey

@@ -6,7 +6,8 @@ from sealwright.errors import ApprovalsMissingError, ConflictError, InputError, 
 from sealwright.identity.approvals import ApprovalService, ProposalKind
 from sealwright.identity.devices import DeviceService
 from sealwright.identity.model import AuthenticatedDevice
-from sealwright.keystore.model import ExitEvidence, Keystore, LogEvidence, SignedRequestEvidence
+from sealwright.keystore.model import ExitEvidence, LogEvidence, SignedRequestEvidence
+from sealwright.keystore.protocol import Keystore
 from sealwright.kms.model import KeyRelease
 from sealwright.kms.ports import MailboxLister, RoleReader
 from sealwright.kms.service import NONCE_BYTES, opening

@@ -9,7 +9,8 @@ from sealwright.audit.log import Act, AuditLog, PendingLeaf
 from sealwright.clock import Clock
 from sealwright.errors import ConflictError, DecodingError, InputError, PermissionDeniedError
 from sealwright.identity.devices import DeviceService
-from sealwright.keystore.model import Keystore, SealedRecord
+from sealwright.keystore.model import SealedRecord
+from sealwright.keystore.protocol import Keystore
 from sealwright.kms.model import CLASSICAL, KEM, KeyCertificateRow, MailboxKey
 from sealwright.kms.ports import MailboxReader
 from sealwright.kms.store import KeyStore

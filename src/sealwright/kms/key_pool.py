@@ -3,7 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from sealwright.clock import Clock
-from sealwright.keystore.model import Keystore, SealedRecord
+from sealwright.keystore.model import SealedRecord
+from sealwright.keystore.protocol import Keystore
 from sealwright.kms.model import KmsSettings
 from sealwright.kms.store import KeyStore
 from sealwright.storage.engine import Storage

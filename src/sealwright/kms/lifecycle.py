@@ -5,7 +5,7 @@ from sealwright.clock import Clock
 from sealwright.errors import InputError, NotFoundError
 from sealwright.identity.people import PROVISION_TOPIC
 from sealwright.identity.ports import PutOutbox
-from sealwright.keystore.model import Keystore
+from sealwright.keystore.protocol import Keystore
 from sealwright.kms.acts import KeyActs
 from sealwright.kms.model import Destruction, MailboxKey
 from sealwright.kms.ports import MailboxReader

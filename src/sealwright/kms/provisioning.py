@@ -6,7 +6,7 @@ from sealwright.errors import ConflictError, NotFoundError, UnavailableError
 from sealwright.identity.model import Mailbox
 from sealwright.identity.people import PROVISION_TOPIC
 from sealwright.identity.ports import PutOutbox
-from sealwright.keystore.model import Keystore
+from sealwright.keystore.protocol import Keystore
 from sealwright.kms import policy
 from sealwright.kms.acts import KeyActs
 from sealwright.kms.certification import Certifier

@@ -14,13 +14,8 @@ from sealwright.errors import (
 from sealwright.identity.approvals import ApprovalService, ProposalKind
 from sealwright.identity.devices import DeviceService
 from sealwright.identity.model import AuthenticatedDevice
-from sealwright.keystore.model import (
-    AnnouncementEvidence,
-    ApprovalEvidence,
-    Keystore,
-    RecoveryEvidence,
-    SignedRequestEvidence,
-)
+from sealwright.keystore.model import AnnouncementEvidence, ApprovalEvidence, RecoveryEvidence, SignedRequestEvidence
+from sealwright.keystore.protocol import Keystore
 from sealwright.keystore.recovery import ANNOUNCEMENT, Announcement
 from sealwright.kms.model import MailboxKey
 from sealwright.kms.ports import TenureReader

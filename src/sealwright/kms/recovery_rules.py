@@ -7,7 +7,8 @@ from sealwright.errors import ApprovalsMissingError, NotFoundError
 from sealwright.identity.approvals import ApprovalService, ProposalKind
 from sealwright.identity.policy_store import VouchedRowStore
 from sealwright.keystore.approvals import OFFICERS_NEEDED, ROLE
-from sealwright.keystore.model import ApprovalEvidence, Keystore, VouchedRow
+from sealwright.keystore.model import ApprovalEvidence, VouchedRow
+from sealwright.keystore.protocol import Keystore
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.tlog.leaf import ORGANIZATION_CHAIN
 from sealwright.wire.approvals import Proposal

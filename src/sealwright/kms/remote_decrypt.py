@@ -9,7 +9,8 @@ from sealwright.identity.devices import DeviceService
 from sealwright.identity.model import AuthenticatedDevice
 from sealwright.identity.throttle import Throttle
 from sealwright.keystore.access import read_rules
-from sealwright.keystore.model import Keystore, RemoteDecryptEvidence, SignedRequestEvidence
+from sealwright.keystore.model import RemoteDecryptEvidence, SignedRequestEvidence
+from sealwright.keystore.protocol import Keystore
 from sealwright.kms import policy as rules
 from sealwright.kms.model import KeyRelease, MailboxKey
 from sealwright.kms.ports import PolicyReader

@@ -11,12 +11,12 @@ from sealwright.identity.ports import PutOutbox
 from sealwright.keystore.access import read_rules
 from sealwright.keystore.model import (
     DeviceReleaseEvidence,
-    Keystore,
     LogEvidence,
     MemberEvidence,
     ReleasePolicy,
     SignedRequestEvidence,
 )
+from sealwright.keystore.protocol import Keystore
 from sealwright.kms import policy as rules
 from sealwright.kms.acts import KeyActs
 from sealwright.kms.certification import Certifier

@@ -10,7 +10,7 @@ from datetime import datetime
 from sealwright.audit.log import AuditLog
 from sealwright.clock import Clock
 from sealwright.errors import ConflictError, NotFoundError
-from sealwright.keystore.model import Keystore
+from sealwright.keystore.protocol import Keystore
 from sealwright.kms.acts import KeyActs
 from sealwright.kms.model import KmsSettings, MailboxKey
 from sealwright.kms.provisioning import Provisioner

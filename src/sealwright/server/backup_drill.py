@@ -15,8 +15,8 @@ from sealwright.audit.tables import log_leaf
 from sealwright.ca.tables import ca_issuer
 from sealwright.clock import Clock
 from sealwright.errors import LogVerificationError, SealwrightError, VerificationError
-from sealwright.keystore.model import Keystore
 from sealwright.keystore.pool import open_keystore
+from sealwright.keystore.protocol import Keystore
 from sealwright.keystore.seal import restore_seal
 from sealwright.kms.store import KeyStore
 from sealwright.kms.tables import mailbox_key

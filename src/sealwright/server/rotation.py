@@ -13,7 +13,8 @@ import structlog
 from sealwright.audit.log import Act, AuditLog
 from sealwright.clock import Clock
 from sealwright.errors import ConflictError, PermissionDeniedError, VerificationError
-from sealwright.keystore.model import Keystore, SealedRecord
+from sealwright.keystore.model import SealedRecord
+from sealwright.keystore.protocol import Keystore
 from sealwright.server import store
 from sealwright.server.sealed_records import SEALED_COLUMNS
 from sealwright.storage.engine import Storage, Transaction

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from sealwright.clock import Clock
 from sealwright.errors import AuthenticationError, ConflictError, UnavailableError
-from sealwright.keystore.model import SealedRecord, ServiceKeystore
+from sealwright.keystore.model import SealedRecord
+from sealwright.keystore.protocol import ServiceKeystore
 from sealwright.server import store
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.wire.encoding import sha256

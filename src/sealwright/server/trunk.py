@@ -21,7 +21,8 @@ from sealwright.identity.shared_mailboxes import SharedMailboxService
 from sealwright.identity.shared_store import SharedStore
 from sealwright.identity.store import PeopleStore
 from sealwright.identity.weaker_policy import WeakerPolicies
-from sealwright.keystore.model import Keystore, SealedRecord
+from sealwright.keystore.model import SealedRecord
+from sealwright.keystore.protocol import Keystore
 from sealwright.kms.exits import ExitService
 from sealwright.kms.recovery import RecoveryService
 from sealwright.kms.recovery_rules import RecoveryRules

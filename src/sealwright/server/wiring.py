@@ -27,8 +27,8 @@ from sealwright.identity.roles import RoleService
 from sealwright.identity.shared_mailboxes import SharedMailboxService
 from sealwright.identity.tokens import TokenService
 from sealwright.identity.weaker_policy import WeakerPolicies
-from sealwright.keystore.model import Keystore
 from sealwright.keystore.pool import open_keystore
+from sealwright.keystore.protocol import Keystore
 from sealwright.kms.exits import ExitService
 from sealwright.kms.recovery import RecoveryService
 from sealwright.kms.recovery_rules import RecoveryRules

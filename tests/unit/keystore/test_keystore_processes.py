@@ -144,7 +144,7 @@ def test_a_process_answers_nonsense_with_an_error(files):
 
 
 def test_every_method_of_the_protocol_is_served():
-    from sealwright.keystore.model import Keystore
+    from sealwright.keystore.protocol import Keystore
 
     public = {name for name in dir(Keystore) if not name.startswith("_")}
     assert set(METHODS) == public - {"close"}
