@@ -4,10 +4,9 @@
 whole protocol over a seal; the server runs it in processes of their own (`keystore.pool`).
 """
 
-import hmac
 import secrets
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -16,7 +15,6 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from sealwright.clock import Clock, SystemClock
 from sealwright.errors import (
-    AuthenticationError,
     InputError,
     PermissionDeniedError,
     SealedError,
@@ -56,6 +54,7 @@ from sealwright.keystore.model import (
     SignedImportKey,
     VouchedRow,
 )
+from sealwright.keystore.proofs import check_answer, encode_proof
 from sealwright.keystore.records import (
     ENCRYPTION_ALGORITHMS,
     generate_key,
@@ -77,12 +76,10 @@ from sealwright.wire.content_keys import (
     encode_content_keys,
 )
 from sealwright.wire.destruction import DestructionReceipt
-from sealwright.wire.device import DevicePublicKeys
-from sealwright.wire.encoding import decode_fields, encode_fields
 from sealwright.wire.hpke import HpkeKeyPair, expand_hpke_seed, hpke_open, hpke_seal
 from sealwright.wire.key_import import import_key_input
 from sealwright.wire.manifest import ReleasedKey, encode_released_keys
-from sealwright.wire.proof import PART_BYTES, proof_answer, proof_transcript
+from sealwright.wire.proof import PART_BYTES
 from sealwright.wire.recovery import RecoveryRule
 
 __all__ = ["SoftwareKeystore", "SoftwareServiceKeystore", "create_root_key"]
@@ -249,18 +246,7 @@ class SoftwareKeystore(SoftwareServiceKeystore):
     def begin_proof(self, binding: ProofBinding) -> BegunProof:
         """Make a mailbox challenge."""
         part1, part2, nonce = (secrets.token_bytes(PART_BYTES) for _ in range(3))
-        content = encode_fields(
-            "sealwright sealed proof",
-            1,
-            binding.domain.encode("utf-8"),
-            binding.address.encode("utf-8"),
-            binding.device.authentication_key_spki,
-            binding.device.hpke_public_key,
-            binding.expires.astimezone(UTC).isoformat().encode("ascii"),
-            part1,
-            part2,
-            nonce,
-        )
+        content = encode_proof(binding, part1, part2, nonce)
         identity = RecordIdentity("proof", binding.organization_id, binding.enrolment_id, binding.mailbox_id)
         return BegunProof(part1, part2, nonce, self._seal(identity, "proof", content, b""))
 
@@ -276,16 +262,9 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         identity = sealed_proof.identity
         if identity.kind != "proof":
             raise PermissionDeniedError("the record is no mailbox proof")
-        fields = decode_fields("sealwright sealed proof", 1, self._open(sealed_proof))
-        domain, address, spki, hpke_key, expires, part1, part2, nonce = fields
-        device = DevicePublicKeys(spki, hpke_key)
-        transcript = proof_transcript(domain.decode("utf-8"), address.decode("utf-8"), device.thumbprint(), nonce)
-        right = hmac.compare_digest(answer, proof_answer(part1, part2, transcript))
         shared = self._memberships.is_shared(identity.organization_id, identity.owner)
-        known = identity.owner != UNKNOWN_MAILBOX and not shared
-        in_time = now <= datetime.fromisoformat(expires.decode("ascii"))
-        if not (right and known and in_time):
-            raise AuthenticationError("the mailbox proof is not right or came too late: start the set-up again")
+        is_known = identity.owner != UNKNOWN_MAILBOX and not shared
+        device, address = check_answer(self._open(sealed_proof), answer, now, is_known=is_known)
         return self._access.enrol(
             DeviceCredential(
                 organization_id=identity.organization_id,
@@ -295,7 +274,7 @@ class SoftwareKeystore(SoftwareServiceKeystore):
                 state="active",
                 version=1,
                 mac=b"",
-                address=address.decode("utf-8"),
+                address=address,
             )
         )
 
