@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from demo.letters import read_newest
+from demo.letters import read_newest, send
 from demo.programs import Device, openssl
 from demo.telling import chapter, check, wait_until
 from sealwright.net.smtp import submit_mail
@@ -11,7 +11,8 @@ from sealwright.wire.statement import MailServer
 if TYPE_CHECKING:
     from demo.run import Story
 
-ALICE, BOB, CAROL = "alice@example.test", "bob@example.test", "carol@example.test"
+ALICE, BOB, CAROL, DAVE = (f"{name}@example.test" for name in ("alice", "bob", "carol", "dave"))
+LETTER = "Please sign by Friday."
 OLD_TEXT = "Encrypted years ago, by another system."
 
 
@@ -59,15 +60,19 @@ def nobody_alone(story: "Story", alice: Device) -> Device:
     carol = story.set_up(CAROL, "laptop")
     for officer in (ALICE, CAROL):
         story.server.operate("roles", "appoint", officer, "recovery-officer")
+    story.server.operate("recovery", "set-rule", "--needed", "2")
     for officer in (ALICE, CAROL):
         story.server.operate("roles", "appoint", officer, "security-officer")
-    proposed = story.server.operate("roles", "appoint", BOB, "auditor").output
-    check(proposed.startswith("Proposed as "), "the operator can only propose that Bob becomes auditor")
+    proposed = story.server.operate("roles", "appoint", BOB, "administrator").output
+    check(proposed.startswith("Proposed as "), "the operator can only propose that Bob becomes administrator")
     proposal = proposed.split()[2].rstrip(":")
     first = alice.run("approvals", "approve", proposal, "--yes").output
-    check("1 of 2" in first and "auditor" not in holders(story, BOB), "Alice's device signs for it; that is not enough")
+    check(
+        "1 of 2" in first and "administrator" not in holders(story, BOB),
+        "Alice's device signs for it; that is not enough",
+    )
     carol.run("approvals", "approve", proposal, "--yes")
-    wait_until(lambda: "auditor" in holders(story, BOB), "Carol's device signs, too, and the keystore accepts it")
+    wait_until(lambda: "administrator" in holders(story, BOB), "Carol's device signs, too, and the keystore accepts it")
     return carol
 
 
@@ -75,3 +80,28 @@ def holders(story: "Story", address: str) -> str:
     """Return the roles that somebody has."""
     listed = story.server.operate("roles", "list").output.splitlines()
     return next((line for line in listed if line.startswith(address)), "")
+
+
+def recovery(story: "Story", alice: Device, bob: Device, carol: Device) -> None:
+    """Let two recovery officers open one message for somebody else, and nothing more."""
+    chapter("Dave is ill, and a letter to him cannot wait")
+    before = len(story.mail.raw_messages(DAVE))
+    send(alice, DAVE, "The contract", LETTER)
+    letter = story.private / "letter.eml"
+    letter.write_bytes(story.mail.wait_for_messages(DAVE, before + 1)[-1])
+    check(LETTER.encode() not in letter.read_bytes(), "it lies in his mailbox, and only his devices can read it")
+    bob.run("recovery", "request", DAVE, str(letter), "--reason", "Dave is in hospital", "--case", "2026-117")
+    proposal = bob.run("recovery", "list").output.split()[0]
+    early = bob.run("recovery", "decrypt", str(letter), may_fail=True)
+    check(LETTER not in early.output, "Bob asks for this one message; asking opens nothing")
+    alice.run("approvals", "approve", proposal, "--yes")
+    early = bob.run("recovery", "decrypt", str(letter), may_fail=True)
+    check(LETTER not in early.output, "nor is one officer's approval enough")
+    carol.run("approvals", "approve", proposal, "--yes")
+    wait_until(
+        lambda: LETTER in bob.run("recovery", "decrypt", str(letter), may_fail=True).output,
+        "with the second officer the keystore unwraps its content key for Bob's laptop, and Bob reads it",
+    )
+    (story.private / "other.eml").write_bytes(story.mail.raw_messages(ALICE)[-1])
+    other = bob.run("recovery", "decrypt", str(story.private / "other.eml"), may_fail=True)
+    check(other.status != 0, "no other message, and no private key, left the keystore")

@@ -33,10 +33,10 @@ from sealwright.net.smtp import submit_mail
 from sealwright.wire.api import DirectoryEntry
 from sealwright.wire.statement import Invitation, MailServer
 
-ALICE, BOB, CAROL = "alice@example.test", "bob@example.test", "carol@example.test"
+ALICE, BOB, CAROL, DAVE = (f"{name}@example.test" for name in ("alice", "bob", "carol", "dave"))
 STRANGER = "stranger@elsewhere.test"
 PEOPLE = "address,given_name,surname\n" + "".join(
-    f"{each},{each[0].upper()}{each[1:-13]},Example\n" for each in (ALICE, BOB, CAROL)
+    f"{each},{each[0].upper()}{each[1:-13]},Example\n" for each in (ALICE, BOB, CAROL, DAVE)
 )
 SUBJECT, TEXT = "Quarterly figures", "The figures are attached. For Bob alone."
 REPLY = "Thank you, Alice. I have read them."
@@ -57,7 +57,7 @@ class Story:
         self.tls = folder / "mail-tls"
         self.private = folder / "private"
         self.private.mkdir(mode=0o700)
-        self.passwords = {each: f"mail password of {each}" for each in (ALICE, BOB, CAROL)}
+        self.passwords = {each: f"mail password of {each}" for each in (ALICE, BOB, CAROL, DAVE)}
         self.mail = MailSystem(
             folder / "mail", "example.test", self.passwords, self.tls / "server.pem", self.tls / "server.key"
         )
@@ -103,7 +103,7 @@ class Story:
         people = self.private / "people.csv"
         people.write_text(PEOPLE)
         imported = self.server.operate("people", "import", str(people))
-        check(imported.output.startswith("3 imported"), "a staff list of three is imported")
+        check(imported.output.startswith("4 imported"), "a staff list of four is imported")
         deadline = time.monotonic() + KEYS_TIMEOUT_SECONDS
         while ", 0 still wait" not in self.server.operate("people", "list").output:
             if time.monotonic() > deadline:
@@ -238,7 +238,8 @@ def tell(story: Story, running: ExitStack) -> None:
     story.more_devices(bob)
     story.held(alice)
     custody.old_key(story, bob)
-    custody.nobody_alone(story, alice)
+    carol = custody.nobody_alone(story, alice)
+    custody.recovery(story, alice, bob, carol)
     story.log(bob)
     story.other_programs(bob)
 

@@ -93,14 +93,14 @@ def set_rule(
 
 
 @recovery.command("request")
-@click.argument("address")
+@click.argument("owner", metavar="ADDRESS")
 @click.argument("messages", nargs=-1, type=EXISTING_FILE)
 @click.option("--reason", required=True, help="Why; the officers and the log see it.")
 @click.option("--case", "case_number", required=True, help="Number of the case in your own files.")
 @click.option("--tenure", help="Beginning of the mailbox's id, where the address had several holders.")
 @client_options
 def request_command(
-    options: ClientOptions, address: str, messages: tuple[Path, ...], reason: str, case_number: str, tenure: str | None
+    options: ClientOptions, owner: str, messages: tuple[Path, ...], reason: str, case_number: str, tenure: str | None
 ) -> None:
     """Ask for the content keys of MESSAGES of ADDRESS; without messages, for its whole key history.
 
@@ -108,7 +108,7 @@ def request_command(
     """
     with options.open() as context:
         contents = [message.read_bytes() for message in messages]
-        view = request_recovery(context, address, contents, reason, case_number, tenure)
+        view = request_recovery(context, owner, contents, reason, case_number, tenure)
     if options.as_json:
         print_json({"proposal_id": view.proposal.proposal_id, "needed": view.needed, "expires": view.proposal.expires})
         return

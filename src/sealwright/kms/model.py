@@ -13,7 +13,6 @@ KEM: Final = "kem"
 MADE: Final = "kms"
 """Origin of a key that this key management made; imported ones have "owner" or "administrator"."""
 CLASSICAL_ALGORITHMS: Final = ("rsa-2048", "rsa-3072", "rsa-4096", "p256", "p384")
-KEM_ALGORITHMS: Final = ("ml-kem-768", "ml-kem-1024")
 
 
 @dataclass(frozen=True, slots=True)

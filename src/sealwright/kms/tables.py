@@ -138,26 +138,6 @@ legal_hold = Table(
 )
 """Lifted holds stay as rows."""
 
-key_rotation = Table(
-    "key_rotation",
-    metadata,
-    id_column("organization_id"),
-    id_column("id"),
-    Column("reason", Text, nullable=False),
-    Column("started", UtcDateTime, nullable=False),
-    Column("total", Integer, nullable=False),
-    Column("finished", UtcDateTime),
-    PrimaryKeyConstraint("organization_id", "id"),
-    Index(
-        "uq_key_rotation_running",
-        "organization_id",
-        unique=True,
-        sqlite_where=text("finished IS NULL"),
-        postgresql_where=text("finished IS NULL"),
-    ),
-)
-"""Rotations of a whole organization: every key in use that is older than `started` is to be replaced; one at a time."""
-
 key_recovery = Table(
     "key_recovery",
     metadata,

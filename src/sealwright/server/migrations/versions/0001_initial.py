@@ -552,24 +552,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("organization_id", "key_id", name=op.f("pk_key_destruction")),
     )
     op.create_table(
-        "key_rotation",
-        sa.Column("organization_id", sa.String(length=32), nullable=False),
-        sa.Column("id", sa.String(length=32), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("started", UtcDateTime(), nullable=False),
-        sa.Column("total", sa.Integer(), nullable=False),
-        sa.Column("finished", UtcDateTime(), nullable=True),
-        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_key_rotation")),
-    )
-    op.create_index(
-        "uq_key_rotation_running",
-        "key_rotation",
-        ["organization_id"],
-        unique=True,
-        sqlite_where=sa.text("finished IS NULL"),
-        postgresql_where=sa.text("finished IS NULL"),
-    )
-    op.create_table(
         "key_certificate",
         sa.Column("organization_id", sa.String(length=32), nullable=False),
         sa.Column("id", sa.String(length=32), nullable=False),

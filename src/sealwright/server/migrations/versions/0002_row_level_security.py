@@ -29,7 +29,6 @@ TABLES = (
     "key_destruction",
     "key_recovery",
     "key_release",
-    "key_rotation",
     "legal_hold",
     "log_leaf",
     "log_map_page",
