@@ -7,10 +7,11 @@ from contextlib import closing
 import pytest
 from support.memory_keystore import MemoryKeystore
 
+from sealwright.audit import store
 from sealwright.audit.log import Act, AuditLog
 from sealwright.audit.memory import CheckpointMemory
 from sealwright.clock import SystemClock
-from sealwright.errors import InputError, LogVerificationError, UnavailableError, VerificationError
+from sealwright.errors import InputError, LogVerificationError, NotFoundError, UnavailableError, VerificationError
 from sealwright.storage.engine import open_storage
 from sealwright.storage.schema import metadata, new_id
 
@@ -168,6 +169,35 @@ def test_a_lost_log_a_changed_tile_and_a_garbled_file_are_refused(node):
     stranger.unlink()
     change(node, "UPDATE log_tile SET hashes = ?", bytes(96))
     refuses_to_start(node)
+
+
+def test_a_changed_map_is_refused(node):
+    node.close()
+    with closing(sqlite3.connect(node.folder / "node.db")) as connection:
+        (good,) = connection.execute("SELECT slots FROM log_map_page WHERE prefix = ''").fetchone()
+    for bad in (good[:-1] + bytes((good[-1] ^ 1,)), good[:-1], b""):
+        change(node, "UPDATE log_map_page SET slots = ? WHERE prefix = ''", bad)
+        refuses_to_start(node)
+    change(node, "DELETE FROM log_map_page")
+    refuses_to_start(node)
+
+
+def test_what_is_not_signed_yet_is_not_shown(node, monkeypatch):
+    def killed(*_):
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(node.keystore, "sign", killed)
+        with pytest.raises(RuntimeError):
+            node.act()
+    with node.storage.read(ORGANIZATION) as tx:
+        assert store.get_state(tx, ORGANIZATION).size == 4
+        assert store.included_head(tx, ORGANIZATION, "mailbox", 3)[0] == 3
+    with pytest.raises(NotFoundError):
+        node.log.consistency(ORGANIZATION, 3, 4)
+    with pytest.raises(NotFoundError):
+        node.log.tile(ORGANIZATION, 0, 0, 4)
+    assert node.log.chain(ORGANIZATION, "mailbox").head_number == 4  # asking has it signed
 
 
 def test_a_full_disk_answers_unavailable_and_loses_nothing(node):
