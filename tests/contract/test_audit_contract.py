@@ -14,7 +14,6 @@ from sealwright.storage.schema import new_id
 from sealwright.tlog.checkpoint import open_note
 from sealwright.tlog.leaf import commit, decode_leaf_record
 from sealwright.tlog.tree import verify_consistency
-from sealwright.wire.api import LeafOpening
 from sealwright.wire.leaf_check import check_leaf
 
 ORIGIN = "log.example.test"
@@ -38,15 +37,7 @@ class World:
             return log.append(tx, Act(self.organization_id, chain_id, "key.create", {"key": "1"}), salt)
 
     def check(self, leaf):
-        opening = LeafOpening(
-            index=leaf.index,
-            salt=leaf.salt,
-            record=leaf.record,
-            leaf_hash=leaf.leaf_hash,
-            tree_size=leaf.tree_size,
-            inclusion_proof=leaf.inclusion_proof,
-        )
-        return check_leaf(opening, leaf.checkpoint, ORIGIN, self.public_key)
+        return check_leaf(leaf.opening(), leaf.checkpoint, ORIGIN, self.public_key)
 
     def rows(self, table):
         with self.storage.read(self.organization_id) as tx:

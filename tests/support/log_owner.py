@@ -8,7 +8,6 @@ from support.memory_keystore import MemoryKeystore
 from sealwright.audit.log import Act, AuditLog
 from sealwright.client.state import ClientState
 from sealwright.clock import SystemClock
-from sealwright.server.log_routes import opening
 from sealwright.storage.engine import open_storage
 from sealwright.storage.schema import metadata, new_id
 from sealwright.wire.api import ChainAnswer, ConsistencyAnswer
@@ -63,7 +62,7 @@ class LogServer:
         view = self.audit.chain(self.organization_id, query["mailbox"], int(query["after"]))
         answer = ChainAnswer(
             chain_id=query["mailbox"],
-            leaves=tuple(opening(leaf) for leaf in view.leaves),
+            leaves=tuple(leaf.opening() for leaf in view.leaves),
             head_number=view.head_number,
             head_hash=view.head_hash,
             checkpoint=view.checkpoint,

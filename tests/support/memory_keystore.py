@@ -37,6 +37,7 @@ from sealwright.keystore.importing import open_imported_key
 from sealwright.keystore.memberships import Memberships
 from sealwright.keystore.model import (
     POOL,
+    UNKNOWN_MAILBOX,
     ApprovalEvidence,
     BegunProof,
     DeviceCredential,
@@ -71,8 +72,6 @@ from sealwright.wire.hpke import expand_hpke_seed, hpke_open, hpke_seal
 from sealwright.wire.key_import import import_key_input
 from sealwright.wire.manifest import ReleasedKey, encode_released_keys
 from sealwright.wire.proof import proof_answer, proof_transcript
-
-UNKNOWN_MAILBOX = "0" * 32
 
 
 class MemoryKeystore:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from sealwright.keystore.model import SealedRecord
+from sealwright.keystore.model import LogEvidence, SealedRecord
 from sealwright.tlog.map import MapProof
+from sealwright.wire.api import LeafOpening
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,28 @@ class IncludedLeaf:
     leaf_hash: bytes
     salt: bytes = field(repr=False)
     record: bytes
+
+    def opening(self) -> LeafOpening:
+        """Return the leaf as it travels; the checkpoint goes beside it."""
+        return LeafOpening(
+            index=self.index,
+            salt=self.salt,
+            record=self.record,
+            leaf_hash=self.leaf_hash,
+            tree_size=self.tree_size,
+            inclusion_proof=self.inclusion_proof,
+        )
+
+    def evidence(self) -> LogEvidence:
+        """Return the leaf as what the keystore is shown."""
+        return LogEvidence(
+            record=self.record,
+            salt=self.salt,
+            index=self.index,
+            tree_size=self.tree_size,
+            inclusion_proof=self.inclusion_proof,
+            checkpoint=self.checkpoint,
+        )
 
 
 @dataclass(frozen=True, slots=True)

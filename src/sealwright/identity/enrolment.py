@@ -15,7 +15,6 @@ from sealwright.identity.model import (
     MAX_ENROLMENTS_PER_ADDRESS,
     MAX_ENROLMENTS_PER_SOURCE,
     RATE_WINDOW,
-    UNKNOWN_MAILBOX,
     Challenge,
     Device,
     Enrolment,
@@ -29,6 +28,7 @@ from sealwright.identity.store import PeopleStore
 from sealwright.identity.tokens import TokenService
 from sealwright.keystore.access import read_rules
 from sealwright.keystore.model import (
+    UNKNOWN_MAILBOX,
     DeviceCredential,
     ProofBinding,
     RecordIdentity,

@@ -8,8 +8,6 @@ from sealwright.keystore.model import DeviceCredential, SealedRecord, VouchedRow
 from sealwright.wire.approvals import ApprovalStatement, Proposal
 from sealwright.wire.device import DevicePublicKeys
 
-UNKNOWN_MAILBOX: Final = "0" * 32
-"""Mailbox of an enrolment for an address that nobody has: its proof can never succeed."""
 ENROLMENT_LIFE: Final = timedelta(hours=24)
 MAX_WRONG_PROOFS: Final = 5
 MAX_ENROLMENTS_PER_ADDRESS: Final = 5
@@ -119,7 +117,7 @@ class Enrolment:
     Attributes:
         organization_id: 32 hex digits.
         enrolment_id: 32 hex digits.
-        mailbox_id: 32 hex digits, or `UNKNOWN_MAILBOX`.
+        mailbox_id: 32 hex digits, or `keystore.model.UNKNOWN_MAILBOX`.
         address: Canonical.
         source: Network that asked: an IPv4 address or an IPv6 /64.
         device: The new device's keys.

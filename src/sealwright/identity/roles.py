@@ -14,8 +14,8 @@ from sealwright.storage.engine import Storage
 from sealwright.tlog.leaf import ORGANIZATION_CHAIN
 from sealwright.wire.approvals import Proposal, RoleChange
 from sealwright.wire.encoding import decode_json
-from sealwright.wire.exits import RECOVERY_RULE
 from sealwright.wire.operator import RoleHolder
+from sealwright.wire.recovery import RULE
 from sealwright.wire.roles import ADMINISTRATOR, SECURITY_OFFICER, decode_roles, encode_roles
 
 
@@ -73,7 +73,7 @@ class RoleService:
     def recovery_rule(self, organization_id: str) -> bytes:
         """Return what the organization's recovery rule says; empty if there is none."""
         with self._storage.read(organization_id) as tx:
-            row = self._rows.row(tx, organization_id, RECOVERY_RULE, organization_id)
+            row = self._rows.row(tx, organization_id, RULE, organization_id)
         return b"" if row is None else row.content
 
     def change(

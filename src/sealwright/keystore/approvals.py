@@ -5,16 +5,24 @@ never, whatever the database says of it.
 """
 
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import msgspec
 
 from sealwright.errors import ApprovalsMissingError, DecodingError, PermissionDeniedError, SealwrightError
 from sealwright.keystore.access import DeviceAccess
-from sealwright.keystore.model import ApprovalEvidence, SignedApproval, VouchedRow
+from sealwright.keystore.model import (
+    UNKNOWN_MAILBOX,
+    ApprovalEvidence,
+    DeviceCredential,
+    SignedApproval,
+    VouchedRow,
+)
 from sealwright.keystore.versions import RowName, Versions
 from sealwright.keystore.vouching import Vouching
-from sealwright.wire.approvals import RoleChange
-from sealwright.wire.encoding import decode_fields, encode_fields, sha256
+from sealwright.wire.approvals import Proposal, RoleChange
+from sealwright.wire.encoding import decode_fields, decode_json, encode_fields, sha256
+from sealwright.wire.recovery import REQUESTER_ROLES
 from sealwright.wire.roles import SECURITY_OFFICER, decode_roles, encode_roles
 
 ROLE = "role"
@@ -27,7 +35,9 @@ CLOCK_SLACK = timedelta(minutes=5)
 _OFFICERS = "security-officers"
 _PROPOSAL = "proposal"
 _VETOED = b"vetoed"
-_UNKNOWN_MAILBOX = "0" * 32
+_NO_DETAIL = sha256(b"")
+"""Last field of a use, which nothing tells from another use of the same proposal."""
+T = TypeVar("T")
 
 
 class Approvers:
@@ -99,17 +109,8 @@ class Approvers:
         self._versions.check(RowName(ROLE, row.organization_id, row.row_id), row.version)
         return decode_roles(row.content)
 
-    def check(
-        self,
-        evidence: ApprovalEvidence,
-        *,
-        kind: str,
-        role: str,
-        needed: int,
-        now: datetime,
-        excluded: frozenset[str] = frozenset(),
-    ) -> None:
-        """Check that a proposal is approved; what it says is the caller's to compare.
+    def check(self, evidence: ApprovalEvidence, *, kind: str, role: str, needed: int, now: datetime) -> None:
+        """Check that a proposal is approved; what it says is the caller's to compare. The requester never approves.
 
         Args:
             evidence: Proposal and approvals.
@@ -117,7 +118,6 @@ class Approvers:
             role: That each approver must have.
             needed: How many different people.
             now: By the keystore's own clock.
-            excluded: Mailboxes that cannot approve; the requester never can.
 
         Raises:
             ApprovalsMissingError: If fewer approved, or approvals have expired.
@@ -134,7 +134,7 @@ class Approvers:
             statement = approval.statement
             if statement.decision != "approve":
                 raise PermissionDeniedError("the proposal was vetoed")
-            if statement.approver in excluded or statement.approver == proposal.requester:
+            if statement.approver == proposal.requester:
                 raise PermissionDeniedError("nobody approves a proposal of the own")
             if statement.signed_at > now + CLOCK_SLACK or statement.signed_at > proposal.expires + CLOCK_SLACK:
                 raise PermissionDeniedError("an approval is of another time")
@@ -142,6 +142,42 @@ class Approvers:
                 approvers.add(statement.approver)
         if len(approvers) < needed:
             raise ApprovalsMissingError(f"{needed} approvals of different people are needed; {len(approvers)} are good")
+
+    def check_requester(
+        self,
+        proposal: Proposal,
+        role: VouchedRow,
+        device: DeviceCredential,
+        wanted_device_id: str,
+        wanted_thumbprint: bytes,
+    ) -> None:
+        """Check who gets what a proposal gives: a person with a role, on the active device that the approvals name.
+
+        Args:
+            proposal: That was approved.
+            role: Vouched row of the requester's roles.
+            device: That asks.
+            wanted_device_id: That the approved content names.
+            wanted_thumbprint: Of that device, 32 octets.
+
+        Raises:
+            PermissionDeniedError: If it is not so.
+        """
+        organization_id = proposal.organization_id
+        # 1 The requester is a person who may ask.
+        if (role.organization_id, role.row_id) != (organization_id, proposal.requester):
+            raise PermissionDeniedError("the requester's role is another's")
+        if not REQUESTER_ROLES & set(self.roles_of(role)):
+            raise PermissionDeniedError("the requester may not ask for this")
+        # 2 The device is active, the requester's, and the one that was approved.
+        self._access.check_device(device)
+        if device.state != "active":
+            raise PermissionDeniedError("the requester's device is not active")
+        theirs = (device.organization_id, device.mailbox_id, device.device_id)
+        if theirs != (organization_id, proposal.requester, wanted_device_id):
+            raise PermissionDeniedError("the device is not the requester's")
+        if device.device.thumbprint() != wanted_thumbprint:
+            raise PermissionDeniedError("the approvals name another device")
 
     def veto(self, approval: SignedApproval, evidence: ApprovalEvidence, role: str) -> None:
         """Remember a veto for ever.
@@ -156,18 +192,17 @@ class Approvers:
         proposal = evidence.proposal
         self._versions.advance(_name(proposal.organization_id, proposal.proposal_id), 0, _VETOED)
 
-    def use(self, evidence: ApprovalEvidence, what: bytes = b"") -> None:
+    def use(self, evidence: ApprovalEvidence) -> None:
         """Remember that a proposal was used, before it is; the same use may be repeated.
 
         Args:
             evidence: That was checked.
-            what: Tells one use from another, such as a request's nonce.
 
         Raises:
-            ConflictError: If it was vetoed, or used for something else.
+            ConflictError: If it was vetoed.
         """
         proposal = evidence.proposal
-        used = encode_fields("sealwright proposal used", 1, proposal.digest(), sha256(what))
+        used = encode_fields("sealwright proposal used", 1, proposal.digest(), _NO_DETAIL)
         self._versions.advance(_name(proposal.organization_id, proposal.proposal_id), 0, used)
 
     def _check_one(self, approval: SignedApproval, evidence: ApprovalEvidence, subject: bytes, role: str) -> None:
@@ -180,7 +215,7 @@ class Approvers:
         self._access.check_device(credential)
         if credential.state != "active" or credential.organization_id != proposal.organization_id:
             raise PermissionDeniedError("an approver's device is not active")
-        is_theirs = credential.mailbox_id == statement.approver != _UNKNOWN_MAILBOX
+        is_theirs = credential.mailbox_id == statement.approver != UNKNOWN_MAILBOX
         if not is_theirs or credential.device.thumbprint() != statement.device_thumbprint:
             raise PermissionDeniedError("an approval is by another device")
         # 3 It signed.
@@ -208,6 +243,18 @@ class Approvers:
         if wanted != known:
             content = encode_fields(_OFFICERS, 1, *(each.encode("ascii") for each in sorted(wanted)))
             self._versions.advance(name, newest.version, content)
+
+
+def read_approved(proposal: Proposal, kind: type[T]) -> T:
+    """Return what was approved.
+
+    Raises:
+        PermissionDeniedError: If it cannot be read.
+    """
+    try:
+        return decode_json(proposal.content, kind)
+    except DecodingError as error:
+        raise PermissionDeniedError("what was approved cannot be read") from error
 
 
 def _check_role_change(evidence: ApprovalEvidence, organization_id: str, wanted: RoleChange) -> None:

@@ -3,26 +3,23 @@
 import hashlib
 import hmac
 from typing import cast
-from urllib.parse import urlsplit
 
-import msgspec
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from sealwright.cms.decryptors import DecryptionKey, PrivateKeyDecryptor, WrappedKey
 from sealwright.cms.recipient_encoding import decode_recipient_info
 from sealwright.errors import InputError, PermissionDeniedError, SealwrightError
-from sealwright.keystore.model import RemoteDecryptEvidence, SealedRecord
+from sealwright.keystore.device_request import read_device_request
+from sealwright.keystore.model import UNKNOWN_MAILBOX, RemoteDecryptEvidence, SealedRecord
 from sealwright.tlog.leaf import LeafRecord
+from sealwright.wire.api import REQUEST_NONCE_BYTES
 from sealwright.wire.content_keys import KEY_LENGTHS, MAX_ITEMS, ContentKeyItem, ContentKeyRequest
 from sealwright.wire.encoding import sha256
 from sealwright.wire.leaf_check import check_leaf
 from sealwright.wire.manifest import RELEASED_STATES
-from sealwright.wire.signed_request import verify_request
 
 CONTENT_KEYS_PATH = "/v1/content-keys"
 USE_LEAF = "key.use"
-NONCE_BYTES = 32
-_UNKNOWN_MAILBOX = "0" * 32
 
 
 def unwrap_content_key(pkcs8: bytes, wrapped: WrappedKey, recipient_info: bytes, substitute_secret: bytes) -> bytes:
@@ -69,7 +66,7 @@ def check_remote_decrypt(
         owner = (identity.kind, identity.organization_id, identity.owner, identity.record_id)
         if owner != ("encryption-key", credential.organization_id, credential.mailbox_id, item.key_id):
             raise PermissionDeniedError("a record is not the mailbox's key that the request names")
-        if state not in RELEASED_STATES or credential.mailbox_id == _UNKNOWN_MAILBOX:
+        if state not in RELEASED_STATES or credential.mailbox_id == UNKNOWN_MAILBOX:
             raise PermissionDeniedError("a key is in a state in which it is not used")
     # 3 The leaf says who asked, for what, and is in the log.
     _check_leaf(records, evidence, log_origin, log_key)
@@ -79,16 +76,14 @@ def check_remote_decrypt(
 
 
 def _signed_request(evidence: RemoteDecryptEvidence) -> ContentKeyRequest:
-    request = evidence.request
-    try:
-        key = evidence.credential.device.load_authentication_key()
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        verify_request(key, request.method, request.target_uri, headers, request.body)
-        wanted = msgspec.json.decode(request.body, type=ContentKeyRequest)
-        path = urlsplit(request.target_uri).path
-    except (SealwrightError, msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise PermissionDeniedError("the content keys were not asked for by the device") from error
-    if request.method != "POST" or not path.endswith(CONTENT_KEYS_PATH) or len(wanted.request_nonce) != NONCE_BYTES:
+    wanted = read_device_request(
+        evidence.request,
+        evidence.credential.device,
+        CONTENT_KEYS_PATH,
+        ContentKeyRequest,
+        "the content keys were not asked for by the device",
+    )
+    if len(wanted.request_nonce) != REQUEST_NONCE_BYTES:
         raise PermissionDeniedError("the device asked for something else")
     if not 1 <= len(wanted.items) <= MAX_ITEMS:
         raise InputError(f"one request asks for 1 to {MAX_ITEMS} content keys")

@@ -1,25 +1,20 @@
 """The check of a device release's evidence: every reason for which the keystore does not open a mailbox's keys."""
 
 from datetime import datetime
-from urllib.parse import urlsplit
-
-import msgspec
 
 from sealwright.errors import PermissionDeniedError, SealwrightError
 from sealwright.keystore.access import DeviceAccess
+from sealwright.keystore.device_request import read_device_request
 from sealwright.keystore.memberships import Memberships
-from sealwright.keystore.model import DeviceReleaseEvidence, LogEvidence, SealedRecord
+from sealwright.keystore.model import UNKNOWN_MAILBOX, DeviceReleaseEvidence, LogEvidence, SealedRecord
 from sealwright.tlog.leaf import LeafRecord
-from sealwright.wire.api import LeafOpening, ReleaseRequest
+from sealwright.wire.api import REQUEST_NONCE_BYTES, LeafOpening, ReleaseRequest
 from sealwright.wire.encoding import sha256
 from sealwright.wire.leaf_check import check_leaf
 from sealwright.wire.manifest import ReleaseManifest
-from sealwright.wire.signed_request import verify_request
 
 RELEASE_PATH = "/v1/releases"
 RELEASE_LEAF = "key.release"
-UNKNOWN_MAILBOX = "0" * 32
-NONCE_BYTES = 32
 
 
 def check_device_release(
@@ -72,22 +67,18 @@ def check_device_release(
 
 
 def _check_request(evidence: DeviceReleaseEvidence) -> None:
-    request = evidence.request
-    try:
-        key = evidence.credential.device.load_authentication_key()
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        verify_request(key, request.method, request.target_uri, headers, request.body)
-        path = urlsplit(request.target_uri).path
-        asked = msgspec.json.decode(request.body, type=ReleaseRequest)
-        nonce = asked.request_nonce
-    except (SealwrightError, msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise PermissionDeniedError("the release was not asked for by the device") from error
-    require(request.method == "POST" and path.endswith(RELEASE_PATH), "the device asked for something else")
+    asked = read_device_request(
+        evidence.request,
+        evidence.credential.device,
+        RELEASE_PATH,
+        ReleaseRequest,
+        "the release was not asked for by the device",
+    )
     mailbox_id = asked.mailbox_id or evidence.credential.mailbox_id
     require(mailbox_id == evidence.manifest.mailbox_id, "the device asked for the keys of another mailbox")
-    require(
-        len(nonce) == NONCE_BYTES and nonce == evidence.manifest.request_nonce, "the manifest answers another request"
-    )
+    nonce = asked.request_nonce
+    is_answered = len(nonce) == REQUEST_NONCE_BYTES and nonce == evidence.manifest.request_nonce
+    require(is_answered, "the manifest answers another request")
 
 
 def check_records(records: tuple[SealedRecord, ...], manifest: ReleaseManifest) -> None:

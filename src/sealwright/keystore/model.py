@@ -16,6 +16,8 @@ from sealwright.wire.recovery import RecoveryManifest
 
 POOL = "pool"
 """Owner of a ready key that belongs to no mailbox yet."""
+UNKNOWN_MAILBOX = "0" * 32
+"""Mailbox of an enrolment for an address that nobody has: its proof can never succeed."""
 
 
 @dataclass(frozen=True, slots=True)

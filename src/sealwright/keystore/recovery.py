@@ -7,10 +7,7 @@ so that no delay can be shortened. It is *carried out* against the announcement 
 import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Self, TypeVar
-from urllib.parse import urlsplit
-
-import msgspec
+from typing import Self
 
 from sealwright.cms.decryptors import WrappedKey
 from sealwright.cms.recipient_encoding import decode_recipient_info
@@ -21,9 +18,17 @@ from sealwright.errors import (
     PermissionDeniedError,
     SealwrightError,
 )
-from sealwright.keystore.access import DeviceAccess
-from sealwright.keystore.approvals import OFFICERS_NEEDED, Approvers
-from sealwright.keystore.model import AnnouncementEvidence, ApprovalEvidence, RecoveryEvidence, SealedRecord, VouchedRow
+from sealwright.keystore.approvals import OFFICERS_NEEDED, Approvers, read_approved
+from sealwright.keystore.device_request import read_device_request
+from sealwright.keystore.evidence import require
+from sealwright.keystore.model import (
+    UNKNOWN_MAILBOX,
+    AnnouncementEvidence,
+    ApprovalEvidence,
+    RecoveryEvidence,
+    SealedRecord,
+    VouchedRow,
+)
 from sealwright.keystore.versions import RowName, Versions
 from sealwright.keystore.vouching import Vouching
 from sealwright.tlog.leaf import LeafRecord
@@ -35,7 +40,6 @@ from sealwright.wire.recovery import (
     ANNOUNCE_LEAF,
     RECOVER_LEAF,
     RECOVERY,
-    REQUESTER_ROLES,
     RULE,
     RULE_CHANGE,
     RecoveryFetch,
@@ -46,12 +50,9 @@ from sealwright.wire.recovery import (
     items_digest,
 )
 from sealwright.wire.roles import RECOVERY_OFFICER, SECURITY_OFFICER
-from sealwright.wire.signed_request import verify_request
 
 ANNOUNCEMENT = "recovery"
 _PURPOSE = "sealwright recovery announcement"
-_UNKNOWN_MAILBOX = "0" * 32
-T = TypeVar("T", RecoveryRequest, RecoveryRuleChange)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +96,11 @@ class Recoveries:
     Args:
         vouching: MACs of this keystore.
         versions: The newest version of each row.
-        access: Checks devices.
         approvers: Checks approvals.
     """
 
-    def __init__(self, vouching: Vouching, versions: Versions, access: DeviceAccess, approvers: Approvers) -> None:
-        self._vouching, self._versions, self._access, self._approvers = vouching, versions, access, approvers
+    def __init__(self, vouching: Vouching, versions: Versions, approvers: Approvers) -> None:
+        self._vouching, self._versions, self._approvers = vouching, versions, approvers
 
     def vouch_rule(
         self,
@@ -130,9 +130,9 @@ class Recoveries:
             if evidence is None:
                 raise ApprovalsMissingError("a recovery rule needs the approval of two security officers")
             self._approvers.check(evidence, kind=RULE_CHANGE, role=SECURITY_OFFICER, needed=OFFICERS_NEEDED, now=now)
-            said = _decode(evidence.proposal.content, RecoveryRuleChange)
+            said = read_approved(evidence.proposal, RecoveryRuleChange)
             wanted = (organization_id, RecoveryRuleChange(rule=rule, from_version=from_version))
-            _require((evidence.proposal.organization_id, said) == wanted, "the approvals are for another rule")
+            require((evidence.proposal.organization_id, said) == wanted, "the approvals are for another rule")
         version = self._versions.advance(RowName(RULE, organization_id, organization_id), from_version, content)
         return self._vouching.vouch_row(VouchedRow(RULE, organization_id, organization_id, version, content, b""))
 
@@ -214,59 +214,49 @@ class Recoveries:
         # a The rule is the newest one, and the one that was approved.
         self._vouching.check_row(evidence.rule)
         named = (evidence.rule.kind, evidence.rule.organization_id, evidence.rule.row_id)
-        _require(named == (RULE, organization_id, organization_id), "the rule is of something else")
+        require(named == (RULE, organization_id, organization_id), "the rule is of something else")
         self._versions.check(RowName(RULE, organization_id, organization_id), evidence.rule.version)
-        rule, wanted = RecoveryRule.decode(evidence.rule.content), _decode(proposal.content, RecoveryRequest)
-        _require(wanted.rule_version == evidence.rule.version, "the approvals are for another version of the rule")
-        _require(wanted.mailbox_id != _UNKNOWN_MAILBOX, "there is no such mailbox")
+        rule, wanted = RecoveryRule.decode(evidence.rule.content), read_approved(proposal, RecoveryRequest)
+        require(wanted.rule_version == evidence.rule.version, "the approvals are for another version of the rule")
+        require(wanted.mailbox_id != UNKNOWN_MAILBOX, "there is no such mailbox")
         # b Neither the request nor an approval lives longer than the rule says.
         life = proposal.expires - proposal.created
-        _require(life <= timedelta(seconds=rule.request_seconds), "the request lives longer than the rule says")
+        require(life <= timedelta(seconds=rule.request_seconds), "the request lives longer than the rule says")
         longest = timedelta(seconds=rule.approval_seconds)
         for approval in evidence.approval.approvals:
             said = approval.statement
-            _require(said.expires - said.signed_at <= longest, "an approval lives longer than the rule says")
+            require(said.expires - said.signed_at <= longest, "an approval lives longer than the rule says")
         # c M officers approved, the requester not among them, and nobody said no.
         self._approvers.check(evidence.approval, kind=RECOVERY, role=RECOVERY_OFFICER, needed=rule.needed, now=now)
         # d The requester may ask: a person with a role, whose device is active, known, and of the rule's level.
-        role = evidence.requester_role
-        whose = (role.organization_id, role.row_id)
-        _require(whose == (organization_id, proposal.requester), "the requester's role is somebody else's")
-        _require(bool(REQUESTER_ROLES & set(self._approvers.roles_of(role))), "the requester may not ask for recovery")
-        self._access.check_device(requester)
-        _require(requester.state == "active", "the requester's device is not active")
-        theirs = (requester.organization_id, requester.mailbox_id, requester.device_id)
-        _require(theirs == (organization_id, proposal.requester, wanted.device_id), "the device is not the requester's")
-        _require(requester.device.thumbprint() == wanted.device_thumbprint, "the approvals name another device")
-        _require(requester.level >= rule.level, "the requester's device has not proved what the rule asks for")
+        self._approvers.check_requester(
+            proposal, evidence.requester_role, requester, wanted.device_id, wanted.device_thumbprint
+        )
+        require(requester.level >= rule.level, "the requester's device has not proved what the rule asks for")
         return rule, wanted
 
     def _announcement(self, row: VouchedRow, proposal: Proposal) -> Announcement:
         self._vouching.check_row(row)
         named = (row.kind, row.organization_id, row.row_id)
-        _require(named == (ANNOUNCEMENT, proposal.organization_id, proposal.proposal_id), "it was not announced")
+        require(named == (ANNOUNCEMENT, proposal.organization_id, proposal.proposal_id), "it was not announced")
         self._versions.check(RowName(*named), row.version)
         announced = Announcement.decode(row.content)
-        _require(announced.subject_sha256 == proposal.digest(), "something else was announced")
+        require(announced.subject_sha256 == proposal.digest(), "something else was announced")
         return announced
 
 
 def _check_fetch(evidence: RecoveryEvidence, wanted: RecoveryRequest) -> tuple[ContentKeyItem, ...]:
-    request = evidence.request
-    try:
-        key = evidence.terms.requester.device.load_authentication_key()
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        verify_request(key, request.method, request.target_uri, headers, request.body)
-        items = msgspec.json.decode(request.body, type=RecoveryFetch).items
-        path = urlsplit(request.target_uri).path
-    except (SealwrightError, msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise PermissionDeniedError("the recovery was not fetched by the requester's device") from error
-    place = f"/v1/recoveries/{evidence.terms.approval.proposal.proposal_id}/fetch"
-    _require(request.method == "POST" and path.endswith(place), "the device asked for something else")
-    _require(
+    items = read_device_request(
+        evidence.request,
+        evidence.terms.requester.device,
+        f"/v1/recoveries/{evidence.terms.approval.proposal.proposal_id}/fetch",
+        RecoveryFetch,
+        "the recovery was not fetched by the requester's device",
+    ).items
+    require(
         bool(items) == (wanted.what == "messages") and len(items) <= MAX_ITEMS, "the device asked for something else"
     )
-    _require(all(wanted.covers(item) for item in items), "a RecipientInfo is not among those that were approved")
+    require(all(wanted.covers(item) for item in items), "a RecipientInfo is not among those that were approved")
     return items
 
 
@@ -279,28 +269,28 @@ def _check_manifest(
     manifest, proposal = evidence.manifest, evidence.terms.approval.proposal
     said = (manifest.organization_id, manifest.mailbox_id, manifest.proposal_id, manifest.subject_sha256)
     right = (proposal.organization_id, wanted.mailbox_id, proposal.proposal_id, proposal.digest())
-    _require(said == right, "the manifest is of another recovery")
-    _require(manifest.device_thumbprint == wanted.device_thumbprint, "the manifest names another device")
+    require(said == right, "the manifest is of another recovery")
+    require(manifest.device_thumbprint == wanted.device_thumbprint, "the manifest names another device")
     for record in records:
         identity = record.identity
         owner = (identity.kind, identity.organization_id, identity.owner)
-        _require(
+        require(
             owner == ("encryption-key", manifest.organization_id, manifest.mailbox_id), "a record is not the mailbox's"
         )
     if wanted.what == "messages":
-        _require(not manifest.keys and manifest.items_sha256 == items_digest(items), "the manifest names other items")
+        require(not manifest.keys and manifest.items_sha256 == items_digest(items), "the manifest names other items")
         ids = [record.identity.record_id for record in records]
-        _require(ids == [item.key_id for item in items], "a record is not the key that was approved")
+        require(ids == [item.key_id for item in items], "a record is not the key that was approved")
         return
     listed = manifest.released_keys()
-    _require(bool(listed) and not manifest.items_sha256, "the manifest lists no keys")
-    _require(len({key.key_id for key in manifest.keys}) == len(manifest.keys), "the manifest lists a key twice")
+    require(bool(listed) and not manifest.items_sha256, "the manifest lists no keys")
+    require(len({key.key_id for key in manifest.keys}) == len(manifest.keys), "the manifest lists a key twice")
     described = [
         (record.identity.record_id, record.identity.generation, record.algorithm, sha256(record.spki))
         for record in records
     ]
     lines = [(key.key_id, key.generation, key.algorithm, key.spki_sha256) for key in listed]
-    _require(described == lines, "the manifest lists other keys than were handed in")
+    require(described == lines, "the manifest lists other keys than were handed in")
 
 
 def _check_log(
@@ -309,20 +299,20 @@ def _check_log(
     proposal, manifest = evidence.terms.approval.proposal, evidence.manifest
     notice = _included(evidence, is_notice=True, log_origin=log_origin, log_key=log_key)
     release = _included(evidence, is_notice=False, log_origin=log_origin, log_key=log_key)
-    _require(evidence.leaf.leaf_hash == manifest.leaf_hash, "the manifest names another leaf")
+    require(evidence.leaf.leaf_hash == manifest.leaf_hash, "the manifest names another leaf")
     fields = wanted.leaf_fields(proposal.proposal_id, proposal.digest(), proposal.requester)
     opens = str(int(announced.owner_at.timestamp()))
     deferred = deferred_chain(wanted.mailbox_id)
     for record, kind in ((notice, ANNOUNCE_LEAF), (release, RECOVER_LEAF)):
-        _require((record.kind, record.organization_id) == (kind, proposal.organization_id), "a leaf is of another act")
+        require((record.kind, record.organization_id) == (kind, proposal.organization_id), "a leaf is of another act")
         # The owner's chain always will do; the other one only within the legal delay, with the date of its end.
         is_deferred = record.chain_id == deferred
-        _require(is_deferred or record.chain_id == wanted.mailbox_id, "a leaf is in another chain")
-        _require(not is_deferred or record.time < announced.owner_at, "the legal delay is over: the owner is told")
-        _require(not is_deferred or record.fields.get("opens") == opens, "a leaf names another end of the legal delay")
-        _require(fields.items() <= record.fields.items(), "a leaf is of another recovery")
+        require(is_deferred or record.chain_id == wanted.mailbox_id, "a leaf is in another chain")
+        require(not is_deferred or record.time < announced.owner_at, "the legal delay is over: the owner is told")
+        require(not is_deferred or record.fields.get("opens") == opens, "a leaf names another end of the legal delay")
+        require(fields.items() <= record.fields.items(), "a leaf is of another recovery")
     keys = ",".join(key.spki_sha256.hex() for key in manifest.released_keys())
-    _require(release.fields.get("keys", "") == keys, "the leaf names other keys")
+    require(release.fields.get("keys", "") == keys, "the leaf names other keys")
 
 
 def _included(evidence: RecoveryEvidence, *, is_notice: bool, log_origin: str, log_key: bytes) -> LeafRecord:
@@ -337,15 +327,3 @@ def _included(evidence: RecoveryEvidence, *, is_notice: bool, log_origin: str, l
 
 def _wrapped(item: ContentKeyItem) -> WrappedKey:
     return decode_recipient_info(item.recipient_info, item.key_bytes, item.originator_certificate)
-
-
-def _decode(content: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(content, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise PermissionDeniedError("what was approved cannot be read") from error
-
-
-def _require(holds: bool, reason: str) -> None:
-    if not holds:
-        raise PermissionDeniedError(reason)

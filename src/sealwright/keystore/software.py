@@ -26,7 +26,7 @@ from sealwright.keystore.access import MAILBOX, POLICY, DeviceAccess
 from sealwright.keystore.approvals import Approvers
 from sealwright.keystore.content_keys import check_remote_decrypt, unwrap_content_key
 from sealwright.keystore.destroyed import DESTROYED_NAME, DestroyedKeys
-from sealwright.keystore.evidence import UNKNOWN_MAILBOX, check_device_release
+from sealwright.keystore.evidence import check_device_release
 from sealwright.keystore.examination import is_key_of
 from sealwright.keystore.exits import Exits
 from sealwright.keystore.factors import Factors
@@ -35,6 +35,7 @@ from sealwright.keystore.importing import open_imported_key
 from sealwright.keystore.memberships import Memberships
 from sealwright.keystore.model import (
     POOL,
+    UNKNOWN_MAILBOX,
     AnnouncementEvidence,
     ApprovalEvidence,
     BegunProof,
@@ -110,7 +111,7 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         self._versions = Versions(seal_file.with_name(VERSIONS_NAME))
         self._access = DeviceAccess(self._vouching, self._versions)
         self._approvers = Approvers(self._vouching, self._versions, self._access)
-        self._exits = Exits(self._versions, self._access, self._approvers)
+        self._exits = Exits(self._versions, self._approvers)
         self._factors = Factors(
             self._access,
             self._vouching,
@@ -122,7 +123,7 @@ class SoftwareKeystore(SoftwareServiceKeystore):
             roles_of=self._approvers.roles_of,
         )
         self._memberships = Memberships(seal.derive("keystore", "shared-mailbox"), self._vouching, self._versions)
-        self._recoveries = Recoveries(self._vouching, self._versions, self._access, self._approvers)
+        self._recoveries = Recoveries(self._vouching, self._versions, self._approvers)
         self._registry = Registry(seal_file.with_name(REGISTRY_NAME), seal.derive("keystore", "registry"))
 
     def generate_service_key(self, organization_id: str, purpose: str, algorithm: str) -> SealedRecord:

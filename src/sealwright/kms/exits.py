@@ -1,24 +1,23 @@
 """Exit: an organization takes all its keys with it, under a quorum; the requester's device fetches them mailbox by mailbox."""
 
-from sealwright.audit.log import Act, AuditLog
+from sealwright.audit.log import AuditLog
 from sealwright.clock import Clock
-from sealwright.errors import ApprovalsMissingError, ConflictError, InputError, NotFoundError, PermissionDeniedError
+from sealwright.errors import ApprovalsMissingError, InputError, NotFoundError, PermissionDeniedError
 from sealwright.identity.approvals import ApprovalService, ProposalKind
 from sealwright.identity.devices import DeviceService
 from sealwright.identity.model import AuthenticatedDevice
-from sealwright.keystore.model import ExitEvidence, LogEvidence, SignedRequestEvidence
+from sealwright.keystore.model import ExitEvidence, SignedRequestEvidence
 from sealwright.keystore.protocol import Keystore
 from sealwright.kms.model import KeyRelease
 from sealwright.kms.ports import MailboxLister, RoleReader
-from sealwright.kms.service import NONCE_BYTES, opening
+from sealwright.kms.releases import Releases, release_answer
 from sealwright.kms.store import KeyStore
-from sealwright.storage.engine import Storage
+from sealwright.storage.engine import Storage, Transaction
 from sealwright.tlog.leaf import decode_leaf_record
-from sealwright.wire.api import KeyCertificate, ReleaseAnswer
-from sealwright.wire.encoding import decode_json, sha256
+from sealwright.wire.api import REQUEST_NONCE_BYTES, ReleaseAnswer
+from sealwright.wire.encoding import decode_json
 from sealwright.wire.exits import (
     EXIT,
-    REQUESTER_ROLES,
     ExitKeysRequest,
     ExitMailbox,
     ExitMailboxes,
@@ -26,6 +25,7 @@ from sealwright.wire.exits import (
     officers_needed,
 )
 from sealwright.wire.manifest import RELEASED_STATES, ReleaseManifest
+from sealwright.wire.recovery import REQUESTER_ROLES
 from sealwright.wire.roles import RECOVERY_OFFICER
 
 
@@ -58,7 +58,8 @@ class ExitService:
         roles: RoleReader,
     ) -> None:
         self._storage, self._store, self._keystore, self._audit = storage, store, keystore, audit
-        self._clock, self._approvals, self._devices = clock, approvals, devices
+        self._approvals, self._devices = approvals, devices
+        self._releases = Releases(storage, store, audit, clock)
         self._mailboxes, self._roles = mailboxes, roles
         approvals.register(
             ProposalKind(
@@ -101,7 +102,7 @@ class ExitService:
         """
         organization_id = device.organization_id
         # 1 It was approved, for this device.
-        if len(request.request_nonce) != NONCE_BYTES:
+        if len(request.request_nonce) != REQUEST_NONCE_BYTES:
             raise InputError("a request's nonce has 32 octets")
         self._check_approved(device, proposal_id)
         # 2 The act and its leaf, once.
@@ -129,29 +130,11 @@ class ExitService:
             requester=self._devices.credential(organization_id, device.device_id),
             requester_role=self._roles.role(organization_id, device.mailbox_id),
             request=signed,
-            log=LogEvidence(
-                record=included.record,
-                salt=included.salt,
-                index=included.index,
-                tree_size=included.tree_size,
-                inclusion_proof=included.inclusion_proof,
-                checkpoint=included.checkpoint,
-            ),
+            log=included.evidence(),
             manifest=manifest,
         )
         sealed = self._keystore.open_for_exit(tuple(key.record for key in keys if key.key_id in released), evidence)
-        return ReleaseAnswer(
-            manifest=manifest,
-            signature=sealed.signature,
-            sealed_keys=sealed.sealed_keys,
-            certificates=tuple(
-                KeyCertificate(key_id=row.key_id, certificate=row.certificate, chain=row.chain)
-                for row in certificates
-                if row.key_id in release.key_ids
-            ),
-            leaf=opening(included),
-            checkpoint=included.checkpoint,
-        )
+        return release_answer(release, manifest, sealed, certificates, included)
 
     def _check(self, organization_id: str, requester: str, content: bytes) -> None:
         wanted = decode_json(content, ExitRequest)
@@ -173,33 +156,16 @@ class ExitService:
     def _record(
         self, device: AuthenticatedDevice, proposal_id: str, request: ExitKeysRequest, signed: SignedRequestEvidence
     ) -> KeyRelease:
-        organization_id, wanted = device.organization_id, sha256(signed.body).hex()
-        salt = self._audit.seal_salt(organization_id)
-        with self._storage.transaction(organization_id) as tx:
-            found = self._store.release(tx, organization_id, device.device_id, device.idempotency_key)
-            if found is None:
-                keys = self._store.keys(tx, organization_id, request.mailbox_id)
-                if not keys:
-                    raise NotFoundError("the mailbox has no keys")
-                shown = [key for key in keys if key.state in RELEASED_STATES]
-                fields = {
-                    "device": device.credential.device.thumbprint().hex(),
-                    "keys": ",".join(key.spki_sha256.hex() for key in shown),
-                    "nonce": request.request_nonce.hex(),
-                    "proposal": proposal_id,
-                }
-                leaf = self._audit.append(tx, Act(organization_id, request.mailbox_id, EXIT, fields), salt)
-                found = KeyRelease(
-                    organization_id=organization_id,
-                    device_id=device.device_id,
-                    idempotency_key=device.idempotency_key,
-                    kind="exit",
-                    request_sha256=wanted,
-                    key_ids=tuple(key.key_id for key in keys),
-                    leaf_id=leaf.leaf_id,
-                    created=self._clock.now(),
-                )
-                self._store.add_release(tx, found)
-        if (found.kind, found.request_sha256) != ("exit", wanted):
-            raise ConflictError("the idempotency key was used for another request")
-        return found
+        def choose(tx: Transaction) -> tuple[tuple[str, ...], dict[str, str]]:
+            keys = self._store.keys(tx, device.organization_id, request.mailbox_id)
+            if not keys:
+                raise NotFoundError("the mailbox has no keys")
+            fields = {
+                "device": device.credential.device.thumbprint().hex(),
+                "keys": ",".join(key.spki_sha256.hex() for key in keys if key.state in RELEASED_STATES),
+                "nonce": request.request_nonce.hex(),
+                "proposal": proposal_id,
+            }
+            return tuple(key.key_id for key in keys), fields
+
+        return self._releases.record(device, request.mailbox_id, "exit", signed.body, device.idempotency_key, choose)

@@ -11,7 +11,6 @@ from sealwright.kms.model import Destruction, MailboxKey
 from sealwright.kms.ports import MailboxReader
 from sealwright.kms.store import KeyStore
 from sealwright.storage.engine import Storage, Transaction
-from sealwright.wire.api import LeafOpening
 from sealwright.wire.destruction import DESTROY_LEAF, DestructionReceipt, SignedDestruction
 from sealwright.wire.manifest import KeyState
 
@@ -151,16 +150,10 @@ class KeyLifecycle:
             reason=destruction.reason,
             leaf_hash=included.leaf_hash,
         )
-        opening = LeafOpening(
-            index=included.index,
-            salt=included.salt,
-            record=included.record,
-            leaf_hash=included.leaf_hash,
-            tree_size=included.tree_size,
-            inclusion_proof=included.inclusion_proof,
-        )
         signature = self._keystore.sign_destruction(receipt)
-        return SignedDestruction(receipt=receipt, signature=signature, leaf=opening, checkpoint=included.checkpoint)
+        return SignedDestruction(
+            receipt=receipt, signature=signature, leaf=included.opening(), checkpoint=included.checkpoint
+        )
 
     def _find(self, tx: Transaction, organization_id: str, key_id: str) -> MailboxKey:
         key = self._store.key(tx, organization_id, key_id)

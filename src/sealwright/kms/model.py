@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sealwright.keystore.model import SealedRecord
+from sealwright.wire.api import KeyCertificate
 from sealwright.wire.encoding import sha256
 from sealwright.wire.manifest import KeyState, ManifestKey
 
@@ -21,23 +22,20 @@ class KmsSettings:
 
     Attributes:
         algorithm: Of new keys of slot classical: "rsa-2048", "rsa-3072", "rsa-4096", "p256" or "p384".
-        kem_algorithm: Of new keys of slot kem: "ml-kem-768" or "ml-kem-1024"; empty for no pairs.
         pool_size: Ready keys kept per organization and algorithm.
         active_for: How long a generation protects new mail before the next takes its place.
         drill_every: Within this time every archived key is opened and matched to its certificate once.
     """
 
     algorithm: str = "rsa-3072"
-    kem_algorithm: str = ""
     pool_size: int = 20
     active_for: timedelta = timedelta(days=1096)
     drill_every: timedelta = timedelta(days=30)
 
     @property
     def algorithms(self) -> dict[str, str]:
-        """Return the algorithm of each slot that mailboxes have."""
-        chosen = {CLASSICAL: self.algorithm, KEM: self.kem_algorithm}
-        return {slot: algorithm for slot, algorithm in chosen.items() if algorithm}
+        """Return the algorithm of each slot in which keys are made; in others they are only imported."""
+        return {CLASSICAL: self.algorithm}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +101,10 @@ class KeyCertificateRow:
     not_after: datetime
     created: datetime
 
+    def as_answer(self) -> KeyCertificate:
+        """Return it as it travels."""
+        return KeyCertificate(key_id=self.key_id, certificate=self.certificate, chain=self.chain)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyRelease:
@@ -112,7 +114,7 @@ class KeyRelease:
         organization_id: 32 hex digits.
         device_id: 32 hex digits.
         idempotency_key: As the device signed it.
-        kind: "release" or "export".
+        kind: "release", "export", "use" or "exit".
         request_sha256: Hex, of the request's body.
         key_ids: In the manifest's order.
         leaf_id: To find the leaf.

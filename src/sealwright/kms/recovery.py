@@ -24,7 +24,7 @@ from sealwright.kms.recovery_store import Recovery, RecoveryStore
 from sealwright.kms.store import KeyStore
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.tlog.leaf import decode_leaf_record
-from sealwright.wire.api import KeyCertificate, LeafOpening
+from sealwright.wire.api import KeyCertificate
 from sealwright.wire.approvals import Proposal
 from sealwright.wire.content_keys import MAX_ITEMS
 from sealwright.wire.encoding import decode_json
@@ -187,9 +187,9 @@ class RecoveryService:
                 terms=terms,
                 announcement=announcement,
                 request=signed,
-                notice=_opening(notice),
+                notice=notice.opening(),
                 notice_checkpoint=notice.checkpoint,
-                leaf=_opening(leaf),
+                leaf=leaf.opening(),
                 checkpoint=leaf.checkpoint,
                 manifest=manifest,
             ),
@@ -200,7 +200,7 @@ class RecoveryService:
             signature=sealed.signature,
             sealed=sealed.sealed_keys,
             certificates=certificates if keys else (),
-            leaf=_opening(leaf),
+            leaf=leaf.opening(),
             checkpoint=leaf.checkpoint,
         )
 
@@ -365,18 +365,7 @@ class RecoveryService:
 
     def _certificates(self, tx: Transaction, organization_id: str, mailbox_id: str) -> tuple[KeyCertificate, ...]:
         rows = self._keys.all_certificates(tx, organization_id, mailbox_id)
-        return tuple(KeyCertificate(key_id=row.key_id, certificate=row.certificate, chain=row.chain) for row in rows)
+        return tuple(row.as_answer() for row in rows)
 
     def _address(self, proposal: Proposal) -> str:
         return self._mailboxes.tenure(proposal.organization_id, proposal.requester).address
-
-
-def _opening(included: IncludedLeaf) -> LeafOpening:
-    return LeafOpening(
-        index=included.index,
-        salt=included.salt,
-        record=included.record,
-        leaf_hash=included.leaf_hash,
-        tree_size=included.tree_size,
-        inclusion_proof=included.inclusion_proof,
-    )

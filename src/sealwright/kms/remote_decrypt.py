@@ -16,10 +16,9 @@ from sealwright.kms.model import KeyRelease, MailboxKey
 from sealwright.kms.ports import PolicyReader
 from sealwright.kms.store import KeyStore
 from sealwright.storage.engine import Storage
-from sealwright.wire.api import LeafOpening
+from sealwright.wire.api import REQUEST_NONCE_BYTES
 from sealwright.wire.content_keys import MAX_ITEMS, ContentKeyAnswer, ContentKeyRequest
 
-NONCE_BYTES = 32
 MAX_REQUESTS = 600
 """Of one device in five minutes: two mails a second, for as long as anybody reads that fast."""
 RecordUse = Callable[[AuthenticatedDevice, bytes, str, bytes, tuple[str, ...]], KeyRelease]
@@ -74,7 +73,7 @@ class RemoteDecryption:
             UnavailableError: If the leaf is not signed in time.
         """
         # 1 The policy, and how often.
-        if len(request.request_nonce) != NONCE_BYTES or not 1 <= len(request.items) <= MAX_ITEMS:
+        if len(request.request_nonce) != REQUEST_NONCE_BYTES or not 1 <= len(request.items) <= MAX_ITEMS:
             raise InputError(f"a request has a nonce of 32 octets and 1 to {MAX_ITEMS} items")
         in_force = self._policies.policy(device.organization_id, device.mailbox_id)
         rules.check_release(device.credential, in_force, self._clock.now(), device.source)
@@ -92,14 +91,7 @@ class RemoteDecryption:
         named = tuple(dict.fromkeys(key.key_id for key in keys))
         use = self._record_use(device, evidence.body, idempotency_key, request.request_nonce, named)
         included = self._audit.wait_included(device.organization_id, use.leaf_id)
-        leaf = LeafOpening(
-            index=included.index,
-            salt=included.salt,
-            record=included.record,
-            leaf_hash=included.leaf_hash,
-            tree_size=included.tree_size,
-            inclusion_proof=included.inclusion_proof,
-        )
+        leaf = included.opening()
         # 4 The keystore unwraps, or not.
         sealed = self._keystore.unwrap_content_keys(
             tuple(key.record for key in keys),

@@ -2,16 +2,15 @@
 
 import os
 
-from sealwright.audit.log import Act, AuditLog, IncludedLeaf
+from sealwright.audit.log import AuditLog, IncludedLeaf
 from sealwright.clock import Clock
-from sealwright.errors import ConflictError, InputError, NotFoundError, PermissionDeniedError, UnavailableError
+from sealwright.errors import InputError, NotFoundError, PermissionDeniedError, UnavailableError
 from sealwright.identity.devices import DeviceService
 from sealwright.identity.model import AuthenticatedDevice, KeySummary
 from sealwright.identity.ports import PutOutbox
 from sealwright.keystore.access import read_rules
 from sealwright.keystore.model import (
     DeviceReleaseEvidence,
-    LogEvidence,
     MemberEvidence,
     ReleasePolicy,
     SignedRequestEvidence,
@@ -34,16 +33,15 @@ from sealwright.kms.ports import (
     SharedMailboxReader,
 )
 from sealwright.kms.provisioning import Provisioner
+from sealwright.kms.releases import Releases, release_answer
 from sealwright.kms.remote_decrypt import RemoteDecryption
 from sealwright.kms.store import KeyStore
 from sealwright.kms.upkeep import KeyUpkeep
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.tlog.leaf import decode_leaf_record
-from sealwright.wire.api import ExportAnswer, ExportRequest, KeyCertificate, LeafOpening, ReleaseAnswer, ReleaseRequest
+from sealwright.wire.api import REQUEST_NONCE_BYTES, ExportAnswer, ExportRequest, ReleaseAnswer, ReleaseRequest
 from sealwright.wire.encoding import sha256
 from sealwright.wire.manifest import RELEASED_STATES, ReleaseManifest
-
-NONCE_BYTES = 32
 
 
 class KeyService:
@@ -91,6 +89,7 @@ class KeyService:
     ) -> None:
         self._storage, self._store, self._keystore, self._audit = storage, store, keystore, audit
         self._clock, self._policies, self._devices, self._shared = clock, policies, devices, shared
+        self._releases = Releases(storage, store, audit, clock)
         self.importer = KeyImporter(storage, store, keystore, audit, clock, mailboxes=mailboxes, devices=devices)
         self.remote = RemoteDecryption(
             storage,
@@ -196,7 +195,7 @@ class KeyService:
             ConflictError: If the idempotency key was used for another request, or a key was suspended or resumed since.
         """
         # 1 The policy, and the device as it is now.
-        if len(request.request_nonce) != NONCE_BYTES:
+        if len(request.request_nonce) != REQUEST_NONCE_BYTES:
             raise InputError("a release request's nonce has 32 octets")
         device = self._shared.acting(device, request.mailbox_id)
         in_force = self._policies.policy(device.organization_id, device.mailbox_id)
@@ -228,18 +227,7 @@ class KeyService:
             tuple(key.record for key in keys if key.state in RELEASED_STATES),
             self._evidence(device, in_force, evidence, included, manifest),
         )
-        return ReleaseAnswer(
-            manifest=manifest,
-            signature=sealed.signature,
-            sealed_keys=sealed.sealed_keys,
-            certificates=tuple(
-                KeyCertificate(key_id=row.key_id, certificate=row.certificate, chain=row.chain)
-                for row in certificates
-                if row.key_id in release.key_ids
-            ),
-            leaf=opening(included),
-            checkpoint=included.checkpoint,
-        )
+        return release_answer(release, manifest, sealed, certificates, included)
 
     def export_permission(
         self,
@@ -260,7 +248,7 @@ class KeyService:
         rules.check_export(device.credential, in_force, self._clock.now(), device.source)
         release = self._record(device, "export", evidence.body, idempotency_key, b"", (request.key_id,))
         included = self._audit.wait_included(device.organization_id, release.leaf_id)
-        return ExportAnswer(leaf=opening(included), checkpoint=included.checkpoint)
+        return ExportAnswer(leaf=included.opening(), checkpoint=included.checkpoint)
 
     def _record(
         self,
@@ -271,44 +259,18 @@ class KeyService:
         nonce: bytes,
         key_ids: tuple[str, ...] | None,
     ) -> KeyRelease:
-        """Find the act of an earlier try, or do it: row and leaf in one transaction."""
-        organization_id = device.organization_id
-        wanted = sha256(body).hex()
-        salt = self._audit.seal_salt(organization_id)  # before the transaction: nobody waits for the keystore in it
-        try:
-            with self._storage.transaction(organization_id) as tx:
-                found = self._store.release(tx, organization_id, device.device_id, idempotency_key)
-                if found is None:
-                    keys = self._releasable(tx, device, key_ids)
-                    fields = {
-                        "device": device.credential.device.thumbprint().hex(),
-                        "keys": ",".join(key.spki_sha256.hex() for key in keys),
-                        "request": wanted,
-                    }
-                    if nonce:
-                        fields["nonce"] = nonce.hex()
-                    act = Act(organization_id, device.mailbox_id, f"key.{kind}", fields)
-                    leaf = self._audit.append(tx, act, salt)
-                    found = KeyRelease(
-                        organization_id=organization_id,
-                        device_id=device.device_id,
-                        idempotency_key=idempotency_key,
-                        kind=kind,
-                        request_sha256=wanted,
-                        key_ids=tuple(key.key_id for key in keys),
-                        leaf_id=leaf.leaf_id,
-                        created=self._clock.now(),
-                    )
-                    self._store.add_release(tx, found)
-        except ConflictError:
-            with self._storage.read(organization_id) as tx:
-                raced = self._store.release(tx, organization_id, device.device_id, idempotency_key)
-            if raced is None:
-                raise
-            found = raced
-        if (found.kind, found.request_sha256) != (kind, wanted):
-            raise ConflictError("the idempotency key was used for another request")
-        return found
+        def choose(tx: Transaction) -> tuple[tuple[str, ...], dict[str, str]]:
+            keys = self._releasable(tx, device, key_ids)
+            fields = {
+                "device": device.credential.device.thumbprint().hex(),
+                "keys": ",".join(key.spki_sha256.hex() for key in keys),
+                "request": sha256(body).hex(),
+            }
+            if nonce:
+                fields["nonce"] = nonce.hex()
+            return tuple(key.key_id for key in keys), fields
+
+        return self._releases.record(device, device.mailbox_id, kind, body, idempotency_key, choose)
 
     def _releasable(
         self, tx: Transaction, device: AuthenticatedDevice, key_ids: tuple[str, ...] | None
@@ -336,28 +298,10 @@ class KeyService:
         credential = self._devices.credential(device.organization_id, device.device_id)
         if credential.state != "active":
             raise PermissionDeniedError("the device was locked or removed")
-        log = LogEvidence(
-            record=included.record,
-            salt=included.salt,
-            index=included.index,
-            tree_size=included.tree_size,
-            inclusion_proof=included.inclusion_proof,
-            checkpoint=included.checkpoint,
-        )
         member = None
         if device.membership is not None:
             of_member = self._policies.policy(device.organization_id, device.owner_id)
             member = MemberEvidence(device.membership, of_member)
-        return DeviceReleaseEvidence(credential, in_force, request, log, manifest, device.source, member)
-
-
-def opening(included: IncludedLeaf) -> LeafOpening:
-    """Return a leaf as it travels."""
-    return LeafOpening(
-        index=included.index,
-        salt=included.salt,
-        record=included.record,
-        leaf_hash=included.leaf_hash,
-        tree_size=included.tree_size,
-        inclusion_proof=included.inclusion_proof,
-    )
+        return DeviceReleaseEvidence(
+            credential, in_force, request, included.evidence(), manifest, device.source, member
+        )

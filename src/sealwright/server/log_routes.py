@@ -7,12 +7,11 @@ from litestar import MediaType, Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 
-from sealwright.audit.log import IncludedLeaf
 from sealwright.errors import NotFoundError
 from sealwright.identity.http import answer, authenticate
 from sealwright.server.wiring import Services
 from sealwright.tlog.tiles import TILE_WIDTH
-from sealwright.wire.api import ChainAnswer, ConsistencyAnswer, LeafOpening
+from sealwright.wire.api import ChainAnswer, ConsistencyAnswer
 
 _TILE = re.compile(r"/?([0-9]{1,2})/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([0-9]{1,3}))?")
 _ORGANIZATION = re.compile(r"[0-9a-f]{32}")
@@ -30,7 +29,7 @@ def chain(
     view = services.audit.chain(device.organization_id, device.mailbox_id, after)
     found = ChainAnswer(
         chain_id=device.mailbox_id,
-        leaves=tuple(opening(leaf) for leaf in view.leaves),
+        leaves=tuple(leaf.opening() for leaf in view.leaves),
         head_number=view.head_number,
         head_hash=view.head_hash,
         checkpoint=view.checkpoint,
@@ -71,18 +70,6 @@ def tile(
     hashes = services.audit.tile(_organization(organization), int(match[1]), index, width)
     age = "public, max-age=31536000, immutable" if width == TILE_WIDTH else "no-store"
     return Response(hashes, media_type="application/octet-stream", headers={"cache-control": age})
-
-
-def opening(leaf: IncludedLeaf) -> LeafOpening:
-    """Return a leaf as it travels."""
-    return LeafOpening(
-        index=leaf.index,
-        salt=leaf.salt,
-        record=leaf.record,
-        leaf_hash=leaf.leaf_hash,
-        tree_size=leaf.tree_size,
-        inclusion_proof=leaf.inclusion_proof,
-    )
 
 
 def _organization(text: str) -> str:

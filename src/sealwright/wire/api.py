@@ -3,6 +3,8 @@
 Requests refuse unknown fields; answers may grow. Identifiers are 32 lower-case hex digits.
 """
 
+from typing import Final
+
 from msgspec import Struct
 
 from sealwright.wire.device import DevicePublicKeys
@@ -75,6 +77,10 @@ class EnrolledAnswer(Answer, frozen=True, kw_only=True):
 
 
 # --- keys --------------------------------------------------------------------------------------------------------------
+
+
+REQUEST_NONCE_BYTES: Final = 32
+"""Of the nonce that a device chooses for a request for keys."""
 
 
 class ReleaseRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,13 +5,10 @@ from typing import Final
 from msgspec import Struct
 
 from sealwright.wire.api import Answer, Request
-from sealwright.wire.encoding import decode_fields
-from sealwright.wire.roles import ADMINISTRATOR, RECOVERY_OFFICER, SECURITY_OFFICER
+from sealwright.wire.recovery import RecoveryRule
 
 EXIT: Final = "key.exit"
 """Kind of the proposal, and of the leaf in each mailbox's chain."""
-REQUESTER_ROLES: Final = frozenset((ADMINISTRATOR, RECOVERY_OFFICER, SECURITY_OFFICER))
-RECOVERY_RULE: Final = "recovery-rule"
 LEAST_NEEDED: Final = 2
 
 
@@ -57,12 +54,11 @@ def officers_needed(recovery_rule: bytes) -> int:
     """Return how many recovery officers must approve an exit: as many as a recovery needs, and never fewer than two.
 
     Args:
-        recovery_rule: Content of the organization's row of kind `RECOVERY_RULE`, whose first field is that number; empty if
-            there is none.
+        recovery_rule: Content of the organization's row of kind `wire.recovery.RULE`; empty if there is none.
 
     Raises:
         DecodingError: If it is something else.
     """
     if not recovery_rule:
         return LEAST_NEEDED
-    return max(LEAST_NEEDED, int.from_bytes(decode_fields("sealwright recovery rule", 1, recovery_rule)[0], "big"))
+    return max(LEAST_NEEDED, RecoveryRule.decode(recovery_rule).needed)

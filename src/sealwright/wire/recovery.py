@@ -24,6 +24,7 @@ RECOVERY: Final = "key.recovery"
 ANNOUNCE_LEAF: Final = "recovery.announce"
 RECOVER_LEAF: Final = "key.recover"
 REQUESTER_ROLES: Final = frozenset((ADMINISTRATOR, RECOVERY_OFFICER, SECURITY_OFFICER))
+"""Who may ask for a recovery or an exit."""
 MAX_MESSAGES = 200
 """In one request: the leaf names each by its digest and stays below its limit."""
 MAX_ITEMS = 1000

@@ -17,9 +17,9 @@ from sealwright.errors import (
 )
 from sealwright.identity.challenge_mail import challenge_message
 from sealwright.identity.freshness import MAX_PROOFS_PER_KEY, ReplayCache
-from sealwright.identity.model import UNKNOWN_MAILBOX
 from sealwright.identity.network import network_of
 from sealwright.identity.tables import access_token, enrolment
+from sealwright.keystore.model import UNKNOWN_MAILBOX
 from sealwright.tlog.leaf import decode_leaf_record
 from sealwright.wire.api import SyncNotice
 from sealwright.wire.hpke import hpke_open

@@ -32,8 +32,7 @@ from sealwright.errors import (
     UnavailableError,
     UnsupportedAlgorithmError,
 )
-from sealwright.keystore.evidence import UNKNOWN_MAILBOX
-from sealwright.keystore.model import ReleasePolicy
+from sealwright.keystore.model import UNKNOWN_MAILBOX, ReleasePolicy
 from sealwright.keystore.release_rules import ReleaseRules
 from sealwright.keystore.seal import create_seal
 from sealwright.keystore.software import SoftwareKeystore
