@@ -4,14 +4,13 @@ from typing import TYPE_CHECKING
 
 from demo.letters import read_newest, send
 from demo.programs import Device, openssl
-from demo.telling import chapter, check, wait_until
+from demo.telling import ALICE, BOB, CAROL, DAVE, chapter, check, wait_until
 from sealwright.net.smtp import submit_mail
 from sealwright.wire.statement import MailServer
 
 if TYPE_CHECKING:
     from demo.run import Story
 
-ALICE, BOB, CAROL, DAVE = (f"{name}@example.test" for name in ("alice", "bob", "carol", "dave"))
 LETTER = "Please sign by Friday."
 OLD_TEXT = "Encrypted years ago, by another system."
 

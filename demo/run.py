@@ -26,14 +26,13 @@ from demo.letters import ATTACHMENT_NAME, answer, raw_lines, read_newest, send
 from demo.mail_system import MailSystem, MailSystemError
 from demo.programs import PROGRAM as SEALWRIGHT
 from demo.programs import Device, ProgramError, Server, free_port, openssl, run
-from demo.telling import TELL, StoryError, chapter, check
+from demo.telling import ALICE, BOB, CAROL, DAVE, TELL, StoryError, chapter, check
 from sealwright.errors import SealwrightError
 from sealwright.net.http import HttpClient
 from sealwright.net.smtp import submit_mail
 from sealwright.wire.api import DirectoryEntry
 from sealwright.wire.statement import Invitation, MailServer
 
-ALICE, BOB, CAROL, DAVE = (f"{name}@example.test" for name in ("alice", "bob", "carol", "dave"))
 STRANGER = "stranger@elsewhere.test"
 PEOPLE = "address,given_name,surname\n" + "".join(
     f"{each},{each[0].upper()}{each[1:-13]},Example\n" for each in (ALICE, BOB, CAROL, DAVE)

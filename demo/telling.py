@@ -8,6 +8,7 @@ from rich.markup import escape
 
 TELL = Console(highlight=False, soft_wrap=True)
 WAIT_SECONDS = 30.0
+ALICE, BOB, CAROL, DAVE = (f"{name}@example.test" for name in ("alice", "bob", "carol", "dave"))
 
 
 class StoryError(Exception):

@@ -10,8 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sealwright.client.context import ClientContext
 from sealwright.client.session import load_p256_private_key
 from sealwright.client.sign_on import sign_on
-from sealwright.client.state import DeviceKeys
-from sealwright.errors import ApprovalsMissingError, ConfigurationError, InputError, NotFoundError, UnavailableError
+from sealwright.errors import ApprovalsMissingError, InputError, NotFoundError, UnavailableError
 from sealwright.net.http import HttpClient
 from sealwright.wire.factors import (
     AccessAnswer,
@@ -93,7 +92,7 @@ def meet_policy(context: ClientContext, factors: Factors, progress: Progress) ->
         return _await_approval(context, factors.approval_seconds, progress)
     if now.sign_on is None:
         raise ApprovalsMissingError("the organization's sign-on is needed, and it has none; tell your administrator")
-    own, thumbprint = context.enrolled, _device_keys(context).public.thumbprint()
+    own, thumbprint = context.enrolled, context.device_keys.public.thumbprint()
     nonce = sign_on_nonce(own.organization_id, own.mailbox_id, own.device_id, thumbprint)
     token = sign_on(now.sign_on, nonce, HttpClient(context.anchors), progress, by_device_flow=factors.by_device_flow)
     return _show(context, now, "sign-on", token)
@@ -134,7 +133,7 @@ def approve_device(context: ClientContext, chosen: str) -> WaitingDevice:
     found = [each for each in waiting_devices(context) if each.thumbprint.hex().startswith(beginning)]
     if len(found) != 1:
         raise NotFoundError("no device with this fingerprint waits for an approval; it may have to ask again")
-    own, device = context.enrolled, _device_keys(context)
+    own, device = context.enrolled, context.device_keys
     approval = DeviceApproval(
         organization_id=own.organization_id,
         mailbox_id=found[0].mailbox_id,
@@ -152,7 +151,7 @@ def approve_device(context: ClientContext, chosen: str) -> WaitingDevice:
 
 def _await_approval(context: ClientContext, seconds: float, progress: Progress) -> AccessAnswer:
     context.session.post("/v1/access/approvals", None, AccessAnswer)
-    fingerprint = _device_keys(context).public.thumbprint().hex()
+    fingerprint = context.device_keys.public.thumbprint().hex()
     progress(f"    approve this device on another one: sealwright devices approve {fingerprint[:16]}")
     deadline = time.monotonic() + seconds
     while (now := standing(context)).level < now.needed:
@@ -164,7 +163,7 @@ def _await_approval(context: ClientContext, seconds: float, progress: Progress) 
 
 def _show(context: ClientContext, now: AccessAnswer, kind: str, content: bytes) -> AccessAnswer:
     own = context.enrolled
-    info = factor_info(own.organization_id, own.mailbox_id, _device_keys(context).public.thumbprint(), kind)
+    info = factor_info(own.organization_id, own.mailbox_id, context.device_keys.public.thumbprint(), kind)
     request = FactorRequest(sealed=hpke_seal(now.public_key, info, content))
     return _verified(context, context.session.post(f"/v1/access/{kind}", request, AccessAnswer))
 
@@ -179,9 +178,3 @@ def _verified(context: ClientContext, answer: AccessAnswer) -> AccessAnswer:
 
 def _verifier(context: ClientContext, password: str) -> bytes:
     return password_verifier(context.enrolled.organization_id, context.store.state.address, password)
-
-
-def _device_keys(context: ClientContext) -> DeviceKeys:
-    if context.store.state.device_keys is None:
-        raise ConfigurationError("this device has no keys yet; run `sealwright setup` again")
-    return context.store.state.device_keys

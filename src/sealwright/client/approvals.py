@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sealwright.client.context import ClientContext
 from sealwright.client.session import load_p256_private_key
-from sealwright.errors import ConfigurationError, InputError, NotFoundError
+from sealwright.errors import InputError, NotFoundError
 from sealwright.wire.approvals import (
     ApprovalStatement,
     Decision,
@@ -58,9 +58,7 @@ def decide(context: ClientContext, view: ProposalView, decision: Decision) -> Pr
     Raises:
         SealwrightError: What the server's problem says.
     """
-    device = context.store.state.device_keys
-    if device is None:
-        raise ConfigurationError("this device has no keys yet; run `sealwright setup` again")
+    device = context.device_keys
     proposal, now = view.proposal, context.clock.now().replace(microsecond=0)
     if proposal.organization_id != context.enrolled.organization_id:
         raise InputError("the proposal is of another organization")

@@ -15,7 +15,7 @@ from sealwright.client.known_hosts import KnownHosts
 from sealwright.client.remote_decrypt import RemoteKeys
 from sealwright.client.revocation import RevocationSources
 from sealwright.client.session import ServerSession, load_p256_private_key
-from sealwright.client.state import Enrolled
+from sealwright.client.state import DeviceKeys, Enrolled
 from sealwright.client.store import ClientStore
 from sealwright.client.store_key import KeyChoice
 from sealwright.clock import Clock
@@ -81,9 +81,7 @@ class ClientContext:
             ConfigurationError: If the device has no keys yet.
         """
         if self._session is None:
-            keys = self.store.state.device_keys
-            if keys is None:
-                raise ConfigurationError("this device has no keys yet; run `sealwright setup` again")
+            keys = self.device_keys
             self._session = ServerSession(
                 self.statement.endpoints,
                 HttpClient(self.anchors),
@@ -109,6 +107,17 @@ class ClientContext:
         return self.store.state.enrolled
 
     @property
+    def device_keys(self) -> DeviceKeys:
+        """The device's own keys.
+
+        Raises:
+            ConfigurationError: If set-up has not come that far.
+        """
+        if self.store.state.device_keys is None:
+            raise ConfigurationError("this device has no keys yet; run `sealwright setup` again")
+        return self.store.state.device_keys
+
+    @property
     def key_ring(self) -> KeyRing:
         """All generations of the mailbox's key, and those of the shared mailboxes."""
         keys, device = self.store.state.mailbox_keys, self.store.state.device_keys
@@ -119,9 +128,7 @@ class ClientContext:
 
     @cached_property
     def _remote_keys(self) -> RemoteKeys:
-        device = self.store.state.device_keys
-        assert device is not None
-        return RemoteKeys(self.session, self.enrolled, device, self.statement, self._remember_checkpoint)
+        return RemoteKeys(self.session, self.enrolled, self.device_keys, self.statement, self._remember_checkpoint)
 
     def _remember_checkpoint(self, note: str) -> None:
         remember_checkpoint(note, self.store, self.session, self.statement)

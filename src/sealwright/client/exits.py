@@ -18,7 +18,7 @@ from sealwright.client.export import MIN_PASSPHRASE_CHARACTERS, pkcs12_file
 from sealwright.client.keys import load_decryption_key
 from sealwright.client.release import accept_release
 from sealwright.client.state import MailboxKey
-from sealwright.errors import ConfigurationError, InputError, NotFoundError
+from sealwright.errors import InputError, NotFoundError
 from sealwright.files import replace_file
 from sealwright.wire.api import ReleaseAnswer
 from sealwright.wire.approvals import ProposalView
@@ -45,9 +45,7 @@ def request_exit(context: ClientContext, reason: str, case_number: str) -> Propo
     Raises:
         SealwrightError: What the server's problem says.
     """
-    device = context.store.state.device_keys
-    if device is None:
-        raise ConfigurationError("this device has no keys yet; run `sealwright setup` again")
+    device = context.device_keys
     wanted = ExitRequest(device_id=context.enrolled.device_id, device_thumbprint=device.public.thumbprint())
     return propose(context, EXIT, msgspec.json.encode(wanted), reason, case_number)
 
@@ -90,9 +88,7 @@ def fetch_exit(context: ClientContext, proposal_id: str, folder: Path, passphras
 
 
 def _fetch(context: ClientContext, proposal_id: str, mailbox: ExitMailbox) -> tuple[MailboxKey, ...]:
-    device = context.store.state.device_keys
-    if device is None:
-        raise ConfigurationError("this device has no keys yet; run `sealwright setup` again")
+    device = context.device_keys
     nonce = secrets.token_bytes(32)
     request = ExitKeysRequest(mailbox_id=mailbox.mailbox_id, request_nonce=nonce)
     answer = context.session.post(f"/v1/exits/{proposal_id}/keys", request, ReleaseAnswer)

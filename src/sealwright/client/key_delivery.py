@@ -7,7 +7,6 @@ from sealwright.client.checkpoints import remember_checkpoint
 from sealwright.client.context import ClientContext
 from sealwright.client.log_check import check_release_in_chain, verify_log
 from sealwright.client.release import accept_release
-from sealwright.errors import ConfigurationError
 from sealwright.wire.api import ReleaseAnswer, ReleaseRequest
 
 
@@ -35,9 +34,7 @@ def fetch_keys(context: ClientContext, attempt: ReleaseAttempt | None = None) ->
         VerificationError: If the release is not what it should be, or not in the chain that the log shows to its owner.
         UnavailableError: If the keys are still being made.
     """
-    device = context.store.state.device_keys
-    if device is None:
-        raise ConfigurationError("this device has no keys yet; run `sealwright setup` again")
+    device = context.device_keys
     attempt = attempt or ReleaseAttempt()
     known, mailbox_id = context.store.state.mailbox_keys, context.enrolled.mailbox_id
     request = ReleaseRequest(request_nonce=attempt.request_nonce, mailbox_id=mailbox_id)

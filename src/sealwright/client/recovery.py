@@ -12,13 +12,12 @@ from sealwright.client.context import ClientContext
 from sealwright.client.keys import KeyRing, load_certificates
 from sealwright.client.read import ReadMessage, read_message_with
 from sealwright.client.release import accept_key
-from sealwright.client.state import DeviceKeys, RecoveredHistory
+from sealwright.client.remote_decrypt import content_key_item
+from sealwright.client.state import RecoveredHistory
 from sealwright.client.trust import trust_of
 from sealwright.cms.decryptors import FindKeys, KeyDecryptor, WrappedKey
 from sealwright.cms.identifiers import RecipientIdentifier
-from sealwright.cms.recipient_encoding import encode_recipient_info, originator_der
 from sealwright.errors import (
-    ConfigurationError,
     DecodingError,
     DecryptionError,
     InputError,
@@ -28,7 +27,7 @@ from sealwright.errors import (
 )
 from sealwright.wire.api import KeyCertificate
 from sealwright.wire.approvals import ProposalView
-from sealwright.wire.content_keys import KEY_LENGTHS, MAX_ITEMS, ContentKeyItem, decode_content_keys
+from sealwright.wire.content_keys import MAX_ITEMS, ContentKeyItem, decode_content_keys
 from sealwright.wire.encoding import decode_json, sha256
 from sealwright.wire.hpke import hpke_open
 from sealwright.wire.leaf_check import check_leaf
@@ -66,19 +65,11 @@ class _CollectingDecryptor:
 
     def unwrap_key(self, wrapped: WrappedKey) -> bytes | None:
         """See `cms.decryptors.KeyDecryptor.unwrap_key`."""
-        if wrapped.content_key_bytes not in KEY_LENGTHS:
+        item = content_key_item(self.key_id, wrapped)
+        if item is None:
             return None
-        try:
-            encoded = encode_recipient_info(wrapped)
-        except InputError:
-            return None
-        place = (self.key_id, encoded)
-        self.collected.items[place] = ContentKeyItem(
-            key_id=self.key_id,
-            recipient_info=encoded,
-            key_bytes=wrapped.content_key_bytes,
-            originator_certificate=originator_der(wrapped),
-        )
+        place = (self.key_id, item.recipient_info)
+        self.collected.items[place] = item
         return self.collected.keys.get(place)
 
 
@@ -116,7 +107,7 @@ def request_recovery(
     """
     target = show_target(context, address)
     tenure = _choose(target.tenures, mailbox_id)
-    device = _device_keys(context)
+    device = context.device_keys
     named = []
     for message in messages:
         items = _collect(context, message, tenure, _Collected())
@@ -246,7 +237,7 @@ def _fetch(
     context: ClientContext, view: ProposalView, wanted: RecoveryRequest, items: tuple[ContentKeyItem, ...]
 ) -> tuple[RecoveryAnswer, bytes]:
     """Fetch, check every claim, and open."""
-    proposal, statement, device = view.proposal, context.statement, _device_keys(context)
+    proposal, statement, device = view.proposal, context.statement, context.device_keys
     path = f"/v1/recoveries/{proposal.proposal_id}/fetch"
     answer = context.session.post(path, RecoveryFetch(items=items), RecoveryAnswer)
     manifest = answer.manifest
@@ -314,10 +305,3 @@ def _choose(tenures: Sequence[RecoveryTenure], mailbox_id: str | None) -> Recove
     if len(found) != 1:
         raise NotFoundError(f"the address has no holder {mailbox_id}, or several of that beginning")
     return found[0]
-
-
-def _device_keys(context: ClientContext) -> DeviceKeys:
-    keys = context.store.state.device_keys
-    if keys is None:
-        raise ConfigurationError("this device has no keys yet; run `sealwright setup` again")
-    return keys

@@ -56,20 +56,11 @@ class RemoteKeys:
             InvalidSignatureError: If the answer is not the key management's.
             LogVerificationError: If the log does not show this use.
         """
-        if wrapped.content_key_bytes not in KEY_LENGTHS:
+        item = content_key_item(key_id, wrapped)
+        if item is None:
             return None
-        try:
-            encoded = encode_recipient_info(wrapped)
-        except InputError:
-            return None
-        place = (key_id, encoded, wrapped.content_key_bytes)
+        place = (key_id, item.recipient_info, item.key_bytes)
         if place not in self._known:
-            item = ContentKeyItem(
-                key_id=key_id,
-                recipient_info=encoded,
-                key_bytes=wrapped.content_key_bytes,
-                originator_certificate=originator_der(wrapped),
-            )
             self._known[place] = self._ask(item)
         return self._known[place]
 
@@ -113,3 +104,19 @@ class RemoteKeyDecryptor:
     def unwrap_key(self, wrapped: WrappedKey) -> bytes | None:
         """Unwrap over the network; see `cms.decryptors.KeyDecryptor.unwrap_key`."""
         return self.unwrap(self.key_id, wrapped)
+
+
+def content_key_item(key_id: str, wrapped: WrappedKey) -> ContentKeyItem | None:
+    """Return what to ask for to have a content key unwrapped; None if no content cipher has such a key, or it has no encoding."""
+    if wrapped.content_key_bytes not in KEY_LENGTHS:
+        return None
+    try:
+        encoded = encode_recipient_info(wrapped)
+    except InputError:
+        return None
+    return ContentKeyItem(
+        key_id=key_id,
+        recipient_info=encoded,
+        key_bytes=wrapped.content_key_bytes,
+        originator_certificate=originator_der(wrapped),
+    )

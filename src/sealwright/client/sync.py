@@ -5,7 +5,7 @@ from sealwright.client.key_delivery import fetch_keys
 from sealwright.client.log_check import check_new_records
 from sealwright.client.shared import refresh_shared
 from sealwright.client.state import Notice
-from sealwright.errors import ConfigurationError, DecodingError, DecryptionError, PermissionDeniedError
+from sealwright.errors import DecodingError, DecryptionError, PermissionDeniedError
 from sealwright.wire.api import SyncAnswer, SyncNotice
 from sealwright.wire.encoding import decode_json
 from sealwright.wire.hpke import hpke_open
@@ -34,9 +34,7 @@ def synchronize(context: ClientContext) -> tuple[Notice, ...]:
         LogVerificationError: If the log does not continue what this device has seen, or keeps a record back.
         VerificationError: If new keys are not what they should be.
     """
-    store, enrolled, device = context.store, context.enrolled, context.store.state.device_keys
-    if device is None:
-        raise ConfigurationError("this device has no keys yet; run `sealwright setup` again")
+    store, enrolled, device = context.store, context.enrolled, context.device_keys
     fresh: list[Notice] = []
     number = store.state.sync_number
     while True:

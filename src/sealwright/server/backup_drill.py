@@ -33,6 +33,8 @@ PAGE = 1000
 """Rows read at a time."""
 OPENED_SALTS = 200
 """Of the newest leaves: each costs a call to the keystore, and all are sealed under the same few keys."""
+STEPS = ("restore", "database", "seal", "keys", "log", "numbers")
+"""What is checked, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class DrillStep:
     """One thing that was checked.
 
     Attributes:
-        name: "restore", "database", "seal", "keys", "log" or "numbers".
+        name: One of `STEPS`.
         holds: Whether it holds.
         said: What was found, or what is wrong.
     """
@@ -68,11 +70,7 @@ def drill(source: Path, folder: Path, seal_key_file: Path | None, shares: list[s
         try:
             steps.extend(_steps(source, Path(name), seal_key_file, shares, clock))  # what was done stays if one fails
         except (SealwrightError, sqlite3.Error, OSError) as error:
-            done = {step.name for step in steps}
-            failed = next(
-                each for each in ("restore", "database", "seal", "keys", "log", "numbers") if each not in done
-            )
-            steps.append(DrillStep(failed, False, str(error)))
+            steps.append(DrillStep(STEPS[len(steps)], False, str(error)))
     return steps
 
 
