@@ -96,8 +96,7 @@ class PolicyService:
             row_id = self._row_id(tx, organization_id, group)
             row = self._rows.row(tx, organization_id, POLICY, row_id)
             rules = ReleaseRules() if row is None else ReleaseRules.decode(row.content)
-            changes = {name: getattr(wanted, name) for name in _CHANGEABLE if getattr(wanted, name) is not None}
-            return self._put_rules(tx, organization_id, row_id, replace(rules, **changes), group)
+            return self._put_rules(tx, organization_id, row_id, _changed(rules, wanted), group)
 
     def step(self, organization_id: str, wanted: PolicyChange) -> PolicyStep:
         """Return a change of rules as it is approved; raises as `change`."""
@@ -106,8 +105,7 @@ class PolicyService:
             row = self._rows.row(tx, organization_id, POLICY, row_id)
         if row is None:
             raise NotFoundError("the organization has no release policy")
-        changes = {name: getattr(wanted, name) for name in _CHANGEABLE if getattr(wanted, name) is not None}
-        rules = replace(ReleaseRules.decode(row.content), **changes)
+        rules = _changed(ReleaseRules.decode(row.content), wanted)
         rules.check()
         return _step(replace(row, content=rules.encode()), wanted.group)
 
@@ -117,10 +115,7 @@ class PolicyService:
             row, said = self._said(tx, organization_id, mailbox_id)
             if row is None:
                 raise NotFoundError("nothing special holds for this mailbox")
-            if wanted.group is not None:
-                said = replace(said, group_id=self._row_id(tx, organization_id, wanted.group) if wanted.group else "")
-        if wanted.frozen is not None:
-            said = replace(said, frozen=wanted.frozen)
+            said = self._changed_mailbox(tx, organization_id, said, wanted)
         return _step(replace(row, content=said.encode()), wanted.address)
 
     def put_approved(self, step: PolicyStep, evidence: ApprovalEvidence) -> None:
@@ -152,11 +147,7 @@ class PolicyService:
         """
         with self._storage.transaction(organization_id) as tx:
             _row, said = self._said(tx, organization_id, mailbox_id)
-            if wanted.group is not None:
-                group_id = self._row_id(tx, organization_id, wanted.group) if wanted.group else ""
-                said = replace(said, group_id=group_id)
-            if wanted.frozen is not None:
-                said = replace(said, frozen=wanted.frozen)
+            said = self._changed_mailbox(tx, organization_id, said, wanted)
             self._put_mailbox(tx, organization_id, mailbox_id, said)
 
     def freeze_in(self, tx: Transaction, organization_id: str, mailbox_id: str) -> None:
@@ -210,6 +201,13 @@ class PolicyService:
         row = self._rows.row(tx, organization_id, MAILBOX, mailbox_id)
         return row, MailboxRelease() if row is None else MailboxRelease.decode(row.content)
 
+    def _changed_mailbox(
+        self, tx: Transaction, organization_id: str, said: MailboxRelease, wanted: MailboxPolicy
+    ) -> MailboxRelease:
+        if wanted.group is not None:
+            said = replace(said, group_id=self._row_id(tx, organization_id, wanted.group) if wanted.group else "")
+        return said if wanted.frozen is None else replace(said, frozen=wanted.frozen)
+
     def _row_id(self, tx: Transaction, organization_id: str, group: str) -> str:
         if not group:
             return organization_id
@@ -259,6 +257,11 @@ class PolicyService:
             "version": str(row.version),
         }
         self._audit.append(tx, Act(organization_id, mailbox_id, "policy.mailbox", told))
+
+
+def _changed(rules: ReleaseRules, wanted: PolicyChange) -> ReleaseRules:
+    changes = {name: getattr(wanted, name) for name in _CHANGEABLE if getattr(wanted, name) is not None}
+    return replace(rules, **changes)
 
 
 def _step(row: VouchedRow, name: str) -> PolicyStep:

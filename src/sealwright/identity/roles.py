@@ -15,7 +15,6 @@ from sealwright.tlog.leaf import ORGANIZATION_CHAIN
 from sealwright.wire.approvals import Proposal, RoleChange
 from sealwright.wire.encoding import decode_json
 from sealwright.wire.operator import RoleHolder
-from sealwright.wire.recovery import RULE
 from sealwright.wire.roles import ADMINISTRATOR, SECURITY_OFFICER, decode_roles, encode_roles
 
 
@@ -69,12 +68,6 @@ class RoleService:
         if row is None:
             raise NotFoundError("this person has no role")
         return row
-
-    def recovery_rule(self, organization_id: str) -> bytes:
-        """Return what the organization's recovery rule says; empty if there is none."""
-        with self._storage.read(organization_id) as tx:
-            row = self._rows.row(tx, organization_id, RULE, organization_id)
-        return b"" if row is None else row.content
 
     def change(
         self, organization_id: str, mailbox_id: str, roles: tuple[str, ...], requester: str, reason: str

@@ -10,6 +10,7 @@ from sealwright.keystore.model import ExitEvidence, SignedRequestEvidence
 from sealwright.keystore.protocol import Keystore
 from sealwright.kms.model import KeyRelease
 from sealwright.kms.ports import MailboxLister, RoleReader
+from sealwright.kms.recovery_rules import RecoveryRules
 from sealwright.kms.releases import Releases, release_answer
 from sealwright.kms.store import KeyStore
 from sealwright.storage.engine import Storage, Transaction
@@ -41,7 +42,8 @@ class ExitService:
         approvals: Collects approvals; gets the kind `EXIT`.
         devices: The requester's device as it is now.
         mailboxes: All mailboxes of an organization.
-        roles: Vouched rows of roles and of the recovery rule.
+        roles: Vouched rows of roles.
+        rules: Tell how many recovery officers must approve.
     """
 
     def __init__(
@@ -56,16 +58,17 @@ class ExitService:
         devices: DeviceService,
         mailboxes: MailboxLister,
         roles: RoleReader,
+        rules: RecoveryRules,
     ) -> None:
         self._storage, self._store, self._keystore, self._audit = storage, store, keystore, audit
         self._approvals, self._devices = approvals, devices
         self._releases = Releases(storage, store, audit, clock)
-        self._mailboxes, self._roles = mailboxes, roles
+        self._mailboxes, self._roles, self._rules = mailboxes, roles, rules
         approvals.register(
             ProposalKind(
                 EXIT,
                 RECOVERY_OFFICER,
-                lambda organization_id: officers_needed(roles.recovery_rule(organization_id)),
+                self._needed,
                 self._check,
                 None,
                 REQUESTER_ROLES,
@@ -135,6 +138,10 @@ class ExitService:
         )
         sealed = self._keystore.open_for_exit(tuple(key.record for key in keys if key.key_id in released), evidence)
         return release_answer(release, manifest, sealed, certificates, included)
+
+    def _needed(self, organization_id: str) -> int:
+        row = self._rules.row(organization_id)
+        return officers_needed(b"" if row is None else row.content)
 
     def _check(self, organization_id: str, requester: str, content: bytes) -> None:
         wanted = decode_json(content, ExitRequest)

@@ -116,10 +116,6 @@ class RoleReader(Protocol):
         """Return a person's row, or raise `NotFoundError`."""
         ...
 
-    def recovery_rule(self, organization_id: str) -> bytes:
-        """Return what the recovery rule says; empty if there is none."""
-        ...
-
 
 class PolicyReader(Protocol):
     """Release policies (`identity.policy.PolicyService`)."""

@@ -158,6 +158,7 @@ class Trunk:
             devices=self.devices,
             mailboxes=self.mailboxes,
             roles=self.roles,
+            rules=self.recovery_rules,
         )
 
     def escrow_key(self, organization_id: str) -> SealedRecord:
