@@ -24,12 +24,14 @@ class StoredLog:
     """What a database says about a log.
 
     Attributes:
-        signed_size: Leaves under the newest checkpoint.
+        size: Leaves that have a number, durably.
+        signed_size: Leaves under the newest checkpoint, as many or fewer.
         checkpoint: The signed note.
         origin: Of the log.
         public_key: The log's key, raw, 32 octets.
     """
 
+    size: int
     signed_size: int
     checkpoint: str
     origin: str
@@ -70,6 +72,9 @@ class CheckpointMemory:
     def check(self, organization_id: str, log: StoredLog, read: HashReader, read_map: PageReader) -> Checkpoint:
         """Check that the database's log continues the one remembered, and return its checkpoint.
 
+        What is remembered may be newer than the database's own checkpoint, after a crash between the two; never newer than
+        what is numbered.
+
         Args:
             organization_id: Whose log.
             log: What the database says about it.
@@ -85,7 +90,7 @@ class CheckpointMemory:
             seen = self._last_seen(organization_id, log.origin, log.public_key)
             intact = stored.size == log.signed_size and root_hash(stored.size, read) == stored.root
             intact = intact and map_root(read_map) == stored.map_root
-            continued = seen is None or (seen.size <= stored.size and root_hash(seen.size, read) == seen.root)
+            continued = seen is None or (seen.size <= log.size and root_hash(seen.size, read) == seen.root)
         except (DecodingError, IndexError) as error:
             raise LogVerificationError("the log of this database cannot be read: restore it from a peer") from error
         if not intact:

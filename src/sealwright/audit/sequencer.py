@@ -197,7 +197,8 @@ class Sequencer:
 
     def _check(self, tx: Transaction, organization_id: str) -> None:
         state = store.get_state(tx, organization_id)
-        log = StoredLog(state.signed_size, state.checkpoint, state.origin, public_key_of(store.log_key_of(state)))
+        public_key = public_key_of(store.log_key_of(state))
+        log = StoredLog(state.size, state.signed_size, state.checkpoint, state.origin, public_key)
         read, read_map = store.hash_reader(tx, organization_id), store.map_reader(tx, organization_id)
         self._memory.check(organization_id, log, read, read_map)
 

@@ -67,6 +67,18 @@ def change(node, statement, *values):
         connection.execute(statement, values)
 
 
+def killed_before_publishing(node, monkeypatch):
+    """One act more, whose checkpoint this node signed and remembers, and nobody else has seen."""
+
+    def killed(*_):
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "publish", killed)
+        with pytest.raises(RuntimeError):
+            node.act()
+
+
 def refuses_to_start(node):
     other = again(node)
     with pytest.raises(LogVerificationError):
@@ -123,6 +135,36 @@ def test_a_crash_before_the_file_is_written_is_no_fork(node):
     other = again(node)
     other.log.start()
     other.close()
+
+
+def test_a_crash_between_remembering_and_publishing_is_no_rollback(node, monkeypatch):
+    """The numbered leaves are durable before the file is: the same checkpoint is signed again."""
+    killed_before_publishing(node, monkeypatch)
+    remembered = (node.folder / "local" / f"{ORGANIZATION}.checkpoint").read_text()
+    assert remembered != node.log.checkpoint(ORGANIZATION)
+    other = again(node)
+    other.log.start()
+    with closing(sqlite3.connect(node.folder / "node.db")) as database:
+        ((leaf_id,),) = database.execute("SELECT leaf_id FROM log_leaf WHERE leaf_index = 3").fetchall()
+    assert other.log.wait_included(ORGANIZATION, leaf_id).checkpoint == remembered
+    assert other.act().tree_size == 5
+    other.close()
+
+
+def test_a_process_whose_database_fails_before_publishing_goes_on(node, monkeypatch):
+    killed_before_publishing(node, monkeypatch)
+    assert node.act().tree_size == 5
+
+
+def test_after_such_a_crash_other_leaves_or_fewer_are_refused(node, monkeypatch):
+    killed_before_publishing(node, monkeypatch)
+    with closing(sqlite3.connect(node.folder / "node.db")) as database:
+        ((hashes,),) = database.execute("SELECT hashes FROM log_tile WHERE level = 0").fetchall()
+    change(node, "UPDATE log_tile SET hashes = ? WHERE level = 0", hashes[:96] + bytes(32))
+    refuses_to_start(node)
+    change(node, "UPDATE log_tile SET hashes = ? WHERE level = 0", hashes)
+    change(node, "UPDATE log_state SET size = 3")
+    refuses_to_start(node)
 
 
 def test_a_rolled_back_database_is_refused(node):
