@@ -373,7 +373,11 @@ class MemoryKeystore:
 
     def _make_key(self, kind: str, organization_id: str, owner: str, algorithm: str) -> SealedRecord:
         private_key: (
-            ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | mlkem.MLKEM768PrivateKey | rsa.RSAPrivateKey
+            ec.EllipticCurvePrivateKey
+            | ed25519.Ed25519PrivateKey
+            | mlkem.MLKEM768PrivateKey
+            | mlkem.MLKEM1024PrivateKey
+            | rsa.RSAPrivateKey
         )
         if algorithm == "ed25519":
             private_key = ed25519.Ed25519PrivateKey.generate()
@@ -381,6 +385,8 @@ class MemoryKeystore:
             private_key = ec.generate_private_key(ec.SECP256R1())
         elif algorithm == "ml-kem-768":
             private_key = mlkem.MLKEM768PrivateKey.generate()
+        elif algorithm == "ml-kem-1024":
+            private_key = mlkem.MLKEM1024PrivateKey.generate()
         elif algorithm == "p384":
             private_key = ec.generate_private_key(ec.SECP384R1())
         elif algorithm in self.rsa_bits:

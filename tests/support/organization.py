@@ -47,10 +47,11 @@ class Organization:
     Args:
         folder: Empty; other accounts can pass through it.
         people: Addresses, all with the password "mail password of ADDRESS".
+        init: More arguments of `sealwright init`.
     """
 
-    def __init__(self, folder, people=(ALICE, BOB)):
-        self.folder, self.people = folder, people
+    def __init__(self, folder, people=(ALICE, BOB), init=()):
+        self.folder, self.people, self.init = folder, people, init
         self.private = folder / "private"
         self.private.mkdir(mode=0o700)
         self.passwords = {each: f"mail password of {each}" for each in people}
@@ -71,6 +72,7 @@ class Organization:
             "--submission-host", "127.0.0.1", "--submission-port", str(self.mail.submission_port),
             "--submission-security", "starttls",
             "--mail-port", str(self.mail.smtp_port), "--mail-from", SENDER,
+            *self.init,
         ])  # fmt: skip
         with ExitStack() as running:
             running.callback(self.server.stop)

@@ -14,6 +14,7 @@ from support.release_evidence import make_device
 
 import sealwright.kms.tables  # noqa: F401 - makes its tables
 from sealwright.audit.log import AuditLog
+from sealwright.cms.algorithms import ML_KEM
 from sealwright.identity.access import AccessService
 from sealwright.identity.device_store import DeviceStore
 from sealwright.identity.devices import DeviceService
@@ -31,7 +32,7 @@ from sealwright.keystore.model import SignedRequestEvidence
 from sealwright.kms.model import KmsSettings
 from sealwright.kms.service import KeyService
 from sealwright.kms.store import KeyStore
-from sealwright.pkix.requests import load_certifiable_key
+from sealwright.pkix.requests import load_subscriber_key
 from sealwright.storage.engine import open_storage
 from sealwright.storage.schema import metadata, new_id
 from sealwright.wire.api import EnrolmentRequest, ProofRequest
@@ -75,7 +76,7 @@ class FakeIssuer:
         not_after = self.clock.now() + timedelta(days=self.days)
         names = [x509.RFC822Name(address) for address in statement.addresses]
         certificate = (
-            x509.CertificateBuilder(name, name, load_certifiable_key(statement.spki), x509.random_serial_number())
+            x509.CertificateBuilder(name, name, load_subscriber_key(statement.spki), x509.random_serial_number())
             .not_valid_before(self.clock.now())
             .not_valid_after(not_after)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -87,18 +88,22 @@ class FakeIssuer:
 
 
 class FakeDirectory:
+    """Shows the newest certificate of each slot: classical ones in `published`, those for ML-KEM in `kem`."""
+
     def __init__(self):
-        self.published = {}
+        self.published, self.kem = {}, {}
 
     def publish(self, tx, organization_id, address, certificate, chain):
-        self.published[address] = certificate
+        oid = x509.load_der_x509_certificate(certificate).public_key_algorithm_oid.dotted_string
+        (self.kem if oid in ML_KEM else self.published)[address] = certificate
 
     def unpublish(self, tx, organization_id, address, certificate=b""):
-        if certificate in (b"", self.published.get(address)):
-            self.published.pop(address, None)
+        for shown in (self.published, self.kem):
+            if certificate in (b"", shown.get(address)):
+                shown.pop(address, None)
 
     def republish(self, tx, organization_id, address, certificate):
-        self.published[address] = certificate
+        self.publish(tx, organization_id, address, certificate, ())
 
 
 class World:
@@ -108,9 +113,10 @@ class World:
         folder: For its files.
         storage: An open database; SQLite without.
         make_keystore: Folder and clock -> keystore; the in-memory one without.
+        kem: Of the second key of each pair; empty for no pairs.
     """
 
-    def __init__(self, folder, storage=None, make_keystore=MemoryKeystore):
+    def __init__(self, folder, storage=None, make_keystore=MemoryKeystore, kem=""):
         self.storage = storage or open_storage(f"sqlite:///{folder / 'test.db'}")
         metadata.create_all(self.storage.engine)
         self.clock, self.outbox = MovableClock(), []
@@ -167,7 +173,7 @@ class World:
             self.issuer,
             self.directory,
             self.clock,
-            KmsSettings(algorithm="p256", pool_size=3),
+            KmsSettings(algorithm="p256", kem=kem, pool_size=3),
             escrow_key=lambda organization_id: escrow,
             mailboxes=self.mailboxes,
             policies=self.policies,

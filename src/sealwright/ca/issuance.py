@@ -20,7 +20,7 @@ from sealwright.errors import ConflictError
 from sealwright.keystore.model import SealedRecord
 from sealwright.keystore.protocol import ServiceKeystore
 from sealwright.pkix import profiles
-from sealwright.pkix.requests import CertifiablePublicKey
+from sealwright.pkix.requests import SubscriberPublicKey
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.storage.schema import new_id
 from sealwright.tlog.leaf import ORGANIZATION_CHAIN
@@ -50,7 +50,7 @@ class Issuance:
         self,
         issuer: Issuer,
         builder: x509.CertificateBuilder,
-        public_key: CertifiablePublicKey,
+        public_key: SubscriberPublicKey,
         mailbox_id: str,
         address: str,
         names: list[str],

@@ -27,10 +27,10 @@ from sealwright.clock import Clock
 from sealwright.keystore.protocol import ServiceKeystore
 from sealwright.pkix import profiles
 from sealwright.pkix.requests import (
-    CertifiablePublicKey,
+    SubscriberPublicKey,
     check_certification_request,
     check_public_key,
-    load_certifiable_key,
+    load_subscriber_key,
 )
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.wire.encoding import decode_json
@@ -139,7 +139,7 @@ class CertificateAuthority:
         subject = self._subjects.subject(statement.organization_id, statement.mailbox_id)
         policy.check_names(statement.addresses, subject.addresses)
         # 2 The key that the statement vouches for.
-        public_key = load_certifiable_key(statement.spki)
+        public_key = load_subscriber_key(statement.spki)
         return self._issue_subscriber(statement.organization_id, ENCRYPTION, subject, statement.addresses, public_key)
 
     def issue_tls(self, organization_id: str, names: list[str], public_key: object) -> str:
@@ -240,7 +240,7 @@ class CertificateAuthority:
         usage: profiles.Usage,
         subject: Subject,
         addresses: tuple[str, ...],
-        public_key: CertifiablePublicKey,
+        public_key: SubscriberPublicKey,
         device_id: str = "",
     ) -> IssuedCertificate:
         issuer, issuer_certificate = self._issuer(organization_id, usage)

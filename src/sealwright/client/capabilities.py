@@ -92,10 +92,11 @@ def own_recipient(context: ClientContext) -> Recipient:
     Raises:
         NotFoundError: If the mailbox has no encryption certificate yet.
     """
-    certificate, state = context.key_ring.active_certificate()[0], context.store.state
+    ring, state = context.key_ring, context.store.state
+    certificate, kem_certificate = ring.active_certificate()[0], ring.active_kem_certificate()
     elsewhere = known_capabilities(state.programs, state.address)
-    ours = capabilities.announced([certificate.public_key()])
-    return Recipient(certificate, ours if elsewhere is None else ours.shared_with(elsewhere))
+    ours = capabilities.announced([one.public_key() for one in (certificate, kem_certificate) if one is not None])
+    return Recipient(certificate, ours if elsewhere is None else ours.shared_with(elsewhere), kem_certificate)
 
 
 def announced_capabilities(context: ClientContext) -> bytes:
@@ -103,12 +104,20 @@ def announced_capabilities(context: ClientContext) -> bytes:
     keys = []
     with suppress(NotFoundError):  # nobody can encrypt to this mailbox yet; the ciphers are announced all the same
         keys.append(context.key_ring.active_certificate()[0].public_key())
+    kem_certificate = context.key_ring.active_kem_certificate()
+    if kem_certificate is not None:
+        keys.append(kem_certificate.public_key())
     return capabilities.encode(capabilities.announced(keys))
 
 
-def recipient_of(known: Sequence[KnownProgram], address: str, certificate: x509.Certificate) -> Recipient:
+def recipient_of(
+    known: Sequence[KnownProgram],
+    address: str,
+    certificate: x509.Certificate,
+    kem_certificate: x509.Certificate | None = None,
+) -> Recipient:
     """Return what is known about a recipient."""
-    return Recipient(certificate, known_capabilities(known, address))
+    return Recipient(certificate, known_capabilities(known, address), kem_certificate)
 
 
 def _programs(known: Sequence[KnownProgram], address: str) -> list[KnownProgram]:

@@ -9,7 +9,7 @@ from sealwright.client.context import ClientContext
 from sealwright.client.directory import RecipientCertificate
 from sealwright.client.signing import ready_signer
 from sealwright.client.state import SendOptions
-from sealwright.smime.algorithm_choice import choose, plan_copies
+from sealwright.smime.algorithm_choice import choose, plan_copies, use_pairs
 from sealwright.smime.compose import Protection, protect
 from sealwright.smime.header_protection import POLICIES
 
@@ -25,13 +25,13 @@ def protected_copies(
 
     Where one of them has no certificate, the message is only signed: the decision table was asked before.
     """
-    known, certificates = context.store.state.programs, {each.address: each.certificate for each in found}
+    known, by_address = context.store.state.programs, {each.address: each for each in found}
     recipients = []
     for address in group:
-        certificate = certificates[address]
-        if certificate is None:
+        its = by_address[address]
+        if its.certificate is None:
             return [(tuple(group), sign_message(context, message))]
-        recipients.append(recipient_of(known, address, certificate))
+        recipients.append(recipient_of(known, address, its.certificate, its.kem_certificate))
     protected = []
     for copy in plan_copies(recipients, own_recipient(context)):
         addresses = tuple(group[position] for position in copy.positions)
@@ -53,7 +53,7 @@ def own_copy(context: ClientContext, message: bytes, options: SendOptions) -> by
     Raises:
         NotFoundError: If the mailbox has no encryption certificate yet.
     """
-    own = own_recipient(context)
+    (own,) = use_pairs([own_recipient(context)])
     protection = Protection(
         algorithms=choose([own]),
         header_policy=POLICIES[options.header_policy],

@@ -10,6 +10,7 @@ from sealwright.client.decision import CertificateState
 from sealwright.client.keys import load_certificates
 from sealwright.client.revocation import status_warning
 from sealwright.client.trust import trust_of
+from sealwright.cms.algorithms import ML_KEM
 from sealwright.errors import DecodingError, PathValidationError
 from sealwright.pkix.end_entity import Purpose
 from sealwright.pkix.names import certificate_addresses
@@ -27,6 +28,7 @@ class RecipientCertificate:
         address: Canonical addr-spec.
         state: "usable", "missing" or "refused".
         certificate: The one to encrypt to, if usable.
+        kem_certificate: The second one of a pair, for ML-KEM; also `certificate` where only that one is usable.
         warnings: For people.
         reason: Why it is refused.
     """
@@ -34,6 +36,7 @@ class RecipientCertificate:
     address: str
     state: CertificateState
     certificate: x509.Certificate | None = None
+    kem_certificate: x509.Certificate | None = None
     warnings: tuple[str, ...] = ()
     reason: str = ""
 
@@ -57,16 +60,21 @@ def find_recipients(context: ClientContext, addresses: Sequence[str]) -> tuple[R
 def _judge(address: str, entry: DirectoryEntry | None, trust: Trust) -> RecipientCertificate:
     if entry is None or not entry.certificates:
         return RecipientCertificate(address, "missing")
-    reason = ""
+    reason, warnings = "", dict[str, None]()
+    usable: dict[str, x509.Certificate] = {}
     for candidate in entry.certificates:
         try:
             certificate, *chain = load_certificates((candidate.certificate, *candidate.chain))
-            warnings = check_certificate(certificate, chain, address, "encrypt", trust)
+            slot = "kem" if certificate.public_key_algorithm_oid.dotted_string in ML_KEM else "classical"
+            if slot not in usable:
+                warnings.update(dict.fromkeys(check_certificate(certificate, chain, address, "encrypt", trust)))
+                usable[slot] = certificate
         except (PathValidationError, DecodingError) as error:
             reason = reason or error.message
-        else:
-            return RecipientCertificate(address, "usable", certificate, tuple(warnings))
-    return RecipientCertificate(address, "refused", reason=reason)
+    if not usable:
+        return RecipientCertificate(address, "refused", reason=reason)
+    kem = usable.get("kem")
+    return RecipientCertificate(address, "usable", usable.get("classical", kem), kem, tuple(warnings))
 
 
 def check_certificate(

@@ -12,6 +12,7 @@ from pathlib import Path
 from cryptography import x509
 
 from sealwright.asn1.pull_reader import size_of
+from sealwright.client.capabilities import own_recipient, recipient_of
 from sealwright.client.context import ClientContext
 from sealwright.client.decision import RecipientState, decide
 from sealwright.client.directory import find_recipients
@@ -38,6 +39,7 @@ from sealwright.cms.signer_report import SignedContent
 from sealwright.cms.signers import Signer
 from sealwright.errors import DecodingError, InputError, InvalidSignatureError, MailHeldError
 from sealwright.pkix.names import canonical_address
+from sealwright.smime.algorithm_choice import use_pairs
 from sealwright.smime.signers import judge_signed_content
 from sealwright.smime.trust import Trust
 
@@ -52,8 +54,13 @@ def find_document_recipients(context: ClientContext, addresses: Sequence[str]) -
     decision = decide([RecipientState(recipient.address, recipient.state) for recipient in found])
     if found and decision.action != "encrypt":
         raise MailHeldError(f"no usable certificate for {', '.join(decision.because)}")
-    certificates = [recipient.certificate for recipient in found if recipient.certificate is not None]
-    return [*certificates, context.key_ring.active_certificate()[0]]
+    programs = context.store.state.programs
+    recipients = [
+        recipient_of(programs, one.address, one.certificate, one.kem_certificate)
+        for one in found
+        if one.certificate is not None
+    ]
+    return [recipient.certificate for recipient in use_pairs([*recipients, own_recipient(context)])]
 
 
 def encrypt_document(

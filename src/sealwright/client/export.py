@@ -22,15 +22,15 @@ LEGACY_ROUNDS = 600_000
 
 
 def find_mailbox_key(context: ClientContext, chosen: str | None) -> MailboxKey:
-    """Return a key of the mailbox by its id or generation; the active one without.
+    """Return a key of the mailbox by its id, or of slot classical by its generation; the active one without.
 
     Raises:
         NotFoundError: If there is none.
     """
     for key in reversed(context.store.state.mailbox_keys):
-        if chosen in (key.key_id, str(key.generation)) or (
-            chosen is None and key.state == "ACTIVE" and key.slot == "classical"
-        ):
+        is_classical = key.slot == "classical"
+        is_meant = is_classical and (key.state == "ACTIVE" if chosen is None else chosen == str(key.generation))
+        if chosen == key.key_id or is_meant:
             return key
     raise NotFoundError("the mailbox has no such key")
 
@@ -55,6 +55,7 @@ def export_key(context: ClientContext, key: MailboxKey, passphrase: str, *, lega
         raise InputError(f"this key is {key.state}: it is not on this device")
     if not key.certificates:
         raise InputError("this key has no certificate to export it with")
+    _check_exportable(key)
     answer = context.session.post("/v1/exports", ExportRequest(key_id=key.key_id), ExportAnswer)
     record = check_leaf(answer.leaf, answer.checkpoint, context.statement.log_origin, context.statement.log_key)
     if record.kind != "key.export" or record.chain_id != context.enrolled.mailbox_id:
@@ -75,16 +76,20 @@ def pkcs12_file(name: str, key: MailboxKey, passphrase: str, *, legacy: bool = F
     Raises:
         InputError: If the key is of a kind that the format is not used with.
     """
-    private_key = load_decryption_key(key)
-    if not isinstance(private_key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-        raise InputError(f"no program reads {key.algorithm} keys from a PKCS#12 file")
     return pkcs12.serialize_key_and_certificates(
         name.encode("utf-8"),
-        private_key,
+        _check_exportable(key),
         load_certificates(key.certificates)[0],
         load_certificates(key.chain),
         _protection(passphrase.encode("utf-8"), legacy=legacy),
     )
+
+
+def _check_exportable(key: MailboxKey) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
+    private_key = load_decryption_key(key)
+    if not isinstance(private_key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise InputError(f"no program reads {key.algorithm} keys from a PKCS#12 file: only classical keys are exported")
+    return private_key
 
 
 def _protection(passphrase: bytes, *, legacy: bool) -> KeySerializationEncryption:

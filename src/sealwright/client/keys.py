@@ -70,16 +70,25 @@ class KeyRing:
                 found.append((remote, certificates, _key_identifier(certificates[0].public_key())))
         return tuple(found)
 
-    def active_certificate(self, slot: str = "classical") -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
+    def active_certificate(self) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
         """Return the certificate that mail to this mailbox is encrypted for now, with its chain.
 
         Raises:
             NotFoundError: If the mailbox has none yet.
         """
-        for key in reversed(self._keys):
-            if key.state == "ACTIVE" and key.slot == slot and key.certificates:
-                return load_certificates(key.certificates)[0], load_certificates(key.chain)
-        raise NotFoundError("this mailbox has no encryption certificate yet; try again in a minute")
+        key = self._active("classical")
+        if key is None:
+            raise NotFoundError("this mailbox has no encryption certificate yet; try again in a minute")
+        return load_certificates(key.certificates)[0], load_certificates(key.chain)
+
+    def active_kem_certificate(self) -> x509.Certificate | None:
+        """Return the second certificate of this mailbox's pair, for ML-KEM; None where it has none."""
+        key = self._active("kem")
+        return None if key is None else load_certificates(key.certificates)[0]
+
+    def _active(self, slot: str) -> MailboxKey | None:
+        usable = (key for key in reversed(self._keys) if key.state == "ACTIVE" and key.certificates)
+        return next((key for key in usable if key.slot == slot), None)
 
 
 def load_decryption_key(key: MailboxKey) -> MailboxPrivateKey:

@@ -14,6 +14,7 @@ KEM: Final = "kem"
 MADE: Final = "kms"
 """Origin of a key that this key management made; imported ones have "owner" or "administrator"."""
 CLASSICAL_ALGORITHMS: Final = ("rsa-2048", "rsa-3072", "rsa-4096", "p256", "p384")
+KEM_ALGORITHMS: Final = ("ml-kem-768", "ml-kem-1024")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,14 @@ class KmsSettings:
 
     Attributes:
         algorithm: Of new keys of slot classical: "rsa-2048", "rsa-3072", "rsa-4096", "p256" or "p384".
+        kem: Of new keys of slot kem, which make a pair with the classical ones: "ml-kem-768", "ml-kem-1024", or "" for none.
         pool_size: Ready keys kept per organization and algorithm.
         active_for: How long a generation protects new mail before the next takes its place.
         drill_every: Within this time every archived key is opened and matched to its certificate once.
     """
 
     algorithm: str = "rsa-3072"
+    kem: str = ""
     pool_size: int = 20
     active_for: timedelta = timedelta(days=1096)
     drill_every: timedelta = timedelta(days=30)
@@ -35,7 +38,7 @@ class KmsSettings:
     @property
     def algorithms(self) -> dict[str, str]:
         """Return the algorithm of each slot in which keys are made; in others they are only imported."""
-        return {CLASSICAL: self.algorithm}
+        return {CLASSICAL: self.algorithm} | ({KEM: self.kem} if self.kem else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class MailboxKey:
         frozen: Never released again, because the tenure has ended.
         created: When it became ACTIVE, or was imported; aware UTC.
         origin: `MADE`, or who imported it: "owner" or "administrator"; an imported key has no generation.
+        exported: Whether a device was permitted to write it to a file, so that programs of others may have it.
     """
 
     record: SealedRecord = field(repr=False)
@@ -57,6 +61,7 @@ class MailboxKey:
     frozen: bool
     created: datetime
     origin: str = MADE
+    exported: bool = False
 
     @property
     def key_id(self) -> str:

@@ -1,12 +1,13 @@
 """What a release needs at each level, and when a certificate is made anew; pure, and closed where nothing is written."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from sealwright.errors import ApprovalsMissingError, ConflictError, DecodingError, PermissionDeniedError
 from sealwright.keystore.access import read_rules
 from sealwright.keystore.model import DeviceCredential, ReleasePolicy
 from sealwright.keystore.release_rules import MailboxRules
-from sealwright.kms.model import KeyCertificateRow, MailboxKey
+from sealwright.kms.model import CLASSICAL, KeyCertificateRow, MailboxKey
 from sealwright.wire.manifest import RELEASED_STATES
 
 RENEW_BEFORE = timedelta(days=90)
@@ -73,6 +74,20 @@ def listed_keys(history: list[MailboxKey], released: tuple[str, ...]) -> list[Ma
     except PermissionDeniedError as error:
         raise ConflictError("a key of this mailbox was resumed since: ask anew") from error
     return keys
+
+
+def wanted_slots(slots: Iterable[str], in_use: Sequence[MailboxKey]) -> tuple[str, ...]:
+    """Return the slots in which a mailbox has a key.
+
+    A classical key that was exported is perhaps in a mail program that cannot read ML-KEM, so such a mailbox has no pair
+    until that key is replaced: who finds a certificate of slot kem knows that only our programs read the mailbox.
+
+    Args:
+        slots: Of the settings.
+        in_use: The mailbox's ACTIVE and SUSPENDED keys.
+    """
+    exported = any(key.exported and key.slot == CLASSICAL for key in in_use)
+    return tuple(slot for slot in slots if slot == CLASSICAL or not exported)
 
 
 def is_certificate_usable(certificate: KeyCertificateRow | None, now: datetime) -> bool:

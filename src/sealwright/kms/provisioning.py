@@ -1,5 +1,7 @@
 """The life of a mailbox's keys by itself: first keys, rotation, end of the tenure. Every step can be repeated."""
 
+from collections.abc import Sequence
+
 from sealwright.audit.log import Act, AuditLog
 from sealwright.clock import Clock
 from sealwright.errors import ConflictError, NotFoundError, UnavailableError
@@ -11,10 +13,10 @@ from sealwright.kms import policy
 from sealwright.kms.acts import KeyActs
 from sealwright.kms.certification import Certifier
 from sealwright.kms.key_pool import KeyPool
-from sealwright.kms.model import KmsSettings, MailboxKey
+from sealwright.kms.model import KEM, KmsSettings, MailboxKey
 from sealwright.kms.ports import MailboxReader
 from sealwright.kms.store import KeyStore
-from sealwright.storage.engine import Storage
+from sealwright.storage.engine import Storage, Transaction
 
 _CLAIM_ATTEMPTS = 5
 
@@ -56,19 +58,28 @@ class Provisioner:
         self._settings, self._mailboxes, self._put_outbox = settings, mailboxes, put_outbox
 
     def provision(self, organization_id: str, mailbox_id: str) -> None:
-        """Give a mailbox a key in each slot, and certificates that last; what is there already stays.
+        """Give a mailbox a key in each slot that it has, and certificates that last; what is there already stays.
 
-        A slot whose key is suspended waits for the decision; one that the settings do not know any more is given up.
+        A slot whose key is suspended waits for the decision; one that it has no more is given up (`policy.wanted_slots`).
         """
         try:
             mailbox = self._mailboxes.mailbox(organization_id, mailbox_id)
         except NotFoundError:
             return  # withdrawn before its turn came
-        for slot in self._settings.algorithms:
+        wanted = policy.wanted_slots(self._settings.algorithms, self._in_use(organization_id, mailbox_id))
+        for slot in wanted:
             self._provision_slot(mailbox, slot)
         for key in self._in_use(organization_id, mailbox_id):
-            if key.slot not in self._settings.algorithms:
+            if key.slot not in wanted:
                 self._give_up(mailbox, key)
+
+    def note_export(self, tx: Transaction, keys: Sequence[MailboxKey]) -> None:
+        """Remember in the export's own transaction that keys leave for other programs; a pair ends with that."""
+        for key in keys:
+            identity = key.record.identity
+            self._store.mark_exported(tx, identity.organization_id, key.key_id)
+            payload = {"mailbox_id": key.mailbox_id}
+            self._put_outbox(tx, identity.organization_id, PROVISION_TOPIC, payload, key.mailbox_id)
 
     def rotate(self, organization_id: str, mailbox_id: str) -> None:
         """Deactivate the keys in use, withdraw their certificates and put new generations in their place.
@@ -111,10 +122,12 @@ class Provisioner:
                 self._audit.append(tx, Act(organization_id, mailbox_id, "key.freeze", fields))
 
     def renew_due(self, organization_id: str) -> int:
-        """Ask for renewal of certificates that end soon; return for how many mailboxes."""
+        """Queue renewal of certificates that end soon, and pairs as the settings want them; return for how many mailboxes."""
         before = self._clock.now() + policy.RENEW_BEFORE
         with self._storage.transaction(organization_id) as tx:
-            due = self._store.ending_certificates(tx, organization_id, before)
+            ending = self._store.ending_certificates(tx, organization_id, before)
+            find = self._store.incomplete_pairs if KEM in self._settings.algorithms else self._store.pairs
+            due = dict.fromkeys((*ending, *find(tx, organization_id)))
             for mailbox_id in due:
                 self._put_outbox(tx, organization_id, PROVISION_TOPIC, {"mailbox_id": mailbox_id}, mailbox_id)
         return len(due)

@@ -268,6 +268,8 @@ class KeyService:
             }
             if nonce:
                 fields["nonce"] = nonce.hex()
+            if kind == "export":
+                self._provisioner.note_export(tx, keys)
             return tuple(key.key_id for key in keys), fields
 
         return self._releases.record(device, device.mailbox_id, kind, body, idempotency_key, choose)

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 from sealwright.errors import ConflictError, PermissionDeniedError
 from sealwright.identity.model import KeySummary
 from sealwright.keystore.model import POOL, RecordIdentity, SealedRecord
-from sealwright.kms.model import CLASSICAL, Destruction, KeyCertificateRow, KeyRelease, LegalHold, MailboxKey
+from sealwright.kms.model import CLASSICAL, KEM, Destruction, KeyCertificateRow, KeyRelease, LegalHold, MailboxKey
 from sealwright.kms.states import check_transition
 from sealwright.kms.tables import key_certificate, key_destruction, key_release, legal_hold, mailbox_key, pooled_key
 from sealwright.storage.engine import Transaction
@@ -68,6 +68,7 @@ class KeyStore:
                 spki_sha256=key.spki_sha256.hex(),
                 state=key.state,
                 frozen=key.frozen,
+                exported=key.exported,
                 created=key.created,
             )
         )
@@ -219,6 +220,27 @@ class KeyStore:
         own = (columns.organization_id == organization_id) & (columns.mailbox_id == mailbox_id)
         return tx.execute(update(mailbox_key).where(own, columns.frozen.is_(False)).values(frozen=True))
 
+    def mark_exported(self, tx: Transaction, organization_id: str, key_id: str) -> None:
+        """Remember that other programs may have a key."""
+        own = (mailbox_key.c.organization_id == organization_id) & (mailbox_key.c.id == key_id)
+        tx.execute(update(mailbox_key).where(own).values(exported=True))
+
+    def incomplete_pairs(self, tx: Transaction, organization_id: str) -> list[str]:
+        """Return up to 1,000 mailboxes that have a classical key of our programs alone, and no key of slot kem in use."""
+        columns = mailbox_key.c
+        in_use = (columns.organization_id == organization_id) & columns.state.in_(("ACTIVE", "SUSPENDED"))
+        paired = select(columns.mailbox_id).where(in_use, columns.slot == KEM).scalar_subquery()
+        unpaired = select(columns.mailbox_id).where(in_use, columns.slot == CLASSICAL, columns.exported.is_(False))
+        rows = tx.fetch_all(unpaired.where(columns.mailbox_id.not_in(paired)).limit(1000))
+        return [row.mailbox_id for row in rows]
+
+    def pairs(self, tx: Transaction, organization_id: str) -> list[str]:
+        """Return up to 1,000 mailboxes with a key of slot kem in use."""
+        columns = mailbox_key.c
+        in_use = (columns.organization_id == organization_id) & columns.state.in_(("ACTIVE", "SUSPENDED"))
+        rows = tx.fetch_all(select(columns.mailbox_id).where(in_use, columns.slot == KEM).limit(1000))
+        return [row.mailbox_id for row in rows]
+
     def add_certificate(self, tx: Transaction, organization_id: str, row: KeyCertificateRow) -> None:
         """Associate a certificate with a key.
 
@@ -361,7 +383,8 @@ def _active_since(organization_id: str, before: datetime) -> tuple[ColumnElement
 
 def _key(row: Row[Any]) -> MailboxKey:
     identity = RecordIdentity("encryption-key", row.organization_id, row.id, row.mailbox_id, row.generation)
-    return MailboxKey(_record(row, identity), row.slot, row.state, bool(row.frozen), row.created, row.origin)
+    record, frozen, exported = _record(row, identity), bool(row.frozen), bool(row.exported)
+    return MailboxKey(record, row.slot, row.state, frozen, row.created, row.origin, exported)
 
 
 def _certificate(row: Row[Any]) -> KeyCertificateRow:

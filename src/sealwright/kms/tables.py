@@ -43,6 +43,7 @@ mailbox_key = Table(
     Column("origin", String(16), nullable=False),
     Column("state", String(16), nullable=False),
     Column("frozen", Boolean, nullable=False),
+    Column("exported", Boolean, nullable=False),
     Column("algorithm", String(32), nullable=False),
     Column("storage_version", Integer, nullable=False),
     Column("ciphertext", LargeBinary, nullable=False),

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, mlkem, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from sealwright.errors import InputError, ProfileViolationError
 from sealwright.pkix.names import address_general_name, canonical_domain
-from sealwright.pkix.requests import CertifiablePublicKey
+from sealwright.pkix.requests import CertifiablePublicKey, SubscriberPublicKey
 
 SPONSOR_VALIDATED_MULTIPURPOSE = x509.ObjectIdentifier("2.23.140.1.5.3.2")
 MAILBOX_VALIDATED_MULTIPURPOSE = x509.ObjectIdentifier("2.23.140.1.5.1.2")
@@ -88,7 +88,7 @@ def is_sponsor_validated(holder: Holder, organization: OrganizationName) -> bool
 
 
 def subscriber_builder(
-    placement: Placement, organization: OrganizationName, holder: Holder, public_key: CertifiablePublicKey, usage: Usage
+    placement: Placement, organization: OrganizationName, holder: Holder, public_key: SubscriberPublicKey, usage: Usage
 ) -> x509.CertificateBuilder:
     """Return the to-be-signed S/MIME certificate of a mailbox.
 
@@ -173,23 +173,24 @@ def issuer_name(organization: OrganizationName, common_name: str) -> x509.Name:
     return x509.Name(attributes)
 
 
-def subscriber_key_usage(public_key: CertifiablePublicKey, usage: Usage) -> x509.KeyUsage:
-    """Return the key usage of a subscriber certificate.
+def subscriber_key_usage(public_key: SubscriberPublicKey, usage: Usage) -> x509.KeyUsage:
+    """Return the key usage of a subscriber certificate; of ML-KEM keys RFC 9935 section 5 permits keyEncipherment alone.
 
     Raises:
         ProfileViolationError: If the key cannot serve the usage.
     """
-    if usage == "signing":
+    is_kem = isinstance(public_key, mlkem.MLKEM768PublicKey | mlkem.MLKEM1024PublicKey)
+    if usage == "signing" and not is_kem:
         return _key_usage(digital_signature=True, content_commitment=True)
-    if isinstance(public_key, rsa.RSAPublicKey):
+    if usage == "encryption" and (is_kem or isinstance(public_key, rsa.RSAPublicKey)):
         return _key_usage(key_encipherment=True)
-    if isinstance(public_key, ec.EllipticCurvePublicKey):
+    if usage == "encryption" and isinstance(public_key, ec.EllipticCurvePublicKey):
         return _key_usage(key_agreement=True)
-    raise ProfileViolationError("an Ed25519 key cannot encrypt")
+    raise ProfileViolationError("a key of this kind cannot sign" if is_kem else "an Ed25519 key cannot encrypt")
 
 
 def _placed(
-    placement: Placement, subject: x509.Name, public_key: CertifiablePublicKey, validity: timedelta
+    placement: Placement, subject: x509.Name, public_key: SubscriberPublicKey, validity: timedelta
 ) -> x509.CertificateBuilder:
     issuer = placement.issuer
     issuer_key = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value

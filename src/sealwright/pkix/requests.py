@@ -2,7 +2,7 @@
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mlkem, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
@@ -15,6 +15,8 @@ MAX_RSA_BITS = 8192
 """Beyond this one verification costs more than any of ours should."""
 
 CertifiablePublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
+SubscriberPublicKey = CertifiablePublicKey | mlkem.MLKEM768PublicKey | mlkem.MLKEM1024PublicKey
+"""ML-KEM keys sign nothing, not even a request: they are certified only on the key management's word."""
 
 
 def check_certification_request(certification_request_der: bytes) -> CertifiablePublicKey:
@@ -59,12 +61,12 @@ def check_public_key(public_key: object) -> CertifiablePublicKey:
     raise UnsupportedAlgorithmError("a certified key is P-256, P-384, Ed25519 or RSA of at least 2048 bits")
 
 
-def load_certifiable_key(spki: bytes) -> CertifiablePublicKey:
-    """Load a DER SubjectPublicKeyInfo and check it as `check_public_key` does.
+def load_subscriber_key(spki: bytes) -> SubscriberPublicKey:
+    """Load a DER SubjectPublicKeyInfo and check that mail may be encrypted for it.
 
     Raises:
         DecodingError: If the bytes are not a SubjectPublicKeyInfo.
-        UnsupportedAlgorithmError: If the key may not be certified.
+        UnsupportedAlgorithmError: If it is neither ML-KEM-768, ML-KEM-1024 nor what `check_public_key` takes.
     """
     try:
         public_key: CertificatePublicKeyTypes | object = load_der_public_key(spki)
@@ -72,4 +74,6 @@ def load_certifiable_key(spki: bytes) -> CertifiablePublicKey:
         raise UnsupportedAlgorithmError("the public key has an unknown algorithm") from error
     except (ValueError, TypeError) as error:
         raise DecodingError("not a SubjectPublicKeyInfo") from error
+    if isinstance(public_key, mlkem.MLKEM768PublicKey | mlkem.MLKEM1024PublicKey):
+        return public_key
     return check_public_key(public_key)

@@ -106,7 +106,7 @@ class InitOptions:
             ),
             imap=_mail_server(options, "imap"),
             submission=_mail_server(options, "submission"),
-            keys=KeysSection(algorithm=options["key_algorithm"], pool_size=options["pool_size"]),
+            keys=KeysSection(algorithm=options["key_algorithm"], kem=options["kem"], pool_size=options["pool_size"]),
             seal_key_file=options["seal_key_file"],
             shares=options["shares"],
             threshold=options["threshold"],

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct, field
 
 from sealwright.errors import ConfigurationError
-from sealwright.kms.model import CLASSICAL_ALGORITHMS, KmsSettings
+from sealwright.kms.model import CLASSICAL_ALGORITHMS, KEM_ALGORITHMS, KmsSettings
 from sealwright.wire.statement import MailServer
 
 SETTINGS_FILE = "sealwright.toml"
@@ -122,12 +122,14 @@ class KeysSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Attributes:
         algorithm: "rsa-3072", "rsa-4096", "rsa-2048", "p256" or "p384".
+        kem: Of the second key of a pair, "ml-kem-768" or "ml-kem-1024"; empty for no pairs.
         pool_size: Keys made in advance, of each algorithm.
         active_months: How long a generation protects new mail before the next takes its place.
         drill_days: Within this time every archived key is opened and matched to its certificate once.
     """
 
     algorithm: str = "rsa-3072"
+    kem: str = ""
     pool_size: int = 8
     active_months: int = 36
     drill_days: int = 30
@@ -136,6 +138,7 @@ class KeysSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True
         """Return it as key management wants it; a month has 30.44 days, a twelfth of a year."""
         return KmsSettings(
             algorithm=self.algorithm,
+            kem=self.kem,
             pool_size=self.pool_size,
             active_for=timedelta(days=round(self.active_months * 365.25 / 12)),
             drill_every=timedelta(days=self.drill_days),
@@ -255,6 +258,8 @@ def check_keys(keys: KeysSection) -> None:
     """
     if keys.algorithm not in CLASSICAL_ALGORITHMS:
         raise ConfigurationError(f"[keys] algorithm: one of {', '.join(CLASSICAL_ALGORITHMS)}")
+    if keys.kem not in ("", *KEM_ALGORITHMS):
+        raise ConfigurationError(f"[keys] kem: empty or one of {', '.join(KEM_ALGORITHMS)}")
     if not 1 <= keys.active_months <= MAX_ACTIVE_MONTHS:
         raise ConfigurationError(f"[keys] active_months: 1 to {MAX_ACTIVE_MONTHS}")
     if not 1 <= keys.drill_days <= MAX_DRILL_DAYS:

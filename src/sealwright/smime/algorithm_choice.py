@@ -7,14 +7,24 @@ One copy has one content cipher, so it is AES-256-GCM only where everybody is kn
 NSS before 3.101 cannot read a message that has a key agreement recipient *beside* its own RSA one. Recipients that need
 different forms therefore get separate copies. Copies are never made only for a better cipher: whoever can attack the weaker
 copy has the text.
+
+The same holds for pairs. A mailbox with a second certificate, for ML-KEM, is read by our own programs alone: else the directory
+of its organization would not show it. A copy is encrypted for those second certificates if all who read it, the sender too, have
+one and no device of theirs is known to read no ML-KEM:
+
+    second certificate    known of the devices         may be used
+    no                    anything                     no
+    yes                   nothing                      yes
+    yes                   all announce its ML-KEM      yes
+    yes                   one does not                 no
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa, x448, x25519
+from cryptography.hazmat.primitives.asymmetric import ec, mlkem, rsa, x448, x25519
 
 from sealwright.cms.key_transport import KeyTransport
 from sealwright.smime import capabilities
@@ -34,10 +44,21 @@ class Recipient:
     Attributes:
         certificate: To encrypt to.
         capabilities: Learnt from verified mail, or None; then the certificate is asked (RFC 4262).
+        kem_certificate: The second one of a pair, or None.
     """
 
     certificate: x509.Certificate
     capabilities: Capabilities | None = None
+    kem_certificate: x509.Certificate | None = None
+
+    @property
+    def reads_kem(self) -> bool:
+        """Whether the pair's second certificate may be used, as the table says."""
+        if self.kem_certificate is None:
+            return False
+        key = self.kem_certificate.public_key()
+        name = "ml-kem-1024" if isinstance(key, mlkem.MLKEM1024PublicKey) else "ml-kem-768"
+        return self.capabilities is None or name in self.capabilities.names
 
     @property
     def readable(self) -> tuple[str, ...]:
@@ -84,6 +105,13 @@ class Copy:
     algorithms: Algorithms
 
 
+def use_pairs(recipients: Sequence[Recipient]) -> tuple[Recipient, ...]:
+    """Return the readers of one copy with their pairs' second certificates, if all of these may be used; else as they are."""
+    if not all(recipient.reads_kem for recipient in recipients):
+        return tuple(recipients)
+    return tuple(replace(one, certificate=one.kem_certificate or one.certificate) for one in recipients)
+
+
 def choose(recipients: Sequence[Recipient]) -> Algorithms:
     """Choose the algorithms of one copy: the best that every recipient is known to read."""
     readable = [recipient.readable for recipient in recipients]
@@ -109,6 +137,8 @@ def plan_copies(recipients: Sequence[Recipient], own: Recipient | None) -> tuple
     Returns:
         At most three copies, and the sender's.
     """
+    paired = use_pairs([*recipients, *([own] if own is not None else [])])
+    recipients, own = paired[: len(recipients)], paired[-1] if own is not None else None
     groups: list[list[int]] = [[], [], []]
     for position, recipient in enumerate(recipients):
         groups[_bears(recipient)].append(position)

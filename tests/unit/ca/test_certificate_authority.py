@@ -17,6 +17,8 @@ from sqlalchemy import select
 from support.lint import certificate_findings
 from support.memory_keystore import MemoryKeystore
 
+from sealwright.asn1.der import object_identifier
+from sealwright.asn1.writer import tlv
 from sealwright.ca.fronts.status import StatusFront
 from sealwright.ca.lint import PRIVATE_CA_FINDINGS, draft, lint
 from sealwright.ca.model import Organization, Subject
@@ -31,6 +33,7 @@ from sealwright.errors import (
     ProfileViolationError,
     UnavailableError,
 )
+from sealwright.pkix import profiles
 from sealwright.pkix.levels import identity_level
 from sealwright.pkix.names import certificate_addresses
 from sealwright.pkix.path import validate_path
@@ -160,6 +163,24 @@ def test_an_encryption_certificate_is_issued_on_the_registered_kms_word(house: H
         house.authority.issue_encryption(payload.replace(b"alice@", b"mally@"), signature)
     with pytest.raises(ProfileViolationError):
         house.authority.issue_encryption(*house.escrow(addresses=("mallory@example.test",)))
+
+
+@pytest.mark.parametrize("algorithm", ["ml-kem-768", "ml-kem-1024"])
+def test_an_ml_kem_key_is_certified_for_key_encipherment_alone(house: House, algorithm: str) -> None:
+    key = house.keystore.generate_encryption_key(ORGANIZATION_ID, algorithm)
+    leaf, chain = load(house.authority.issue_encryption(*house.escrow(spki=key.spki, slot="kem")))
+    validate_path(leaf, chain, [house.root], now=house.clock.now(), purpose="encrypt")
+    with pytest.raises(PathValidationError, match="not made to sign"):
+        validate_path(leaf, chain, [house.root], now=house.clock.now(), purpose="sign")
+    usage = leaf.extensions.get_extension_for_class(x509.KeyUsage)
+    assert usage.critical
+    assert usage.value.public_bytes() == bytes.fromhex("03020520")  # keyEncipherment and no other bit
+    identifier = {"ml-kem-768": "2.16.840.1.101.3.4.4.2", "ml-kem-1024": "2.16.840.1.101.3.4.4.3"}[algorithm]
+    without_parameters = tlv(0x30, object_identifier(identifier))  # RFC 9935 section 3
+    assert without_parameters in leaf.tbs_certificate_bytes
+    leaf.verify_directly_issued_by(chain[0])
+    with pytest.raises(ProfileViolationError, match="cannot sign"):
+        profiles.subscriber_key_usage(leaf.public_key(), "signing")
 
 
 def test_issuing_is_idempotent_until_renewal_is_due(house: House) -> None:

@@ -145,7 +145,9 @@ class Device:
             state=SimpleNamespace(address="me@example.test", programs=programs, signing_key=signer), hold_mail=self.hold
         )
         self.clock = SimpleNamespace(now=lambda: NOW)
-        self.key_ring = SimpleNamespace(active_certificate=lambda: (own.certificate, ()))
+        self.key_ring = SimpleNamespace(
+            active_certificate=lambda: (own.certificate, ()), active_kem_certificate=lambda: None
+        )
         self.held, self.filed = [], []
         self.statement = SimpleNamespace(imap=True, file_sent_mail=True)
         self.mailbox = lambda: nullcontext(SimpleNamespace(append_sent=self.filed.append))

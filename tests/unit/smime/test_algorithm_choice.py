@@ -108,6 +108,41 @@ def test_copies(recipients, own, positions, readable):
         assert found == dict(zip(positions, readable, strict=True))
 
 
+OWN_KEM = issued(mlkem.MLKEM768PrivateKey.generate().public_key(), "own kem")
+LARGE = issued(mlkem.MLKEM1024PrivateKey.generate().public_key(), "large")
+READS_KEM = capabilities.announced([RSA.public_key(), KEM.public_key()])
+READS_LARGE = capabilities.announced([RSA.public_key(), LARGE.public_key()])
+PAIR, OWN_PAIR = Recipient(RSA, None, KEM), Recipient(EC, READS_KEM, OWN_KEM)
+PAIRS = {
+    # what: (recipients, own, whether the second certificates are used)
+    "nothing is known but the directory's word": ([PAIR], OWN_PAIR, True),
+    "every device announces it": ([Recipient(RSA, READS_KEM, KEM)], OWN_PAIR, True),
+    "a device reads none": ([Recipient(RSA, SEALWRIGHT, KEM)], OWN_PAIR, False),
+    "an old program is one of the readers": ([Recipient(RSA, OLD, KEM)], OWN_PAIR, False),
+    "a device reads ML-KEM of another size": ([Recipient(RSA, READS_KEM, LARGE)], OWN_PAIR, False),
+    "of the same size": ([Recipient(RSA, READS_LARGE, LARGE)], OWN_PAIR, True),
+    "one of two has no pair": ([PAIR, Recipient(RSA)], OWN_PAIR, False),
+    "the sender has no pair": ([PAIR], Recipient(EC, SEALWRIGHT), False),
+    "the sender's other device reads none": ([PAIR], Recipient(EC, SEALWRIGHT, OWN_KEM), False),
+    "nobody has a pair": ([Recipient(RSA)], Recipient(EC), False),
+    "no sender": ([PAIR], None, True),
+}
+
+
+@pytest.mark.parametrize(("recipients", "own", "used"), PAIRS.values(), ids=PAIRS.keys())
+def test_pairs(recipients, own, used):
+    copies = plan_copies(recipients, own)
+    certificates = {certificate for copy in copies for certificate in copy.certificates}
+    kem = {one.kem_certificate for one in (*recipients, own) if one is not None} - {None}
+    if used:
+        (copy,) = copies
+        assert certificates == kem
+        assert copy.algorithms.cipher == "aes-256-gcm"
+        assert copy.positions == tuple(range(len(recipients)))
+    else:
+        assert not certificates & kem
+
+
 @pytest.mark.parametrize("own", [None, (RSA, None), (EC, SEALWRIGHT), (KEM, None)])
 def test_every_recipient_is_in_exactly_one_copy_and_the_sender_in_one_at_least(own):
     kinds = [RSA, EC, X25519, KEM]

@@ -465,6 +465,7 @@ def upgrade() -> None:
         sa.Column("origin", sa.String(length=16), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("frozen", sa.Boolean(), nullable=False),
+        sa.Column("exported", sa.Boolean(), nullable=False),
         sa.Column("algorithm", sa.String(length=32), nullable=False),
         sa.Column("storage_version", sa.Integer(), nullable=False),
         sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
