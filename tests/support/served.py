@@ -54,10 +54,13 @@ class Served:
 
     Args:
         folder: For its data folder.
+        start: What its clock shows at first. The keystore has a clock of its own that nobody moves: what both judge needs
+            the real time.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, start=None):
         self.clock = MovableClock()
+        self.clock.time = start or self.clock.time
         self.initialized = initialize(folder / "data", OPTIONS, self.clock)
         self.services = build(load_settings(folder / "data", {}), self.clock)
         self.services.audit.start()
