@@ -53,6 +53,7 @@ bench: install
 test-pythons:
 	$(PYTHON) packaging/test_pythons.py $(PYTHONS)
 
-# Everything that holds for chance - examples, races, kills, restores - again and again; takes an hour. ROUNDS=3 is a taste.
+# Everything that holds for chance - examples, races, restores - again and again, and a kill before every write of every flow;
+# takes two hours. ROUNDS=3 is a taste.
 proof: install
 	SEALWRIGHT_PROOF_ROUNDS=$(or $(ROUNDS),25) $(BIN)/pytest -n 2 -m proof tests

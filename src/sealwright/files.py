@@ -19,20 +19,13 @@ FileStamp = tuple[int, int, int]
 
 
 def create_private_file(path: Path, content: bytes) -> None:
-    """Write a new file of mode 0600, durably.
+    """Write a new file of mode 0600, whole and durably: it is there with its content, or not at all.
 
     Raises:
         ConflictError: If the file exists.
     """
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise ConflictError(f"{path} exists and is never overwritten") from error
-    with os.fdopen(descriptor, "wb") as file:
+    with spooled(path, replaces=False) as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    _sync_folder(path.parent)
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -46,14 +39,21 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 @contextlib.contextmanager
-def spooled(path: Path) -> Iterator[BinaryIO]:
+def spooled(path: Path, *, replaces: bool = True) -> Iterator[BinaryIO]:
     """Give a file of mode 0600 beside `path` that takes its place when the block ends, and is removed when it fails.
 
     What a killed process left of the same path is removed first: it may be plaintext that was never checked.
 
+    Args:
+        path: The file.
+        replaces: Whether it may take the place of an older one.
+
     Raises:
+        ConflictError: If there is an older one that it may not replace.
         OSError: If it cannot be written; the old file is untouched then.
     """
+    if not replaces and path.exists():
+        raise ConflictError(f"{path} exists and is never overwritten")
     if sys.platform != "win32":
         _remove_leftovers(path)
     descriptor, temporary = _locked_file(path)
@@ -62,9 +62,15 @@ def spooled(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
+        if replaces:
+            Path(temporary).replace(path)
+        else:
+            os.link(temporary, path)  # fails where a file is, unlike a rename
+            Path(temporary).unlink()
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, FileExistsError):
+            raise ConflictError(f"{path} exists and is never overwritten") from error
         raise
     _sync_folder(path.parent)
 
@@ -82,11 +88,10 @@ def _locked_file(path: Path) -> tuple[int, str]:
 
 def _remove_leftovers(path: Path) -> None:
     prefix = f".{path.name}."
-    for left in path.parent.iterdir():
+    for name in os.listdir(path.parent):  # noqa: PTH208 - of a folder of ten thousands, each time a file is replaced
         # mkstemp puts eight characters between the two
-        if not left.name.startswith(prefix) or len(left.name) != len(prefix) + 8 + len(_SUFFIX):
-            continue
-        if left.name.endswith(_SUFFIX):
+        if name.startswith(prefix) and name.endswith(_SUFFIX) and len(name) == len(prefix) + 8 + len(_SUFFIX):
+            left = path.with_name(name)
             with contextlib.suppress(OSError), left.open("rb") as file:  # somebody writes it now, or it is not ours
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 left.unlink()

@@ -9,7 +9,7 @@ from sealwright.identity.approval_store import ApprovalStore
 from sealwright.identity.approvals import ApprovalService
 from sealwright.identity.model import AuthenticatedDevice
 from sealwright.identity.roles import RoleService
-from sealwright.wire.approvals import ApprovalStatement, DecisionRequest
+from sealwright.wire.approvals import ApprovalStatement, DecisionRequest, ProposalRequest
 from sealwright.wire.operator import PersonRow
 
 
@@ -21,6 +21,11 @@ class Approver:
     device: object
     enrolled: object
     address: str
+
+
+def asked(kind, content, reason="because", case_number=""):
+    """Return what somebody proposes."""
+    return ProposalRequest(kind=kind, reason=reason, content=content, case_number=case_number)
 
 
 class Approvals:
@@ -74,11 +79,14 @@ class Approvals:
         """Send a decision as the approver's device does."""
         statement = self.statement(approver, proposal, decision, **changes)
         request = DecisionRequest(statement=statement, signature=statement.sign((signer or approver).device.key))
+        return self.service.decide(self.asking(approver), proposal.proposal_id, request)
+
+    def asking(self, approver):
+        """Return an approver's device as one that was authenticated."""
         credential = self.world.devices.credential(ORGANIZATION, approver.enrolled.device_id)
-        asking = AuthenticatedDevice(
+        return AuthenticatedDevice(
             ORGANIZATION, approver.mailbox_id, credential.device_id, credential, approver.address
         )
-        return self.service.decide(asking, proposal.proposal_id, request)
 
     def run_outbox(self):
         """Apply what was approved."""

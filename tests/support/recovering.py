@@ -2,7 +2,7 @@
 
 import msgspec
 from cryptography import x509
-from support.approving import Approvals
+from support.approving import Approvals, asked
 from support.people_world import ORGANIZATION, World
 
 from sealwright.cms.content_ciphers import new_cipher
@@ -124,7 +124,7 @@ class Recovering:
         """Ask for it."""
         by = (requester or self.rita).mailbox_id
         content = msgspec.json.encode(wanted)
-        return self.approvals.service.propose(ORGANIZATION, by, RECOVERY, content, "the owner is away", "case 7")
+        return self.approvals.service.propose(ORGANIZATION, by, asked(RECOVERY, content, "the owner is away", "case 7"))
 
     def approve(self, proposal, officers=None):
         """Let two officers approve, and carry on as the outbox does."""

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from contextlib import contextmanager
+from functools import cached_property
 
 import msgspec
 from sqlalchemy import event, select
@@ -62,12 +63,29 @@ class Served:
         self.clock = MovableClock()
         self.clock.time = start or self.clock.time
         self.initialized = initialize(folder / "data", OPTIONS, self.clock)
-        self.services = build(load_settings(folder / "data", {}), self.clock)
+        self.open(folder)
         self.services.audit.start()
-        self.app = public_app(self.services)
-        self.public, self.local = AsgiClient(self.app), AsgiClient(local_app(self.services))
         assert self.operate("/local/people", people(ALICE, BOB)).json()["created"] == 2
         self.work()
+
+    def open(self, folder):
+        """Build the services over a data folder that is there."""
+        self.services = build(load_settings(folder / "data", {}), self.clock)
+
+    @cached_property
+    def app(self):
+        """What devices ask."""
+        return public_app(self.services)
+
+    @cached_property
+    def public(self):
+        """A client of it."""
+        return AsgiClient(self.app)
+
+    @cached_property
+    def local(self):
+        """A client of what the operator asks."""
+        return AsgiClient(local_app(self.services))
 
     def close(self):
         """End its processes."""

@@ -1,5 +1,6 @@
 """A file takes its place whole or not at all; what a killed process left goes with the next run."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,8 +11,8 @@ from support.certificates import rsa_key, self_signed
 from support.decryption import keys_of
 
 from sealwright.client.documents import decrypt_document, encrypt_document
-from sealwright.errors import DecryptionError
-from sealwright.files import replace_file, spooled
+from sealwright.errors import ConflictError, DecryptionError
+from sealwright.files import create_private_file, replace_file, spooled
 
 WRITER = """
 import sys, time
@@ -77,3 +78,15 @@ def test_a_changed_document_leaves_no_plaintext(tmp_path):
     with pytest.raises(DecryptionError):
         decrypt_document(closed, opened, keys_of((certificate, key)))
     assert names(tmp_path) == ["closed", "plain"]
+
+
+def test_a_new_file_is_never_there_without_its_content(tmp_path, monkeypatch):
+    path = tmp_path / "new"
+    seen = []
+    monkeypatch.setattr(os, "fsync", lambda _: seen.append(path.exists()))
+    create_private_file(path, b"content")
+    assert seen[0] is False
+    assert (path.read_bytes(), path.stat().st_mode & 0o777, names(tmp_path)) == (b"content", 0o600, ["new"])
+    with pytest.raises(ConflictError):
+        create_private_file(path, b"other")
+    assert (path.read_bytes(), names(tmp_path)) == (b"content", ["new"])

@@ -52,9 +52,7 @@ def propose(
     """Propose something: 201 ProposalView."""
     device = authenticate(request, token_service, state_changing=True, body=body)
     wanted = decode_request(body, ProposalRequest, MAX_PROPOSAL_BODY)
-    made = approval_service.propose(
-        device.organization_id, device.mailbox_id, wanted.kind, wanted.content, wanted.reason, wanted.case_number
-    )
+    made = approval_service.propose(device.organization_id, device.mailbox_id, wanted, device.idempotency_key)
     return answer(approval_service.view(device.organization_id, made.proposal_id), token_service, 201)
 
 

@@ -46,11 +46,16 @@ class ApprovalStore:
         Raises:
             NotFoundError: If there is none.
         """
+        found = self.find_proposal(tx, organization_id, proposal_id)
+        if found is None:
+            raise NotFoundError("there is no such proposal")
+        return found
+
+    def find_proposal(self, tx: Transaction, organization_id: str, proposal_id: str) -> ProposalRow | None:
+        """Return a proposal in any state, or None."""
         own = (proposal.c.organization_id == organization_id) & (proposal.c.id == proposal_id)
         row = tx.fetch_one(select(proposal).where(own))
-        if row is None:
-            raise NotFoundError("there is no such proposal")
-        return _proposal(row)
+        return None if row is None else _proposal(row)
 
     def proposals(self, tx: Transaction, organization_id: str, requester: str | None = None) -> list[ProposalRow]:
         """Return the newest proposals, newest first; of one requester if named."""

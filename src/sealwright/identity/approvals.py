@@ -29,8 +29,10 @@ from sealwright.wire.approvals import (
     ApprovalView,
     DecisionRequest,
     Proposal,
+    ProposalRequest,
     ProposalView,
 )
+from sealwright.wire.encoding import encode_fields, sha256
 from sealwright.wire.roles import decode_roles
 
 APPLY_TOPIC = "proposal.apply"
@@ -114,59 +116,60 @@ class ApprovalService:
         return () if row is None else decode_roles(row.content)
 
     def propose(
-        self, organization_id: str, requester: str, kind: str, content: bytes, reason: str, case_number: str = ""
+        self, organization_id: str, requester: str, wanted: ProposalRequest, idempotency_key: str = ""
     ) -> Proposal:
-        """Propose something.
+        """Propose something; with the same idempotency key again, it is the same proposal.
 
         Args:
             organization_id: 32 hex digits.
             requester: Mailbox id, or empty for the operator at the server.
-            kind: A registered one.
-            content: JSON, as the kind wants it.
-            reason: For the approvers; printable.
-            case_number: Of the requester's own files.
+            wanted: Of a registered kind.
+            idempotency_key: Of the requester's signed request; the operator has none.
 
         Raises:
             InputError: If kind, content, reason or case number cannot be used.
             PermissionDeniedError: If the requester may not propose that.
-            ConflictError: If too many proposals are open.
+            ConflictError: If too many proposals are open, or the idempotency key was used for another proposal.
         """
         # 1 It can be proposed, by this person.
-        known = self._kind(kind)
-        _check_texts(reason, case_number, content)
+        known = self._kind(wanted.kind)
+        _check_texts(wanted)
         if (
             requester
             and known.requester_roles
             and not known.requester_roles & set(self.roles_of(organization_id, requester))
         ):
             raise PermissionDeniedError(f"only {' or '.join(sorted(known.requester_roles))} may propose this")
-        known.check(organization_id, requester, content)
+        known.check(organization_id, requester, wanted.content)
         # 2 One transaction: the row, its leaf, and a notice to everybody who can decide.
         now = self._clock.now().replace(microsecond=0)
         proposal = Proposal(
             organization_id=organization_id,
-            proposal_id=new_id(),
-            kind=kind,
+            proposal_id=_proposal_id(organization_id, requester, idempotency_key) if idempotency_key else new_id(),
+            kind=wanted.kind,
             requester=requester,
-            reason=reason,
-            case_number=case_number,
-            content=content,
+            reason=wanted.reason,
+            case_number=wanted.case_number,
+            content=wanted.content,
             created=now,
             expires=now + known.lives_of(organization_id)[0],
         )
         with self._storage.transaction(organization_id) as tx:
+            earlier = self._store.find_proposal(tx, organization_id, proposal.proposal_id)
+            if earlier is not None:
+                return _repeated(earlier.proposal, proposal)
             if sum(row.state == "OPEN" for row in self._store.proposals(tx, organization_id)) >= MAX_OPEN:
                 raise ConflictError("too many proposals are open: decide on them first")
             self._store.add_proposal(tx, ProposalRow(proposal, "OPEN", known.needed(organization_id), None))
             leaf = self._log(tx, proposal, "proposal.create", requester or "operator")
             for row in self._rows.rows(tx, organization_id, ROLE):
                 if known.approver_role in decode_roles(row.content) and row.row_id != requester:
-                    notice = self._devices.notice("approval-asked", f"{kind} {proposal.proposal_id}", leaf)
+                    notice = self._devices.notice("approval-asked", f"{wanted.kind} {proposal.proposal_id}", leaf)
                     self._devices.notify(tx, organization_id, row.row_id, notice)
         return proposal
 
     def decide(self, device: AuthenticatedDevice, proposal_id: str, request: DecisionRequest) -> ProposalView:
-        """Take a person's decision.
+        """Take a person's decision; the same signed one again changes nothing.
 
         Raises:
             NotFoundError: If there is no such proposal.
@@ -185,6 +188,10 @@ class ApprovalService:
         if theirs != (device.mailbox_id, device.credential.device.thumbprint()):
             raise PermissionDeniedError("the decision is another device's")
         statement.verify(device.credential.device.load_authentication_key(), request.signature)
+        stored = StoredApproval(statement, request.signature, device.device_id)
+        with self._storage.read(organization_id) as tx:
+            if stored in self._store.approvals(tx, proposal):
+                return self._view(tx, row)
         # 2 By somebody who may, in time.
         if statement.approver == proposal.requester and statement.decision == "approve":
             raise PermissionDeniedError("nobody approves a proposal of the own")
@@ -197,7 +204,6 @@ class ApprovalService:
         ):
             raise ConflictError("the proposal, or the decision, is out of time")
         # 3 A veto reaches the keystore before the books.
-        stored = StoredApproval(statement, request.signature, device.device_id)
         if statement.decision == "veto":
             self._veto(row, stored, kind)
         # 4 One transaction: decision, state, leaf, what follows.
@@ -336,10 +342,24 @@ class ApprovalService:
         return self._audit.append(tx, Act(proposal.organization_id, ORGANIZATION_CHAIN, kind, fields))
 
 
-def _check_texts(reason: str, case_number: str, content: bytes) -> None:
+def _proposal_id(organization_id: str, requester: str, idempotency_key: str) -> str:
+    """Return 32 hex digits that follow from the request: whoever repeats it finds what the first try made."""
+    parts = (part.encode("utf-8") for part in (organization_id, requester, idempotency_key))
+    return sha256(encode_fields("sealwright proposal id", 1, *parts)).hex()[:32]
+
+
+def _repeated(earlier: Proposal, proposal: Proposal) -> Proposal:
+    said = [(each.kind, each.content, each.reason, each.case_number) for each in (earlier, proposal)]
+    if said[0] != said[1]:
+        raise ConflictError("the idempotency key was used for another proposal")
+    return earlier
+
+
+def _check_texts(wanted: ProposalRequest) -> None:
+    reason, case_number = wanted.reason, wanted.case_number
     if not reason.strip() or len(reason) > MAX_REASON_CHARACTERS or not reason.isprintable():
         raise InputError(f"a proposal has a reason of at most {MAX_REASON_CHARACTERS} printable characters")
     if len(case_number) > MAX_CASE_CHARACTERS or not case_number.isprintable():
         raise InputError(f"a case number has at most {MAX_CASE_CHARACTERS} printable characters")
-    if len(content) > MAX_CONTENT_BYTES:
+    if len(wanted.content) > MAX_CONTENT_BYTES:
         raise InputError("the proposal is too large")

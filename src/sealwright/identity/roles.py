@@ -12,7 +12,7 @@ from sealwright.keystore.model import ApprovalEvidence, VouchedRow
 from sealwright.keystore.protocol import Keystore
 from sealwright.storage.engine import Storage
 from sealwright.tlog.leaf import ORGANIZATION_CHAIN
-from sealwright.wire.approvals import Proposal, RoleChange
+from sealwright.wire.approvals import Proposal, ProposalRequest, RoleChange
 from sealwright.wire.encoding import decode_json
 from sealwright.wire.operator import RoleHolder
 from sealwright.wire.roles import ADMINISTRATOR, SECURITY_OFFICER, decode_roles, encode_roles
@@ -103,7 +103,8 @@ class RoleService:
                 pass
             else:
                 return None
-        return self._approvals.propose(organization_id, requester, ROLE_CHANGE, msgspec.json.encode(change), reason)
+        asked = ProposalRequest(kind=ROLE_CHANGE, reason=reason, content=msgspec.json.encode(change))
+        return self._approvals.propose(organization_id, requester, asked)
 
     def _check(self, organization_id: str, requester: str, content: bytes) -> None:
         change = decode_json(content, RoleChange)

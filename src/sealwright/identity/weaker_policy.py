@@ -12,6 +12,7 @@ from sealwright.identity.policy import PolicyService
 from sealwright.keystore.access import MAILBOX, POLICY
 from sealwright.keystore.approvals import OFFICERS_NEEDED
 from sealwright.keystore.sign_on import SIGN_ON, SignOn
+from sealwright.wire.approvals import ProposalRequest
 from sealwright.wire.encoding import decode_json
 from sealwright.wire.operator import MailboxPolicy, PolicyChange, PolicyChanged
 from sealwright.wire.policy_step import POLICY_CHANGE, PolicyStep
@@ -106,8 +107,8 @@ class WeakerPolicies:
         except ApprovalsMissingError as error:
             if not reason:
                 raise ApprovalsMissingError(f"{error.message}: propose it with --reason") from error
-            content = msgspec.json.encode(step())
-            proposal = self._approvals.propose(organization_id, "", POLICY_CHANGE, content, reason)
+            wanted = ProposalRequest(kind=POLICY_CHANGE, reason=reason, content=msgspec.json.encode(step()))
+            proposal = self._approvals.propose(organization_id, "", wanted)
             return PolicyChanged(proposal_id=proposal.proposal_id)
         return PolicyChanged()
 

@@ -11,7 +11,7 @@ from sealwright.keystore.model import ApprovalEvidence, VouchedRow
 from sealwright.keystore.protocol import Keystore
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.tlog.leaf import ORGANIZATION_CHAIN
-from sealwright.wire.approvals import Proposal
+from sealwright.wire.approvals import Proposal, ProposalRequest
 from sealwright.wire.encoding import decode_json
 from sealwright.wire.recovery import RULE, RULE_CHANGE, RecoveryRule, RecoveryRuleChange
 from sealwright.wire.roles import ADMINISTRATOR, RECOVERY_OFFICER, SECURITY_OFFICER, decode_roles
@@ -91,7 +91,8 @@ class RecoveryRules:
                 pass
             else:
                 return None
-        return self._approvals.propose(organization_id, requester, RULE_CHANGE, msgspec.json.encode(change), reason)
+        wanted = ProposalRequest(kind=RULE_CHANGE, reason=reason, content=msgspec.json.encode(change))
+        return self._approvals.propose(organization_id, requester, wanted)
 
     def _check(self, _organization_id: str, _requester: str, content: bytes) -> None:
         decode_json(content, RecoveryRuleChange).rule.check()

@@ -6,14 +6,17 @@ server stays in quarantine until an administrator says that newer acts were repl
 
 import json
 import os
+import shutil
 import sqlite3
 import tarfile
 import tempfile
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from sealwright.errors import ConflictError, InputError, SealedError, UnavailableError
+from sealwright.files import locked, spooled
 
 DATABASE = "sealwright.db"
 QUARANTINE = Path("node") / "quarantine.json"
@@ -33,32 +36,33 @@ def back_up(data_folder: Path, target: Path) -> None:
     database = data_folder / DATABASE
     if not database.is_file():
         raise InputError(f"{database} is missing; a PostgreSQL database is backed up with its own tools")
+    copies = data_folder / "run"
     try:
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise ConflictError(f"{target} exists") from error
-    try:
+        copies.mkdir(mode=0o700, exist_ok=True)
         with (
-            os.fdopen(descriptor, "wb") as file,
-            tempfile.TemporaryDirectory(prefix=".backup-", dir=data_folder) as name,
+            spooled(target, replaces=False) as file,
+            locked(copies / "backup"),  # one at a time, so that what lies there is of one that was killed
         ):
-            copy = Path(name) / DATABASE
-            with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as destination:
-                source.backup(destination)
-            with tarfile.open(fileobj=file, mode="w:gz") as archive:
-                archive.add(copy, DATABASE)
-                for part in PARTS:
-                    if (data_folder / part).exists():
-                        archive.add(data_folder / part, part)
-            file.flush()
-            os.fsync(file.fileno())
+            for left in copies.glob(".backup-*"):
+                shutil.rmtree(left)
+            with tempfile.TemporaryDirectory(prefix=".backup-", dir=copies) as name:
+                _write_archive(data_folder, Path(name) / DATABASE, file)
     except (OSError, sqlite3.Error) as error:
-        target.unlink(missing_ok=True)
         raise UnavailableError(f"the backup could not be written: {error}") from error
 
 
+def _write_archive(data_folder: Path, copy: Path, file: BinaryIO) -> None:
+    with closing(sqlite3.connect(data_folder / DATABASE)) as source, closing(sqlite3.connect(copy)) as destination:
+        source.backup(destination)
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        archive.add(copy, DATABASE)
+        for part in PARTS:
+            if (data_folder / part).exists():
+                archive.add(data_folder / part, part)
+
+
 def restore(source: Path, data_folder: Path, now: datetime) -> None:
-    """Restore a backup into a new folder and quarantine it.
+    """Restore a backup into a new folder and quarantine it; the folder is there when all of that is done.
 
     Raises:
         ConflictError: If the folder exists and is not empty.
@@ -66,18 +70,41 @@ def restore(source: Path, data_folder: Path, now: datetime) -> None:
     """
     if data_folder.exists() and any(data_folder.iterdir()):
         raise ConflictError(f"{data_folder} is not empty")
-    data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # 1 Beside its place, where nobody starts it.
+    data_folder = data_folder.absolute()
+    unfinished = data_folder.with_name(f".{data_folder.name}.restoring")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700, parents=True)
+    try:
+        _extract(source, unfinished)
+        _leap_ahead(unfinished / DATABASE)
+        marker = unfinished / QUARANTINE
+        marker.parent.mkdir(mode=0o700, exist_ok=True)
+        marker.write_text(json.dumps({"restored": now.isoformat()}), "utf-8")
+        # 2 All of it is on the disk before any of it is at its place.
+        os.sync()
+        unfinished.rename(data_folder)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+
+
+def _extract(source: Path, folder: Path) -> None:
     try:
         with tarfile.open(source, mode="r:gz") as archive:
-            archive.extractall(data_folder, filter="data")
+            archive.extractall(folder, filter="data")
     except (OSError, tarfile.TarError, EOFError) as error:
         raise InputError(f"{source} is no backup: {error}") from error
-    if not (data_folder / DATABASE).is_file():
+    if not (folder / DATABASE).is_file():
         raise InputError(f"{source} holds no database")
-    for folder in (data_folder, *(path for path in data_folder.rglob("*") if path.is_dir())):
-        folder.chmod(0o700)
-    (data_folder / DATABASE).chmod(0o600)
-    with closing(sqlite3.connect(data_folder / DATABASE)) as connection, connection:
+    for each in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
+        each.chmod(0o700)
+    (folder / DATABASE).chmod(0o600)
+
+
+def _leap_ahead(database: Path) -> None:
+    """Raise every number above whatever was seen after the backup, and end what was open then."""
+    with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("UPDATE ca_issuer SET crl_number = crl_number + ?, crl_next_update = NULL", (NUMBER_LEAP,))
         # devices have read further in their feeds than the backup goes: what is new must come after that
         connection.execute("UPDATE device SET sync_number = sync_number + ?", (NUMBER_LEAP,))
@@ -90,9 +117,6 @@ def restore(source: Path, data_folder: Path, now: datetime) -> None:
             " (SELECT organization_id, MAX(sequence) FROM domain_statement GROUP BY organization_id)",
             (NUMBER_LEAP,),
         )
-    marker = data_folder / QUARANTINE
-    marker.parent.mkdir(mode=0o700, exist_ok=True)
-    marker.write_text(json.dumps({"restored": now.isoformat()}), "utf-8")
 
 
 def check_quarantine(data_folder: Path) -> None:

@@ -1,7 +1,6 @@
 """Make a data folder: seal, keys, log, certificates, database, settings. Nothing is overwritten."""
 
 import ipaddress
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from sealwright.ca.model import Organization as CaOrganization
 from sealwright.clock import Clock
 from sealwright.errors import ConfigurationError, ConflictError
+from sealwright.files import create_private_file
 from sealwright.identity.model import Organization
 from sealwright.keystore.pool import open_keystore
 from sealwright.keystore.seal import create_seal
@@ -143,11 +143,11 @@ def initialize(data_folder: Path, options: InitOptions, clock: Clock) -> Initial
     """
     # 1 Settings, checked before anything is written.
     data_folder = data_folder.resolve()
-    if data_folder.exists() and any(data_folder.iterdir()):
-        raise ConflictError(f"{data_folder} is not empty")
     settings = _settings(data_folder, options)
     check_settings(settings)
     key_file = Path(settings.seal.key_file)
+    if data_folder.exists() and any(data_folder.iterdir()):
+        raise ConflictError(_not_empty(data_folder, key_file))
     if key_file.exists():
         raise ConflictError(f"{key_file} exists; a root wrapping key is never overwritten")
     if key_file.is_relative_to(data_folder):
@@ -174,12 +174,18 @@ def initialize(data_folder: Path, options: InitOptions, clock: Clock) -> Initial
     finally:
         keystore.close()
         storage.close()
-    write_private(data_folder / ROOT_FILE, root_pem)
-    write_private(settings.tls_key, tls_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    write_private(settings.tls_certificate, chain.encode("ascii"))
+    create_private_file(data_folder / ROOT_FILE, root_pem)
+    create_private_file(settings.tls_key, tls_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    create_private_file(settings.tls_certificate, chain.encode("ascii"))
     # 5 The settings file comes last: a folder without one was not finished.
-    write_private(data_folder / SETTINGS_FILE, render_settings(settings).encode("utf-8"))
+    create_private_file(data_folder / SETTINGS_FILE, render_settings(settings).encode("utf-8"))
     return Initialized(shares, passphrase, data_folder / ROOT_FILE, key_file, url, expires)
+
+
+def _not_empty(data_folder: Path, key_file: Path) -> str:
+    if (data_folder / SETTINGS_FILE).exists() or not (data_folder / FOLDERS[0]).is_dir():
+        return f"{data_folder} is not empty"
+    return f"{data_folder} is of an init that did not finish: remove it, and {key_file} if it is there, and start again"
 
 
 def make_passphrase() -> str:
@@ -225,22 +231,6 @@ def renew_delegation(settings: Settings, root_pem: bytes, passphrase: str, clock
             return delegate(tx, organization.organization_id, organization.domain, root, key, clock.now())
     finally:
         services.close()
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a new file of mode 0600, durably.
-
-    Raises:
-        ConflictError: If it exists.
-    """
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise ConflictError(f"{path} exists") from error
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _create_organization(trunk: Trunk, options: InitOptions, passphrase: str) -> bytes:

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from support.approving import Approvals
+from support.approving import Approvals, asked
 from support.people_world import ORGANIZATION, World
 
 from sealwright.errors import (
@@ -18,7 +18,7 @@ from sealwright.identity.model import AuthenticatedDevice
 from sealwright.identity.policy_store import VouchedRowStore
 from sealwright.keystore.approvals import ROLE, ROLE_CHANGE
 from sealwright.tlog.leaf import ORGANIZATION_CHAIN, decode_leaf_record
-from sealwright.wire.approvals import RoleChange
+from sealwright.wire.approvals import DecisionRequest, RoleChange
 from sealwright.wire.roles import ROLES, decode_roles, encode_roles
 
 OFFICER = "security-officer"
@@ -91,6 +91,18 @@ def test_approvals_of_one_change_do_not_serve_another(approvals, officers):
         approvals.world.keystore.vouch_role(
             ORGANIZATION, fritz.mailbox_id, (OFFICER,), 0, type(evidence)(bent, evidence.approvals)
         )
+
+
+def test_the_same_signed_decision_again_changes_nothing(approvals, officers):
+    proposal = propose(approvals, officers[2])
+    dora = officers[0]
+    statement = approvals.statement(dora, proposal)
+    request = DecisionRequest(statement=statement, signature=statement.sign(dora.device.key))
+    asking = approvals.asking(dora)
+    views = [approvals.service.decide(asking, proposal.proposal_id, request) for _ in range(2)]
+    assert views[0] == views[1]
+    approvals.decide(officers[1], proposal)
+    assert approvals.service.decide(asking, proposal.proposal_id, request).state == "approved"
 
 
 def test_nobody_counts_twice(approvals, officers):
@@ -262,16 +274,16 @@ def test_an_administrator_does_not_propose_more_roles_for_the_own_person(approva
 )
 def test_what_nobody_could_decide_on_is_not_proposed(approvals, officers, reason, case, content):
     with pytest.raises(InputError):
-        approvals.service.propose(ORGANIZATION, "", ROLE_CHANGE, content, reason, case)
+        approvals.service.propose(ORGANIZATION, "", asked(ROLE_CHANGE, content, reason, case))
 
 
 def test_unknown_kinds_and_unknown_proposals(approvals, officers):
     with pytest.raises(InputError):
-        approvals.service.propose(ORGANIZATION, "", "something", b"{}", "because")
+        approvals.service.propose(ORGANIZATION, "", asked("something", b"{}"))
     with pytest.raises(NotFoundError):
         approvals.service.view(ORGANIZATION, "f" * 32)
     with pytest.raises(InputError):
-        approvals.service.propose(ORGANIZATION, "", ROLE_CHANGE, b"{", "because")
+        approvals.service.propose(ORGANIZATION, "", asked(ROLE_CHANGE, b"{"))
 
 
 def test_a_crash_after_the_act_is_made_good_by_doing_it_again(approvals, officers):
@@ -284,7 +296,7 @@ def test_a_crash_after_the_act_is_made_good_by_doing_it_again(approvals, officer
             raise RuntimeError
 
     approvals.service.register(ProposalKind("thing", OFFICER, lambda _: 2, lambda *_: None, apply))
-    proposal = approvals.service.propose(ORGANIZATION, fritz.mailbox_id, "thing", b"{}", "because")
+    proposal = approvals.service.propose(ORGANIZATION, fritz.mailbox_id, asked("thing", b"{}"))
     approvals.decide(dora, proposal)
     approvals.decide(emil, proposal)
     with pytest.raises(RuntimeError):
@@ -302,3 +314,16 @@ def test_roles_are_a_set(roles):
 def test_a_role_that_nobody_knows_is_refused():
     with pytest.raises(InputError):
         encode_roles(("owner",))
+
+
+def test_a_repeated_request_is_the_same_proposal(approvals, officers):
+    dora, emil, fritz = officers
+    change = RoleChange(mailbox_id=fritz.mailbox_id, address=fritz.address, roles=(), from_version=1)
+    wanted = asked(ROLE_CHANGE, msgspec.json.encode(change))
+    proposal, again = (approvals.service.propose(ORGANIZATION, dora.mailbox_id, wanted, "key") for _ in range(2))
+    assert again == proposal
+    assert kinds(approvals)[-1:] == ["proposal.create"]
+    assert approvals.service.propose(ORGANIZATION, dora.mailbox_id, wanted, "another key") != proposal
+    assert approvals.service.propose(ORGANIZATION, emil.mailbox_id, wanted, "key") != proposal
+    with pytest.raises(ConflictError):
+        approvals.service.propose(ORGANIZATION, dora.mailbox_id, asked(ROLE_CHANGE, wanted.content, "else"), "key")

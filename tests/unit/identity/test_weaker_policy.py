@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from support.approving import Approvals
+from support.approving import Approvals, asked
 from support.people_world import ORGANIZATION, World
 
 from sealwright.errors import ApprovalsMissingError, ConflictError, PermissionDeniedError
@@ -100,7 +100,7 @@ def test_one_officer_a_veto_or_other_content_lowers_nothing(world):
     step = msgspec.json.decode(proposal.content, type=PolicyStep)
     shown = msgspec.structs.replace(step, says={**step.says, "level": "4"})  # officers who were shown something else
     content = msgspec.json.encode(shown)
-    lied = world.approvals.service.propose(ORGANIZATION, "", "policy.change", content, "a lie")
+    lied = world.approvals.service.propose(ORGANIZATION, "", asked("policy.change", content, "a lie"))
     approve(world, lied, hours=25)
     with pytest.raises(PermissionDeniedError):
         vouch(world, lied)

@@ -1,0 +1,1 @@
+"""Flows that are killed at every durable write, and started again."""
