@@ -5,8 +5,6 @@ from datetime import timedelta
 
 from support.people_world import ORGANIZATION
 
-from sealwright.identity.approval_store import ApprovalStore
-from sealwright.identity.approvals import ApprovalService
 from sealwright.identity.model import AuthenticatedDevice
 from sealwright.identity.roles import RoleService
 from sealwright.wire.approvals import ApprovalStatement, DecisionRequest, ProposalRequest
@@ -33,16 +31,7 @@ class Approvals:
 
     def __init__(self, world):
         self.world = world
-        self.service = ApprovalService(
-            world.storage,
-            ApprovalStore(),
-            world.people_store,
-            world.keystore,
-            world.audit,
-            world.clock,
-            devices=world.devices,
-            put_outbox=world.put,
-        )
+        self.service = world.approvals
         self.roles = RoleService(
             world.storage, world.keystore, world.audit, mailboxes=world.mailboxes, approvals=self.service
         )

@@ -30,10 +30,12 @@ from sealwright.errors import (
 from sealwright.keystore.access import MAILBOX, POLICY, DeviceAccess
 from sealwright.keystore.approvals import Approvers
 from sealwright.keystore.content_keys import unwrap_content_key
+from sealwright.keystore.destroyed import DestroyedKeys
 from sealwright.keystore.examination import is_key_of
 from sealwright.keystore.factors import Factors
 from sealwright.keystore.guesses import GuessLimit
 from sealwright.keystore.importing import open_imported_key
+from sealwright.keystore.key_states import KeyStates
 from sealwright.keystore.memberships import Memberships
 from sealwright.keystore.model import (
     POOL,
@@ -70,7 +72,7 @@ from sealwright.wire.device import DevicePublicKeys
 from sealwright.wire.encoding import decode_fields, encode_fields
 from sealwright.wire.hpke import expand_hpke_seed, hpke_open, hpke_seal
 from sealwright.wire.key_import import import_key_input
-from sealwright.wire.manifest import ReleasedKey, encode_released_keys
+from sealwright.wire.manifest import KeyState, ReleasedKey, encode_released_keys
 from sealwright.wire.proof import proof_answer, proof_transcript
 
 
@@ -106,7 +108,8 @@ class MemoryKeystore:
         self._release_keys: dict[str, SealedRecord] = {}
         self.rsa_bits: dict[str, int] = {"rsa-2048": 2048, "rsa-3072": 3072, "rsa-4096": 4096}
         self.sealed = False
-        self.destroyed: set[str] = set()
+        destroyed = DestroyedKeys(folder / "destroyed-keys")
+        self.key_states = KeyStates(vouching, versions, destroyed, self.approvers)
 
     def generate_encryption_key(self, organization_id: str, algorithm: str) -> SealedRecord:
         """Make a pooled key."""
@@ -173,9 +176,22 @@ class MemoryKeystore:
         except VerificationError:
             return False
 
+    def vouch_key_state(
+        self,
+        organization_id: str,
+        key_id: str,
+        old: KeyState,
+        new: KeyState,
+        from_version: int,
+        evidence: ApprovalEvidence | None = None,
+    ) -> VouchedRow:
+        """Vouch for a key's next state."""
+        now = self._clock.now()
+        return self.key_states.vouch(organization_id, key_id, (old, new), from_version, evidence, now)
+
     def sign_destruction(self, receipt: DestructionReceipt) -> bytes:
         """Remember and sign a destruction."""
-        self.destroyed.add(receipt.key_id)
+        self.key_states.destroy(receipt.organization_id, receipt.key_id)
         return self.sign(self._release_keys[receipt.organization_id], "ed25519", receipt.encode())
 
     def derive_secret(self, organization_id: str, purpose: str) -> bytes:
@@ -321,8 +337,7 @@ class MemoryKeystore:
             raise PermissionDeniedError("a record belongs to another mailbox")
         if credential.organization_id not in self._release_keys:
             raise SealedError("the organization has no release key")
-        if any(record.identity.record_id in self.destroyed for record in records):
-            raise PermissionDeniedError("a key was destroyed")
+        self.key_states.check(records, evidence.state_rows, manifest.keys)
         leaving = () if manifest.delivery == "remote" else records
         keys = tuple(ReleasedKey(record.identity.record_id, self._unseal(record)) for record in leaving)
         info = manifest.encode()
@@ -334,6 +349,7 @@ class MemoryKeystore:
         credential = evidence.credential
         self.access.check_access(credential, evidence.policy, self._clock.now(), evidence.source)
         request = msgspec.json.decode(evidence.request.body, type=ContentKeyRequest)
+        self.key_states.check(records, evidence.state_rows)
         keys = tuple(
             unwrap_content_key(
                 self._unseal(record),

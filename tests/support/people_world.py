@@ -16,6 +16,8 @@ import sealwright.kms.tables  # noqa: F401 - makes its tables
 from sealwright.audit.log import AuditLog
 from sealwright.cms.algorithms import ML_KEM
 from sealwright.identity.access import AccessService
+from sealwright.identity.approval_store import ApprovalStore
+from sealwright.identity.approvals import ApprovalService
 from sealwright.identity.device_store import DeviceStore
 from sealwright.identity.devices import DeviceService
 from sealwright.identity.enrolment import EnrolmentService
@@ -152,6 +154,16 @@ class World:
             policies=self.policies,
         )
         self.mailboxes = Mailboxes(self.storage, self.people_store)
+        self.approvals = ApprovalService(
+            self.storage,
+            ApprovalStore(),
+            self.people_store,
+            self.keystore,
+            self.audit,
+            self.clock,
+            devices=self.devices,
+            put_outbox=self.put,
+        )
         self.shared = SharedMailboxService(
             self.storage,
             SharedStore(),
@@ -179,6 +191,7 @@ class World:
             policies=self.policies,
             devices=self.devices,
             shared=self.shared,
+            approvals=self.approvals,
             put_outbox=self.put,
         )
         self.people = PeopleService(

@@ -24,6 +24,7 @@ from sealwright.wire.operator import (
     HoldView,
     KeyBatch,
     KeyBatchDone,
+    KeyDestroyed,
     KeyList,
     KeyRequest,
     KeyStateChange,
@@ -147,11 +148,23 @@ def compromise(key_id: str, reason: str, data: Path) -> None:
 @DATA
 @JSON
 def destroy(key_id: str, reason: str, output: Path | None, yes: bool, data: Path, as_json: bool) -> None:
-    """Erase the key KEY_ID for ever; what only it opens cannot be read any more."""
+    """Erase the key KEY_ID for ever; what only it opens cannot be read any more.
+
+    From two security officers on, two of them approve it; `keys receipt` writes the receipt then.
+    """
     if not yes:
         click.confirm(f"Erase {key_id}? Mail that only this key opens is lost.", abort=True, err=True)
     change = KeyStateChange(key_id=key_id, reason=reason)
-    _hand_out(ask(data, "POST", "/local/keys/destroy", change, SignedDestruction), output, as_json)
+    done = ask(data, "POST", "/local/keys/destroy", change, KeyDestroyed)
+    if done.receipt is not None:
+        _hand_out(done.receipt, output, as_json)
+    elif as_json:
+        print_json({"proposal_id": done.proposal_id})
+    else:
+        click.echo(
+            f"Proposed as {done.proposal_id}: two security officers approve it with `sealwright approvals approve`; "
+            f"then `sealwright keys receipt {key_id}` writes the receipt."
+        )
 
 
 @click.command("receipt")

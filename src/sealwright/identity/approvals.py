@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from sealwright.audit.log import Act, AuditLog, PendingLeaf
 from sealwright.clock import Clock
-from sealwright.errors import ConflictError, InputError, NotFoundError, PermissionDeniedError
+from sealwright.errors import ApprovalsMissingError, ConflictError, InputError, NotFoundError, PermissionDeniedError
 from sealwright.identity.approval_store import ApprovalStore
 from sealwright.identity.devices import DeviceService
 from sealwright.identity.model import AuthenticatedDevice, ProposalRow, StoredApproval
@@ -167,6 +167,32 @@ class ApprovalService:
                     notice = self._devices.notice("approval-asked", f"{wanted.kind} {proposal.proposal_id}", leaf)
                     self._devices.notify(tx, organization_id, row.row_id, notice)
         return proposal
+
+    def do_or_propose(
+        self, organization_id: str, requester: str, wanted: ProposalRequest, at_once: Callable[[], None]
+    ) -> Proposal | None:
+        """Do what the operator wants where the keystore asks for no approvals, and else propose it.
+
+        Args:
+            organization_id: 32 hex digits.
+            requester: Mailbox id; empty for the operator at the server. A person only proposes.
+            wanted: Of a registered kind.
+            at_once: Does it, and raises `ApprovalsMissingError` if the keystore asks for approvals.
+
+        Returns:
+            The proposal; None if it was done.
+
+        Raises:
+            SealwrightError: As `at_once` and `propose` do.
+        """
+        if not requester:
+            try:
+                at_once()
+            except ApprovalsMissingError:
+                pass
+            else:
+                return None
+        return self.propose(organization_id, requester, wanted)
 
     def decide(self, device: AuthenticatedDevice, proposal_id: str, request: DecisionRequest) -> ProposalView:
         """Take a person's decision; the same signed one again changes nothing.

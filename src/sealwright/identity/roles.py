@@ -3,7 +3,7 @@
 import msgspec
 
 from sealwright.audit.log import Act, AuditLog
-from sealwright.errors import ApprovalsMissingError, InputError, NotFoundError
+from sealwright.errors import InputError, NotFoundError
 from sealwright.identity.approvals import ApprovalService, ProposalKind
 from sealwright.identity.people import Mailboxes
 from sealwright.identity.policy_store import VouchedRowStore
@@ -96,15 +96,10 @@ class RoleService:
         change = RoleChange(
             mailbox_id=mailbox_id, address=mailbox.address, roles=wanted, from_version=row.version if row else 0
         )
-        if not requester:
-            try:
-                self._do(organization_id, change, None)
-            except ApprovalsMissingError:
-                pass
-            else:
-                return None
         asked = ProposalRequest(kind=ROLE_CHANGE, reason=reason, content=msgspec.json.encode(change))
-        return self._approvals.propose(organization_id, requester, asked)
+        return self._approvals.do_or_propose(
+            organization_id, requester, asked, lambda: self._do(organization_id, change, None)
+        )
 
     def _check(self, organization_id: str, requester: str, content: bytes) -> None:
         change = decode_json(content, RoleChange)

@@ -16,7 +16,6 @@ from sealwright.wire.api import REQUEST_NONCE_BYTES
 from sealwright.wire.content_keys import KEY_LENGTHS, MAX_ITEMS, ContentKeyItem, ContentKeyRequest
 from sealwright.wire.encoding import sha256
 from sealwright.wire.leaf_check import check_leaf
-from sealwright.wire.manifest import RELEASED_STATES
 
 CONTENT_KEYS_PATH = "/v1/content-keys"
 USE_LEAF = "key.use"
@@ -40,7 +39,7 @@ def unwrap_content_key(pkcs8: bytes, wrapped: WrappedKey, recipient_info: bytes,
 def check_remote_decrypt(
     records: tuple[SealedRecord, ...], evidence: RemoteDecryptEvidence, log_origin: str, log_key: bytes
 ) -> tuple[tuple[SealedRecord, WrappedKey, bytes], ...]:
-    """Check everything but the device's access, which `keystore.access` does.
+    """Check everything but the device's access and the keys' states, which `keystore.access` and `key_states` do.
 
     Args:
         records: One for each item, in their order.
@@ -57,17 +56,16 @@ def check_remote_decrypt(
     """
     # 1 The device itself asked for exactly this.
     request = _signed_request(evidence)
-    # 2 Each record is the key of the mailbox that the item names, in a state in which it decrypts.
+    # 2 Each record is the key of the mailbox that the item names.
     credential = evidence.credential
-    if len(records) != len(request.items) or len(evidence.states) != len(records):
+    if len(records) != len(request.items):
         raise PermissionDeniedError("other keys were handed in than the request names")
-    for record, state, item in zip(records, evidence.states, request.items, strict=True):
+    for record, item in zip(records, request.items, strict=True):
         identity = record.identity
         owner = (identity.kind, identity.organization_id, identity.owner, identity.record_id)
-        if owner != ("encryption-key", credential.organization_id, credential.mailbox_id, item.key_id):
+        wanted = ("encryption-key", credential.organization_id, credential.mailbox_id, item.key_id)
+        if owner != wanted or credential.mailbox_id == UNKNOWN_MAILBOX:
             raise PermissionDeniedError("a record is not the mailbox's key that the request names")
-        if state not in RELEASED_STATES or credential.mailbox_id == UNKNOWN_MAILBOX:
-            raise PermissionDeniedError("a key is in a state in which it is not used")
     # 3 The leaf says who asked, for what, and is in the log.
     _check_leaf(records, evidence, log_origin, log_key)
     return tuple(

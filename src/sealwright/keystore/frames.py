@@ -34,6 +34,7 @@ from sealwright.keystore.model import (
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
 from sealwright.keystore.sign_on import SignOn
 from sealwright.wire.destruction import DestructionReceipt
+from sealwright.wire.manifest import KeyState
 from sealwright.wire.recovery import RecoveryRule
 
 LENGTH_BYTES = 4
@@ -47,6 +48,7 @@ METHODS: dict[str, tuple[Any, Any]] = {
     "generate_encryption_key": (tuple[str, str], SealedRecord),
     "assign_encryption_key": (tuple[SealedRecord, str, int], SealedRecord),
     "examine": (tuple[SealedRecord, bytes], bool),
+    "vouch_key_state": (tuple[str, str, KeyState, KeyState, int, ApprovalEvidence | None], VouchedRow),
     "sign_destruction": (tuple[DestructionReceipt], bytes),
     "import_public_key": (tuple[str], SignedImportKey),
     "import_encryption_key": (tuple[str, str, bytes, bytes], SealedRecord),

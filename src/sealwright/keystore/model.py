@@ -210,6 +210,7 @@ class DeviceReleaseEvidence:
         manifest: What is released.
         source: IP address that the request came from; only the caller knows it.
         member: For a shared mailbox, why its keys may go to a device of somebody's own mailbox.
+        state_rows: Of those keys of the mailbox whose state people decided on (`keystore.key_states`).
     """
 
     credential: DeviceCredential
@@ -219,6 +220,7 @@ class DeviceReleaseEvidence:
     manifest: ReleaseManifest
     source: str = ""
     member: "MemberEvidence | None" = None
+    state_rows: tuple[VouchedRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,14 +241,14 @@ class RemoteDecryptEvidence:
     """Why content keys are unwrapped for a device.
 
     The keystore checks: the device and its policy as for a release; that the policy keeps keys here; the request's
-    signature; that the records are the mailbox's keys that its items name; the "key.use" leaf, which names device,
-    request and keys.
+    signature; that the records are the mailbox's keys that its items name, in states in which they decrypt; the "key.use"
+    leaf, which names device, request and keys.
 
     Attributes:
         credential: The device.
         policy: Of its mailbox.
         request: As signed; a `wire.content_keys.ContentKeyRequest`.
-        states: Of each record's key.
+        state_rows: Of those keys of the mailbox whose state people decided on (`keystore.key_states`).
         leaf: Opened.
         checkpoint: That includes it.
         source: IP address that the request came from; only the caller knows it.
@@ -255,10 +257,10 @@ class RemoteDecryptEvidence:
     credential: DeviceCredential
     policy: ReleasePolicy
     request: SignedRequestEvidence
-    states: tuple[str, ...]
     leaf: LeafOpening
     checkpoint: str
     source: str = ""
+    state_rows: tuple[VouchedRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,6 +378,7 @@ class ExitEvidence:
         request: As the device signed it; a `wire.exits.ExitKeysRequest`.
         log: The mailbox's leaf.
         manifest: Of one mailbox.
+        state_rows: Of those keys of the mailbox whose state people decided on (`keystore.key_states`).
     """
 
     approval: ApprovalEvidence
@@ -384,6 +387,7 @@ class ExitEvidence:
     request: SignedRequestEvidence
     log: LogEvidence
     manifest: ReleaseManifest
+    state_rows: tuple[VouchedRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -424,6 +428,7 @@ class RecoveryEvidence:
         leaf: The "key.recover" leaf.
         checkpoint: That includes it.
         manifest: What is given out.
+        state_rows: Of those keys of the mailbox whose state people decided on (`keystore.key_states`).
     """
 
     terms: AnnouncementEvidence
@@ -434,3 +439,4 @@ class RecoveryEvidence:
     leaf: LeafOpening
     checkpoint: str
     manifest: RecoveryManifest
+    state_rows: tuple[VouchedRow, ...] = ()

@@ -37,6 +37,7 @@ from sealwright.keystore.protocol import Keystore
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
 from sealwright.keystore.sign_on import SignOn
 from sealwright.wire.destruction import DestructionReceipt
+from sealwright.wire.manifest import KeyState
 from sealwright.wire.recovery import RecoveryRule
 
 START_SECONDS = 30.0
@@ -241,6 +242,18 @@ class PooledKeystore:
     def examine(self, record: SealedRecord, certificate: bytes) -> bool:
         """Tell whether an encryption key is the one of its certificate."""
         return self._call(bool, "examine", record, certificate)
+
+    def vouch_key_state(
+        self,
+        organization_id: str,
+        key_id: str,
+        old: KeyState,
+        new: KeyState,
+        from_version: int,
+        evidence: ApprovalEvidence | None = None,
+    ) -> VouchedRow:
+        """Vouch for a key's next state."""
+        return self._call(VouchedRow, "vouch_key_state", organization_id, key_id, old, new, from_version, evidence)
 
     def sign_destruction(self, receipt: DestructionReceipt) -> bytes:
         """Remember and sign that a key is destroyed."""

@@ -28,6 +28,7 @@ from sealwright.keystore.model import (
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
 from sealwright.keystore.sign_on import SignOn
 from sealwright.wire.destruction import DestructionReceipt
+from sealwright.wire.manifest import KeyState
 from sealwright.wire.recovery import RecoveryRule
 
 
@@ -106,10 +107,29 @@ class Keystore(ServiceKeystore, Protocol):
         """
         ...
 
+    def vouch_key_state(
+        self,
+        organization_id: str,
+        key_id: str,
+        old: KeyState,
+        new: KeyState,
+        from_version: int,
+        evidence: ApprovalEvidence | None = None,
+    ) -> VouchedRow:
+        """Vouch for a key's next state, to which it is held from then on (`keystore.key_states`).
+
+        Raises:
+            ApprovalsMissingError: If it is a destruction that two security officers must approve.
+            PermissionDeniedError: If the approvals are for something else, or the proposal was vetoed.
+            ConflictError: If there is no such transition, or a newer row.
+        """
+        ...
+
     def sign_destruction(self, receipt: DestructionReceipt) -> bytes:
         """Remember that a key is destroyed - its record is never opened again, wherever it turns up - and sign that.
 
         Raises:
+            PermissionDeniedError: If its state was not vouched to be DESTROYED.
             UnavailableError: If it cannot be written down.
         """
         ...

@@ -32,6 +32,7 @@ from sealwright.keystore.exits import Exits
 from sealwright.keystore.factors import Factors
 from sealwright.keystore.guesses import GUESSES_NAME, GuessLimit
 from sealwright.keystore.importing import open_imported_key
+from sealwright.keystore.key_states import KeyStates
 from sealwright.keystore.memberships import Memberships
 from sealwright.keystore.model import (
     POOL,
@@ -79,7 +80,7 @@ from sealwright.wire.content_keys import (
 from sealwright.wire.destruction import DestructionReceipt
 from sealwright.wire.hpke import HpkeKeyPair, expand_hpke_seed, hpke_open, hpke_seal
 from sealwright.wire.key_import import import_key_input
-from sealwright.wire.manifest import ReleasedKey, encode_released_keys
+from sealwright.wire.manifest import KeyState, ReleasedKey, encode_released_keys
 from sealwright.wire.proof import PART_BYTES
 from sealwright.wire.recovery import RecoveryRule
 
@@ -111,6 +112,7 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         self._versions = Versions(seal_file.with_name(VERSIONS_NAME))
         self._access = DeviceAccess(self._vouching, self._versions)
         self._approvers = Approvers(self._vouching, self._versions, self._access)
+        self._key_states = KeyStates(self._vouching, self._versions, self._destroyed, self._approvers)
         self._exits = Exits(self._versions, self._approvers)
         self._factors = Factors(
             self._access,
@@ -197,15 +199,36 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         except (VerificationError, PermissionDeniedError):
             return False
 
+    def vouch_key_state(
+        self,
+        organization_id: str,
+        key_id: str,
+        old: KeyState,
+        new: KeyState,
+        from_version: int,
+        evidence: ApprovalEvidence | None = None,
+    ) -> VouchedRow:
+        """Vouch for a key's next state, to which it is held from then on.
+
+        Raises:
+            ApprovalsMissingError: If it is a destruction that two security officers must approve.
+            PermissionDeniedError: If the approvals are for something else, or the proposal was vetoed.
+            ConflictError: If there is no such transition, or a newer row.
+        """
+        self._storage_keys()
+        now = self._clock.now()
+        return self._key_states.vouch(organization_id, key_id, (old, new), from_version, evidence, now)
+
     def sign_destruction(self, receipt: DestructionReceipt) -> bytes:
         """Remember that a key is destroyed, and sign that with the organization's release key.
 
         Raises:
+            PermissionDeniedError: If its state was not vouched to be DESTROYED.
             SealedError: If the organization has no release key.
             UnavailableError: If it cannot be written down.
         """
         release_key = self._registry.release_key(receipt.organization_id)
-        self._destroyed.add(receipt.organization_id, receipt.key_id)
+        self._key_states.destroy(receipt.organization_id, receipt.key_id)
         return super().sign(release_key, "ed25519", receipt.encode())
 
     def import_public_key(self, organization_id: str) -> SignedImportKey:
@@ -430,9 +453,8 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         origin, log_key = self._log_key(organization_id)
         release_key = self._registry.release_key(organization_id)
         # 1 All evidence holds.
+        self._key_states.check(records, evidence.state_rows, evidence.manifest.keys)
         self._exits.check(records, evidence, self._clock.now(), origin, log_key)
-        for record in records:
-            self._destroyed.check(record.identity)
         # 2 Open, seal to the device, sign.
         keys = tuple(ReleasedKey(record.identity.record_id, self._open(record)) for record in records)
         info = evidence.manifest.encode()
@@ -476,8 +498,7 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         origin, log_key = self._log_key(organization_id)
         release_key = self._registry.release_key(organization_id)
         # 2 All evidence holds.
-        for record in records:
-            self._destroyed.check(record.identity)
+        self._key_states.check(records, evidence.state_rows, evidence.manifest.keys)
         items = self._recoveries.check(records, evidence, self._clock.now(), origin, log_key)
         # 3 Private keys of an approved history; of approved messages the content keys alone.
         if items:
@@ -509,8 +530,7 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         # 2 All evidence holds.
         now = self._clock.now()
         check_device_release(records, evidence, self._access, self._memberships, now, origin, log_key)
-        for record in records:
-            self._destroyed.check(record.identity)
+        self._key_states.check(records, evidence.state_rows, manifest.keys)
         # 3 Open, unless the keys stay here; seal to the device, sign.
         leaving = () if manifest.delivery == "remote" else records
         keys = tuple(ReleasedKey(record.identity.record_id, self._open(record)) for record in leaving)
@@ -536,8 +556,7 @@ class SoftwareKeystore(SoftwareServiceKeystore):
             raise PermissionDeniedError("this mailbox's keys are delivered to its devices")
         # 2 All evidence holds.
         items = check_remote_decrypt(records, evidence, origin, log_key)
-        for record in records:
-            self._destroyed.check(record.identity)
+        self._key_states.check(records, evidence.state_rows)
         # 3 Unwrap, seal to the device, sign.
         secret = self._derive("keystore", "substitute", organization_id)
         keys = tuple(unwrap_content_key(self._open(record), wrapped, info, secret) for record, wrapped, info in items)

@@ -1,12 +1,18 @@
 """What every act on a key does: its leaf, its certificates' place in the directory, and the word to the owner's devices."""
 
+from datetime import datetime
+
 from sealwright.audit.log import Act, AuditLog, LeafSalt, PendingLeaf
 from sealwright.identity.devices import DeviceService
 from sealwright.identity.model import Mailbox
+from sealwright.keystore.key_states import DECIDED_STATES, check_transition
+from sealwright.keystore.model import ApprovalEvidence
+from sealwright.keystore.protocol import Keystore
 from sealwright.kms.model import MailboxKey
 from sealwright.kms.ports import CertificatePublisher
 from sealwright.kms.store import KeyStore
 from sealwright.storage.engine import Transaction
+from sealwright.wire.manifest import KeyState
 
 
 class KeyActs:
@@ -14,19 +20,63 @@ class KeyActs:
 
     Args:
         store: SQL of key management.
+        keystore: Vouches for states that people decided on.
         audit: The owner-visible log.
         directory: Where certificates are published.
         devices: Tells a mailbox's devices.
     """
 
     def __init__(
-        self, store: KeyStore, audit: AuditLog, directory: CertificatePublisher, devices: DeviceService
+        self,
+        store: KeyStore,
+        keystore: Keystore,
+        audit: AuditLog,
+        directory: CertificatePublisher,
+        devices: DeviceService,
     ) -> None:
-        self._store, self._audit, self._directory, self._devices = store, audit, directory, devices
+        self._store, self._keystore, self._audit = store, keystore, audit
+        self._directory, self._devices = directory, devices
 
     def seal_salt(self, organization_id: str) -> LeafSalt:
         """Make the salt of one leaf before the act's transaction, so that nobody waits for the keystore in it."""
         return self._audit.seal_salt(organization_id)
+
+    def change_state(
+        self,
+        tx: Transaction,
+        key: MailboxKey,
+        state: KeyState,
+        now: datetime,
+        evidence: ApprovalEvidence | None = None,
+    ) -> None:
+        """Bring a key from the state that it was read in to another, with the keystore's word where people decide.
+
+        The caller has locked the mailbox and checked what else could refuse the act: what the keystore has written down holds,
+        and the same act must be repeated if the transaction is lost.
+
+        Args:
+            tx: The act's.
+            key: As it was read.
+            state: The next one.
+            now: Aware UTC.
+            evidence: Approvals, where the next state needs them.
+
+        Raises:
+            ConflictError: If there is no such transition, the key is in another state meanwhile, or another is ACTIVE.
+            ApprovalsMissingError: If the keystore wants approvals.
+            PermissionDeniedError: If a legal hold forbids a destruction.
+        """
+        check_transition(key.state, state)
+        row, identity = None, key.record.identity
+        if key.state_row is not None or state in DECIDED_STATES:
+            version = 0 if key.state_row is None else key.state_row.version
+            row = self._keystore.vouch_key_state(
+                identity.organization_id, key.key_id, key.state, state, version, evidence
+            )
+        if state == "DESTROYED" and row is not None:
+            self._store.destroy(tx, key, now, row)
+        else:
+            self._store.change_state(tx, key, state, now, row)
 
     def log(
         self, tx: Transaction, key: MailboxKey, kind: str, salt: LeafSalt | None = None, **more: str

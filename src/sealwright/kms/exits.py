@@ -8,7 +8,7 @@ from sealwright.identity.devices import DeviceService
 from sealwright.identity.model import AuthenticatedDevice
 from sealwright.keystore.model import ExitEvidence, SignedRequestEvidence
 from sealwright.keystore.protocol import Keystore
-from sealwright.kms.model import KeyRelease
+from sealwright.kms.model import KeyRelease, state_rows
 from sealwright.kms.ports import MailboxLister, RoleReader
 from sealwright.kms.recovery_rules import RecoveryRules
 from sealwright.kms.releases import Releases, release_answer
@@ -135,6 +135,7 @@ class ExitService:
             request=signed,
             log=included.evidence(),
             manifest=manifest,
+            state_rows=state_rows(keys),
         )
         sealed = self._keystore.open_for_exit(tuple(key.record for key in keys if key.key_id in released), evidence)
         return release_answer(release, manifest, sealed, certificates, included)

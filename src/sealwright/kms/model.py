@@ -1,10 +1,11 @@
 """What key management speaks about."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from sealwright.keystore.model import SealedRecord
+from sealwright.keystore.model import SealedRecord, VouchedRow
 from sealwright.wire.api import KeyCertificate
 from sealwright.wire.encoding import sha256
 from sealwright.wire.manifest import KeyState, ManifestKey
@@ -52,6 +53,7 @@ class MailboxKey:
         frozen: Never released again, because the tenure has ended.
         created: When it became ACTIVE, or was imported; aware UTC.
         origin: `MADE`, or who imported it: "owner" or "administrator"; an imported key has no generation.
+        state_row: The keystore's word for the state, if people ever decided on it.
         exported: Whether a device was permitted to write it to a file, so that programs of others may have it.
     """
 
@@ -62,6 +64,7 @@ class MailboxKey:
     created: datetime
     origin: str = MADE
     exported: bool = False
+    state_row: VouchedRow | None = None
 
     @property
     def key_id(self) -> str:
@@ -86,6 +89,11 @@ class MailboxKey:
     def manifest_key(self) -> ManifestKey:
         """Return its line in a release manifest."""
         return ManifestKey(self.key_id, self.slot, self.generation, self.state, self.record.algorithm, self.spki_sha256)
+
+
+def state_rows(keys: Iterable[MailboxKey]) -> tuple[VouchedRow, ...]:
+    """Return what the keystore vouched for of the states of keys."""
+    return tuple(key.state_row for key in keys if key.state_row is not None)
 
 
 @dataclass(frozen=True, slots=True)

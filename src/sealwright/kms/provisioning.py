@@ -115,7 +115,7 @@ class Provisioner:
             keys = self._store.keys(tx, organization_id, mailbox_id)
             for key in keys:
                 if key.state in ("ACTIVE", "SUSPENDED"):
-                    self._store.change_state(tx, key, "DEACTIVATED", now)
+                    self._acts.change_state(tx, key, "DEACTIVATED", now)
                     self._acts.unpublish(tx, mailbox, key)
             if self._store.freeze(tx, organization_id, mailbox_id):
                 fields = {"keys": ",".join(key.key_id for key in keys)}
@@ -149,7 +149,7 @@ class Provisioner:
 
     def _give_up(self, mailbox: Mailbox, key: MailboxKey) -> None:
         with self._storage.transaction(mailbox.organization_id) as tx:
-            self._store.change_state(tx, key, "DEACTIVATED", self._clock.now())
+            self._acts.change_state(tx, key, "DEACTIVATED", self._clock.now())
             self._acts.unpublish(tx, mailbox, key)
             leaf = self._acts.log(tx, key, "key.deactivate")
             self._acts.tell(tx, key, "key-rotated", leaf)
@@ -195,7 +195,7 @@ class Provisioner:
             self._mailboxes.hold(tx, organization_id, mailbox_id)
             self._store.take_pooled(tx, organization_id, key.key_id)
             if old is not None:
-                self._store.change_state(tx, old, "DEACTIVATED", key.created)
+                self._acts.change_state(tx, old, "DEACTIVATED", key.created)
                 self._acts.unpublish(tx, self._mailboxes.tenure(organization_id, mailbox_id), old)
             self._store.add_key(tx, key)
             leaf = self._acts.log(tx, key, "key.create", salt)

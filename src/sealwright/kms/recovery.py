@@ -17,7 +17,7 @@ from sealwright.identity.model import AuthenticatedDevice
 from sealwright.keystore.model import AnnouncementEvidence, ApprovalEvidence, RecoveryEvidence, SignedRequestEvidence
 from sealwright.keystore.protocol import Keystore
 from sealwright.keystore.recovery import ANNOUNCEMENT, Announcement
-from sealwright.kms.model import MailboxKey
+from sealwright.kms.model import MailboxKey, state_rows
 from sealwright.kms.ports import TenureReader
 from sealwright.kms.recovery_rules import RecoveryRules
 from sealwright.kms.recovery_store import Recovery, RecoveryStore
@@ -192,6 +192,7 @@ class RecoveryService:
                 leaf=leaf.opening(),
                 checkpoint=leaf.checkpoint,
                 manifest=manifest,
+                state_rows=state_rows(history),
             ),
         )
         self._approvals.finish(organization_id, proposal_id)

@@ -3,7 +3,7 @@
 import msgspec
 
 from sealwright.audit.log import Act, AuditLog
-from sealwright.errors import ApprovalsMissingError, NotFoundError
+from sealwright.errors import NotFoundError
 from sealwright.identity.approvals import ApprovalService, ProposalKind
 from sealwright.identity.policy_store import VouchedRowStore
 from sealwright.keystore.approvals import OFFICERS_NEEDED, ROLE
@@ -84,15 +84,10 @@ class RecoveryRules:
         rule.check()
         row = self.row(organization_id)
         change = RecoveryRuleChange(rule=rule, from_version=row.version if row else 0)
-        if not requester:
-            try:
-                self._do(organization_id, change, None)
-            except ApprovalsMissingError:
-                pass
-            else:
-                return None
         wanted = ProposalRequest(kind=RULE_CHANGE, reason=reason, content=msgspec.json.encode(change))
-        return self._approvals.propose(organization_id, requester, wanted)
+        return self._approvals.do_or_propose(
+            organization_id, requester, wanted, lambda: self._do(organization_id, change, None)
+        )
 
     def _check(self, _organization_id: str, _requester: str, content: bytes) -> None:
         decode_json(content, RecoveryRuleChange).rule.check()

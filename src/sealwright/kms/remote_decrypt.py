@@ -12,7 +12,7 @@ from sealwright.keystore.access import read_rules
 from sealwright.keystore.model import RemoteDecryptEvidence, SignedRequestEvidence
 from sealwright.keystore.protocol import Keystore
 from sealwright.kms import policy as rules
-from sealwright.kms.model import KeyRelease, MailboxKey
+from sealwright.kms.model import KeyRelease, MailboxKey, state_rows
 from sealwright.kms.ports import PolicyReader
 from sealwright.kms.store import KeyStore
 from sealwright.storage.engine import Storage
@@ -99,10 +99,10 @@ class RemoteDecryption:
                 credential=self._devices.credential(device.organization_id, device.device_id),
                 policy=in_force,
                 request=evidence,
-                states=tuple(key.state for key in keys),
                 leaf=leaf,
                 checkpoint=included.checkpoint,
                 source=device.source,
+                state_rows=state_rows(keys),
             ),
         )
         return ContentKeyAnswer(

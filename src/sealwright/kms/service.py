@@ -5,6 +5,7 @@ import os
 from sealwright.audit.log import AuditLog, IncludedLeaf
 from sealwright.clock import Clock
 from sealwright.errors import InputError, NotFoundError, PermissionDeniedError, UnavailableError
+from sealwright.identity.approvals import ApprovalService
 from sealwright.identity.devices import DeviceService
 from sealwright.identity.model import AuthenticatedDevice, KeySummary
 from sealwright.identity.ports import PutOutbox
@@ -23,7 +24,7 @@ from sealwright.kms.holds import LegalHolds
 from sealwright.kms.importing import KeyImporter
 from sealwright.kms.key_pool import KeyPool
 from sealwright.kms.lifecycle import KeyLifecycle
-from sealwright.kms.model import KeyRelease, KmsSettings, MailboxKey
+from sealwright.kms.model import KeyRelease, KmsSettings, MailboxKey, state_rows
 from sealwright.kms.ports import (
     CertificateIssuer,
     CertificatePublisher,
@@ -61,6 +62,7 @@ class KeyService:
         policies: Release policies.
         devices: Tells a mailbox's devices.
         shared: Who may act for a shared mailbox.
+        approvals: Collects approvals of destructions.
         put_outbox: Queues "mailbox.provision" and "key.revoke".
 
     Attributes:
@@ -85,6 +87,7 @@ class KeyService:
         policies: PolicyReader,
         devices: DeviceService,
         shared: SharedMailboxReader,
+        approvals: ApprovalService,
         put_outbox: PutOutbox,
     ) -> None:
         self._storage, self._store, self._keystore, self._audit = storage, store, keystore, audit
@@ -103,7 +106,7 @@ class KeyService:
                 device, "use", body, idempotency_key, nonce, key_ids
             ),
         )
-        acts = KeyActs(store, audit, directory, devices)
+        acts = KeyActs(store, keystore, audit, directory, devices)
         certifier = Certifier(
             storage,
             store,
@@ -131,7 +134,15 @@ class KeyService:
             put_outbox=put_outbox,
         )
         self.lifecycle = KeyLifecycle(
-            storage, store, keystore, audit, acts, clock, mailboxes=mailboxes, put_outbox=put_outbox
+            storage,
+            store,
+            keystore,
+            audit,
+            acts,
+            clock,
+            mailboxes=mailboxes,
+            approvals=approvals,
+            put_outbox=put_outbox,
         )
         self.upkeep = KeyUpkeep(storage, store, keystore, audit, acts, self._provisioner, clock, settings)
         self.holds = LegalHolds(storage, store, audit, clock, mailboxes)
@@ -225,7 +236,7 @@ class KeyService:
         # 4 The keystore opens them, or not.
         sealed = self._keystore.open(
             tuple(key.record for key in keys if key.state in RELEASED_STATES),
-            self._evidence(device, in_force, evidence, included, manifest),
+            self._evidence(device, in_force, evidence, included, manifest, keys),
         )
         return release_answer(release, manifest, sealed, certificates, included)
 
@@ -296,6 +307,7 @@ class KeyService:
         request: SignedRequestEvidence,
         included: IncludedLeaf,
         manifest: ReleaseManifest,
+        keys: list[MailboxKey],
     ) -> DeviceReleaseEvidence:
         credential = self._devices.credential(device.organization_id, device.device_id)
         if credential.state != "active":
@@ -305,5 +317,5 @@ class KeyService:
             of_member = self._policies.policy(device.organization_id, device.owner_id)
             member = MemberEvidence(device.membership, of_member)
         return DeviceReleaseEvidence(
-            credential, in_force, request, included.evidence(), manifest, device.source, member
+            credential, in_force, request, included.evidence(), manifest, device.source, member, state_rows(keys)
         )

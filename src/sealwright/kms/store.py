@@ -7,9 +7,9 @@ from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 
 from sealwright.errors import ConflictError, PermissionDeniedError
 from sealwright.identity.model import KeySummary
-from sealwright.keystore.model import POOL, RecordIdentity, SealedRecord
+from sealwright.keystore.key_states import KEY_STATE
+from sealwright.keystore.model import POOL, RecordIdentity, SealedRecord, VouchedRow
 from sealwright.kms.model import CLASSICAL, KEM, Destruction, KeyCertificateRow, KeyRelease, LegalHold, MailboxKey
-from sealwright.kms.states import check_transition
 from sealwright.kms.tables import key_certificate, key_destruction, key_release, legal_hold, mailbox_key, pooled_key
 from sealwright.storage.engine import Transaction
 from sealwright.storage.schema import new_id
@@ -67,6 +67,8 @@ class KeyStore:
                 origin=key.origin,
                 spki_sha256=key.spki_sha256.hex(),
                 state=key.state,
+                state_version=0,
+                state_mac=b"",
                 frozen=key.frozen,
                 exported=key.exported,
                 created=key.created,
@@ -86,16 +88,24 @@ class KeyStore:
         row = tx.fetch_one(select(mailbox_key).where(own))
         return None if row is None else _key(row)
 
-    def change_state(self, tx: Transaction, key: MailboxKey, state: KeyState, now: datetime) -> None:
+    def change_state(
+        self, tx: Transaction, key: MailboxKey, state: KeyState, now: datetime, row: VouchedRow | None
+    ) -> None:
         """Bring a key from the state that it was read in to another, which is not DESTROYED.
 
+        Args:
+            tx: The act's.
+            key: As it was read.
+            state: The next one.
+            now: Aware UTC.
+            row: The keystore's word for it, where there is one.
+
         Raises:
-            ConflictError: If there is no such transition, the key is in another state meanwhile, or another is ACTIVE.
+            ConflictError: If the key is in another state meanwhile, or another is ACTIVE.
         """
-        check_transition(key.state, state)
-        if state == "DESTROYED":
-            raise ConflictError("a key is destroyed by destroy()")
-        values = {"state": state} if state in ("ACTIVE", "SUSPENDED") else {"state": state, "deactivated": now}
+        values: dict[str, Any] = {"state": state} | _vouched(row)
+        if state not in ("ACTIVE", "SUSPENDED"):
+            values["deactivated"] = now
         tx.change_one(
             update(mailbox_key).where(*_in_state(key)).values(**values), "the key's state was changed meanwhile"
         )
@@ -136,32 +146,45 @@ class KeyStore:
         counted = select(func.count(func.distinct(mailbox_key.c.mailbox_id)))
         return int(tx.fetch_value(counted.where(*_active_since(organization_id, before))))
 
-    def destroy(self, tx: Transaction, key: MailboxKey, now: datetime) -> None:
-        """Erase a key's record; the statement itself touches nothing while a legal hold is on the mailbox.
+    def check_no_hold(self, tx: Transaction, organization_id: str, mailbox_id: str) -> None:
+        """Check that no legal hold is on a mailbox.
 
         Raises:
-            ConflictError: If the key's state does not permit it, or was changed meanwhile.
+            PermissionDeniedError: If there is one.
+        """
+        holds = legal_hold.c
+        own = (holds.organization_id == organization_id) & (holds.mailbox_id == mailbox_id)
+        if tx.fetch_one(select(holds.id).where(own, holds.lifted.is_(None)).limit(1)) is not None:
+            raise PermissionDeniedError("a legal hold is on this mailbox: its keys cannot be destroyed")
+
+    def destroy(self, tx: Transaction, key: MailboxKey, now: datetime, row: VouchedRow) -> None:
+        """Erase a key's record; the statement itself touches nothing while a legal hold is on the mailbox.
+
+        Args:
+            tx: The act's.
+            key: As it was read.
+            now: Aware UTC.
+            row: The keystore's word that it is DESTROYED.
+
+        Raises:
+            ConflictError: If the key's state was changed meanwhile.
             PermissionDeniedError: If there is a hold.
         """
-        check_transition(key.state, "DESTROYED")
         columns, holds = mailbox_key.c, legal_hold.c
         on_mailbox = select(holds.id).where(
             holds.organization_id == columns.organization_id,
             holds.mailbox_id == columns.mailbox_id,
             holds.lifted.is_(None),
         )
-        erased = {"state": "DESTROYED", "destroyed": now, "ciphertext": b""}
+        erased = {"state": "DESTROYED", "destroyed": now, "ciphertext": b""} | _vouched(row)
         try:
             tx.change_one(
                 update(mailbox_key).where(*_in_state(key), ~on_mailbox.exists()).values(**erased),
                 "the key's state was changed meanwhile",
             )
-        except ConflictError as error:
-            organization_id = key.record.identity.organization_id
-            own = (holds.organization_id == organization_id) & (holds.mailbox_id == key.mailbox_id)
-            if tx.fetch_one(select(holds.id).where(own, holds.lifted.is_(None)).limit(1)) is None:
-                raise
-            raise PermissionDeniedError("a legal hold is on this mailbox: its keys cannot be destroyed") from error
+        except ConflictError:
+            self.check_no_hold(tx, key.record.identity.organization_id, key.mailbox_id)
+            raise
 
     def add_destruction(self, tx: Transaction, organization_id: str, destruction: Destruction) -> None:
         """Book a destruction."""
@@ -383,8 +406,16 @@ def _active_since(organization_id: str, before: datetime) -> tuple[ColumnElement
 
 def _key(row: Row[Any]) -> MailboxKey:
     identity = RecordIdentity("encryption-key", row.organization_id, row.id, row.mailbox_id, row.generation)
+    state_row = None
+    if row.state_version:
+        content, mac = row.state.encode("ascii"), bytes(row.state_mac)
+        state_row = VouchedRow(KEY_STATE, row.organization_id, row.id, row.state_version, content, mac)
     record, frozen, exported = _record(row, identity), bool(row.frozen), bool(row.exported)
-    return MailboxKey(record, row.slot, row.state, frozen, row.created, row.origin, exported)
+    return MailboxKey(record, row.slot, row.state, frozen, row.created, row.origin, exported, state_row)
+
+
+def _vouched(row: VouchedRow | None) -> dict[str, Any]:
+    return {} if row is None else {"state_version": row.version, "state_mac": row.mac}
 
 
 def _certificate(row: Row[Any]) -> KeyCertificateRow:

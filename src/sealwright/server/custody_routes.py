@@ -8,6 +8,7 @@ from sealwright.errors import NotFoundError
 from sealwright.identity.http import decode_request
 from sealwright.kms.model import LegalHold, MailboxKey
 from sealwright.server.wiring import Services
+from sealwright.wire.approvals import Proposal
 from sealwright.wire.destruction import SignedDestruction
 from sealwright.wire.operator import (
     HoldLift,
@@ -16,6 +17,7 @@ from sealwright.wire.operator import (
     HoldView,
     KeyBatch,
     KeyBatchDone,
+    KeyDestroyed,
     KeyList,
     KeyRequest,
     KeyStateChange,
@@ -58,10 +60,11 @@ class CustodyController(Controller):
         services.keys.lifecycle.compromise(services.organization_id, change.key_id, change.reason, OPERATOR)
 
     @post("/keys/destroy", sync_to_thread=True, status_code=200)
-    def destroy(self, body: RawBody, services: NamedDependency[Services]) -> SignedDestruction:
-        """Destroy a key for ever."""
+    def destroy(self, body: RawBody, services: NamedDependency[Services]) -> KeyDestroyed:
+        """Destroy a key for ever, or propose it to the security officers."""
         change = decode_request(body, KeyStateChange)
-        return services.keys.lifecycle.destroy(services.organization_id, change.key_id, change.reason, OPERATOR)
+        done = services.keys.lifecycle.destroy(services.organization_id, change.key_id, change.reason, OPERATOR)
+        return KeyDestroyed(proposal_id=done.proposal_id) if isinstance(done, Proposal) else KeyDestroyed(receipt=done)
 
     @post("/keys/receipt", sync_to_thread=True, status_code=200)
     def receipt(self, body: RawBody, services: NamedDependency[Services]) -> SignedDestruction:

@@ -146,6 +146,7 @@ class Trunk:
             policies=self.policies,
             devices=self.devices,
             shared=self.shared,
+            approvals=self.approvals,
             put_outbox=put,
         )
         self.exits = ExitService(

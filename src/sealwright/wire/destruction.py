@@ -9,8 +9,31 @@ from sealwright.tlog.leaf import LeafRecord
 from sealwright.wire.api import Answer, LeafOpening
 from sealwright.wire.encoding import AwareDatetime, encode_fields
 from sealwright.wire.leaf_check import check_leaf
+from sealwright.wire.manifest import KeyState
 
 DESTROY_LEAF = "key.destroy"
+DESTRUCTION = "key.destroy"
+"""Kind of the proposal that security officers decide on."""
+
+
+class KeyDestruction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is approved: which key is destroyed. All but the key's identifier is for the people who decide.
+
+    Attributes:
+        key_id: 32 hex digits.
+        mailbox_id: 32 hex digits.
+        address: Primary address of the mailbox.
+        slot: "classical" or "kem".
+        generation: Of the key; 0 for an imported one.
+        state: Of the key when it was proposed.
+    """
+
+    key_id: str
+    mailbox_id: str
+    address: str
+    slot: str
+    generation: int
+    state: KeyState
 
 
 class DestructionReceipt(Struct, frozen=True, kw_only=True):

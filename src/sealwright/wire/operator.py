@@ -4,6 +4,7 @@ Whoever may open the socket (mode 0600) is the operator; the command line's admi
 """
 
 from sealwright.wire.api import Answer, DeviceView, Request
+from sealwright.wire.destruction import SignedDestruction
 from sealwright.wire.encoding import AwareDatetime
 from sealwright.wire.key_import import KeyToImport
 from sealwright.wire.recovery import RecoveryRule
@@ -98,6 +99,13 @@ class RoleRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True
 class RoleChanged(Answer, frozen=True, kw_only=True):
     """200: done, or proposed under this id."""
 
+    proposal_id: str = ""
+
+
+class KeyDestroyed(Answer, frozen=True, kw_only=True):
+    """200: destroyed, with the receipt; or proposed under this id."""
+
+    receipt: SignedDestruction | None = None
     proposal_id: str = ""
 
 

@@ -105,7 +105,6 @@ class RemoteWorld(World):
             "credential": self.credential,
             "policy": self.policy,
             "request": SignedRequestEvidence(method, uri, headers, body),
-            "states": ("ACTIVE",) * len(items),
             "leaf": opening,
             "checkpoint": note,
         }
@@ -151,6 +150,21 @@ def test_what_does_not_unwrap_is_answered_with_a_key_of_the_same_length_each_tim
     assert [len(key) for key in first] == [16]
 
 
+def state_row(world, state):
+    """Decide on the state of the first key; return the keystore's word for it."""
+    key_id = world.records[0].identity.record_id
+    return (
+        world.keystore.vouch_key_state(
+            ORGANIZATION, key_id, "DEACTIVATED" if state != "SUSPENDED" else "ACTIVE", state, 0
+        ),
+    )
+
+
+def test_a_compromised_key_still_unwraps(world):
+    evidence = world.remote(state_rows=state_row(world, "COMPROMISED"))
+    assert world.opened(evidence, world.ask(evidence))
+
+
 LIES = {
     "another device signed": lambda w: w.remote(device=make_device()),
     "another path": lambda w: w.remote(uri="https://kms.example.test/v1/releases"),
@@ -158,9 +172,10 @@ LIES = {
     "a short nonce": lambda w: w.remote(nonce=b"n"),
     "a removed device": lambda w: w.remote(credential=w.keystore.change_device(w.credential, "removed")),
     "a changed credential": lambda w: w.remote(credential=replace(w.credential, mailbox_id="c" * 32)),
-    "a suspended key": lambda w: w.remote(states=("SUSPENDED",)),
-    "a destroyed key": lambda w: w.remote(states=("DESTROYED",)),
-    "no state": lambda w: w.remote(states=()),
+    "a suspended key, without the word of it": lambda w: w.remote(state_rows=state_row(w, "SUSPENDED")[:0]),
+    "a suspended key": lambda w: w.remote(state_rows=state_row(w, "SUSPENDED")),
+    "a destroyed key": lambda w: w.remote(state_rows=state_row(w, "DESTROYED")),
+    "a compromised key, without the word of it": lambda w: w.remote(state_rows=state_row(w, "COMPROMISED")[:0]),
     "another key than named": lambda w: w.remote(
         ContentKeyItem(key_id=w.records[1].identity.record_id, recipient_info=w.info, key_bytes=32)
     ),

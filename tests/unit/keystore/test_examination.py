@@ -102,6 +102,7 @@ def test_a_destroyed_keys_record_opens_nowhere_and_the_word_is_signed(keystore, 
         reason="end of retention",
         leaf_hash=b"l" * 32,
     )
+    keystore.vouch_key_state(ORGANIZATION, receipt.key_id, "DEACTIVATED", "DESTROYED", 0)
     signature = keystore.sign_destruction(receipt)
     assert signature == keystore.sign_destruction(receipt)
     public = load_der_public_key(world.release_key.spki)
@@ -113,6 +114,7 @@ def test_a_destroyed_keys_record_opens_nowhere_and_the_word_is_signed(keystore, 
             opened.open(world.records, world.evidence())
         assert not opened.examine(record, b"")
     pooled = keystore.generate_encryption_key(ORGANIZATION, "p256")
+    keystore.vouch_key_state(ORGANIZATION, pooled.identity.record_id, "DEACTIVATED", "DESTROYED", 0)
     keystore.sign_destruction(msgspec.structs.replace(receipt, key_id=pooled.identity.record_id))
     with pytest.raises(PermissionDeniedError, match="destroyed"):
         keystore.assign_encryption_key(pooled, MAILBOX, 3)

@@ -187,6 +187,13 @@ def test_every_other_part_of_the_evidence_counts(world):
     refuse(world, replace(good, requester=locked), match="not active")
 
 
+def test_a_suspended_key_stays(world):
+    good = world.exit()
+    row = world.keystore.vouch_key_state(ORGANIZATION, world.records[0].identity.record_id, "ACTIVE", "SUSPENDED", 0)
+    refuse(world, good, match="put back")
+    refuse(world, replace(good, state_rows=(row,)), match="suspended")
+
+
 def test_a_veto_before_the_first_key_ends_it(world):
     proposal, evidence = world.proposal(), world.exit()
     world.keystore.veto_proposal(

@@ -243,6 +243,21 @@ def test_the_keystores_own_clock_counts_the_delay_and_the_approvals_lives(right)
     clock.time = now
 
 
+def test_a_suspended_key_is_recovered_neither_whole_nor_for_messages(right):
+    records, evidence = right.history
+    key_id = records[0].identity.record_id
+    row = right.keystore.vouch_key_state(ORGANIZATION, key_id, evidence.manifest.keys[0].state, "SUSPENDED", 0)
+    for records, evidence in (right.history, right.messages):
+        for rows in ((), (row,)):
+            with pytest.raises(PermissionDeniedError, match=r"put back|suspended"):
+                right.keystore.recover(records, replace(evidence, state_rows=rows))
+    row = right.keystore.vouch_key_state(ORGANIZATION, key_id, "SUSPENDED", "ACTIVE", row.version)
+    for records, evidence in (right.history, right.messages):
+        assert right.keystore.recover(records, replace(evidence, state_rows=(row,))).sealed_keys
+    right.history = (right.history[0], replace(right.history[1], state_rows=(row,)))
+    right.messages = (right.messages[0], replace(right.messages[1], state_rows=(row,)))
+
+
 def test_the_leaf_commits_to_what_was_approved(right):
     for _, evidence in (right.history, right.messages):
         said = decode_leaf_record(evidence.leaf.record).fields

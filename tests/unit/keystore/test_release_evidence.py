@@ -187,13 +187,31 @@ def test_only_the_listed_keys_of_the_mailbox_open(world):
     refuse(world, good, (first, relabelled))
 
 
-@pytest.mark.parametrize("state", ["DESTROYED", "SUSPENDED", "PRE_ACTIVATION"])
-def test_a_key_that_may_not_leave_is_listed_and_not_opened(world, state):
+@pytest.mark.parametrize(
+    ("old", "state"), [("DEACTIVATED", "DESTROYED"), ("ACTIVE", "SUSPENDED"), ("ACTIVE", "COMPROMISED")]
+)
+def test_a_key_is_listed_with_the_state_that_was_decided_and_opened_if_that_permits_it(world, old, state):
+    before = world.evidence()
+    keys = before.manifest.keys
+    row = world.keystore.vouch_key_state(ORGANIZATION, keys[0].key_id, old, state, 0)
+    listed = (msgspec.structs.replace(keys[0], state=state), keys[1])
+    right = replace(world.evidence(manifest={"keys": listed}), state_rows=(row,))
+    opened = world.records if state == "COMPROMISED" else world.records[1:]
+    assert world.keystore.open(opened, right).sealed_keys
+    # what was before, what is in between, and somebody else's word
+    refuse(world, before)
+    refuse(world, replace(before, state_rows=(row,)))
+    for rows in ((), (replace(row, version=0),), (replace(row, content=b"ACTIVE"),), (replace(row, mac=bytes(32)),)):
+        refuse(world, replace(right, state_rows=rows), opened)
+    if state != "COMPROMISED":
+        refuse(world, right)
+
+
+@pytest.mark.parametrize("state", ["SUSPENDED", "COMPROMISED", "DESTROYED", "PRE_ACTIVATION"])
+def test_a_state_that_nobody_decided_on_is_not_listed(world, state):
     keys = world.evidence().manifest.keys
-    destroyed = (msgspec.structs.replace(keys[0], state=state), keys[1])
-    evidence = world.evidence(manifest={"keys": destroyed})
-    refuse(world, evidence)
-    assert world.keystore.open(world.records[1:], evidence).sealed_keys
+    evidence = world.evidence(manifest={"keys": (msgspec.structs.replace(keys[0], state=state), keys[1])})
+    refuse(world, evidence, world.records if state == "COMPROMISED" else world.records[1:])
 
 
 def test_proofs_are_right_in_time_and_for_a_known_mailbox(world):

@@ -7,15 +7,18 @@ from typing import get_args
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.approving import Approvals
 from support.people_world import LOG_ORIGIN, ORGANIZATION, World
 
 from sealwright.errors import ConflictError, InputError, NotFoundError, PermissionDeniedError, SealwrightError
-from sealwright.kms.states import TRANSITIONS, check_transition
+from sealwright.keystore.key_states import TRANSITIONS, check_transition
 from sealwright.kms.tables import legal_hold, mailbox_key
 from sealwright.storage.schema import new_id
 from sealwright.tlog.leaf import ORGANIZATION_CHAIN, decode_leaf_record
+from sealwright.wire.approvals import Proposal
 from sealwright.wire.destruction import verify_destruction
 from sealwright.wire.manifest import KeyState
+from sealwright.wire.roles import SECURITY_OFFICER
 
 from .test_key_service import ask, rows
 
@@ -166,9 +169,11 @@ def test_a_destroyed_key_is_gone_and_its_receipt_verifies(world):
     world.keys.rotate(ORGANIZATION, world.alice.mailbox_id)
     with pytest.raises(NotFoundError):
         world.keys.lifecycle.receipt(ORGANIZATION, key)
+    before = world.keys.history(ORGANIZATION, world.alice.mailbox_id)[0]
     signed = world.keys.lifecycle.destroy(ORGANIZATION, key, "end of retention", "operator")
     assert bytes(rows(world)[0].ciphertext) == b""
-    assert key in world.keystore.destroyed
+    with pytest.raises(PermissionDeniedError, match="destroyed"):
+        world.keystore.key_states.check([before.record])
     record = verify_destruction(signed, world.release_key, LOG_ORIGIN, world.log_key)
     assert record.fields["reason"] == signed.receipt.reason == "end of retention"
     again = world.keys.lifecycle.receipt(ORGANIZATION, key)
@@ -191,6 +196,9 @@ def test_a_receipt_of_another_act_or_key_is_refused(world):
             verify_destruction(forged, world.release_key, LOG_ORIGIN, world.log_key)
     # signed by the right key, but over a leaf of another act
     receipt = msgspec.structs.replace(signed.receipt, key_id="f" * 32)
+    with pytest.raises(PermissionDeniedError, match="nobody vouched"):
+        world.keystore.sign_destruction(receipt)
+    world.keystore.vouch_key_state(ORGANIZATION, receipt.key_id, "DEACTIVATED", "DESTROYED", 0)
     signature = world.keystore.sign_destruction(receipt)
     forged = msgspec.structs.replace(signed, receipt=receipt, signature=signature)
     with pytest.raises(SealwrightError, match="not about this destruction"):
@@ -227,6 +235,89 @@ def test_a_hold_that_only_the_database_knows_of_is_obeyed_by_the_statement(world
         tx.execute(legal_hold.insert().values(organization_id=ORGANIZATION, id="9" * 32, **values))
     with pytest.raises(PermissionDeniedError):
         world.keys.lifecycle.destroy(ORGANIZATION, key, "end", "operator")
+
+
+def test_from_two_security_officers_on_a_destruction_is_proposed_and_two_approve_it(world):
+    approvals = Approvals(world)
+    key = active(world)
+    world.keys.rotate(ORGANIZATION, world.alice.mailbox_id)
+    officers = [approvals.person(name, SECURITY_OFFICER) for name in ("sam", "sue")]
+    proposed = world.keys.lifecycle.destroy(ORGANIZATION, key, "end of retention", "operator")
+    assert isinstance(proposed, Proposal)
+    approvals.decide(officers[0], proposed)
+    approvals.run_outbox()
+    assert rows(world)[0].ciphertext
+    approvals.decide(officers[1], proposed)
+    for _ in range(2):
+        approvals.run_outbox()
+    assert (rows(world)[0].state, bytes(rows(world)[0].ciphertext)) == ("DESTROYED", b"")
+    signed = world.keys.lifecycle.receipt(ORGANIZATION, key)
+    assert signed.receipt.reason == "end of retention"
+    assert proposed.proposal_id in verify_destruction(signed, world.release_key, LOG_ORIGIN, world.log_key).fields["by"]
+    assert world.approvals.view(ORGANIZATION, proposed.proposal_id).state == "done"
+
+
+def test_a_hold_that_comes_after_the_approvals_keeps_the_key_and_it_stays_usable(world):
+    approvals, (device, enrolled) = Approvals(world), world.enrol()
+    key = active(world)
+    world.keys.rotate(ORGANIZATION, world.alice.mailbox_id)
+    officers = [approvals.person(name, SECURITY_OFFICER) for name in ("sam", "sue")]
+    proposed = world.keys.lifecycle.destroy(ORGANIZATION, key, "end", "operator")
+    for officer in officers:
+        approvals.decide(officer, proposed)
+    hold = world.keys.holds.set_hold(ORGANIZATION, world.alice.mailbox_id, "case 7", "operator")
+    with pytest.raises(PermissionDeniedError, match="legal hold"):
+        approvals.run_outbox()
+    assert ask(world, device, enrolled).manifest.released_keys()[0].key_id == key
+    with pytest.raises(PermissionDeniedError, match="legal hold"):
+        world.keys.lifecycle.destroy(ORGANIZATION, key, "end", "operator")
+    world.keys.holds.lift_hold(ORGANIZATION, hold.hold_id, "closed", "operator")
+    approvals.run_outbox()
+    assert rows(world)[0].state == "DESTROYED"
+
+
+def test_what_people_decided_is_not_undone_in_the_database(world):
+    device, enrolled = world.enrol()
+    key = active(world)
+    fields = ("state", "state_version", "state_mac")
+    old = {name: rows(world)[0]._mapping[name] for name in fields}
+    world.keys.lifecycle.suspend(ORGANIZATION, key, "lost laptop", "operator")
+    with pytest.raises(PermissionDeniedError, match="suspended"):
+        ask(world, device, enrolled, "refused")
+    suspended = {name: rows(world)[0]._mapping[name] for name in fields}
+    for forged in (old, suspended | {"state": "ACTIVE"}, old | {"state_version": 7}):
+        write(world, key, forged)
+        with pytest.raises(PermissionDeniedError):
+            ask(world, device, enrolled, new_id())
+    write(world, key, suspended)
+    world.keys.lifecycle.resume(ORGANIZATION, key, "found", "operator")
+    assert ask(world, device, enrolled, "resumed").manifest.keys[0].state == "ACTIVE"
+    resumed = {name: rows(world)[0]._mapping[name] for name in fields}
+    world.keys.lifecycle.compromise(ORGANIZATION, key, "on a web site", "operator")
+    for forged in (old, resumed, {**resumed, "state": "DEACTIVATED"}):
+        write(world, key, forged)
+        with pytest.raises(PermissionDeniedError):
+            ask(world, device, enrolled, new_id())
+
+
+def write(world, key, values):
+    with world.storage.transaction(ORGANIZATION) as tx:
+        tx.execute(mailbox_key.update().where(mailbox_key.c.id == key).values(**values))
+
+
+def test_a_decision_whose_transaction_was_lost_is_made_good_by_the_same_act(world, monkeypatch):
+    device, enrolled = world.enrol()
+    key = active(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.audit, "append", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            world.keys.lifecycle.suspend(ORGANIZATION, key, "lost laptop", "operator")
+    assert rows(world)[0].state == "ACTIVE"
+    with pytest.raises(PermissionDeniedError):  # what the keystore has written down holds
+        ask(world, device, enrolled, "one")
+    world.keys.lifecycle.suspend(ORGANIZATION, key, "lost laptop", "operator")
+    world.keys.lifecycle.resume(ORGANIZATION, key, "found", "operator")
+    assert ask(world, device, enrolled, "two").manifest.keys[0].state == "ACTIVE"
 
 
 def test_reasons_keys_and_mailboxes_that_cannot_be_are_refused(world):

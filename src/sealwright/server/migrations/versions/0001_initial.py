@@ -464,6 +464,8 @@ def upgrade() -> None:
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("origin", sa.String(length=16), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("state_version", sa.Integer(), nullable=False),
+        sa.Column("state_mac", sa.LargeBinary(), nullable=False),
         sa.Column("frozen", sa.Boolean(), nullable=False),
         sa.Column("exported", sa.Boolean(), nullable=False),
         sa.Column("algorithm", sa.String(length=32), nullable=False),
