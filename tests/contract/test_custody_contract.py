@@ -10,7 +10,7 @@ from support.people_world import ORGANIZATION, World
 from sealwright.errors import ConflictError, NotFoundError, SealwrightError, UnavailableError
 from sealwright.identity.access_store import AccessStore
 from sealwright.identity.administrator_store import AdministratorStore
-from sealwright.identity.model import Administrator, Passkey
+from sealwright.identity.model import Administrator, Passkey, SessionToOpen
 from sealwright.identity.policy_store import GroupStore, VouchedRowStore
 from sealwright.identity.shared_store import Member, SharedStore
 from sealwright.identity.tables import proposal
@@ -252,8 +252,9 @@ def test_a_session_ends_once_and_an_administrator_goes_once_with_everything(worl
     store, added, key = administrator
     now, end = world.clock.now(), world.clock.now() + timedelta(hours=1)
     with world.storage.transaction(ORGANIZATION) as tx:
-        session_id = store.add_session(tx, ORGANIZATION, added.administrator_id, added.role, "a" * 64, now, end)
-        store.add_session(tx, ORGANIZATION, added.administrator_id, added.role, "b" * 64, now, end)
+        opened = SessionToOpen(added.administrator_id, added.role, True, now, end)
+        session_id = store.add_session(tx, ORGANIZATION, "a" * 64, opened)
+        store.add_session(tx, ORGANIZATION, "b" * 64, opened)
     assert read(world, lambda tx: store.session(tx, ORGANIZATION, "a" * 64, now)).administrator == added
     assert read(world, lambda tx: store.session(tx, ORGANIZATION, "a" * 64, end)) is None
     assert winners(race(in_transaction(world, lambda tx, _: store.end_session(tx, ORGANIZATION, session_id)))) == 1

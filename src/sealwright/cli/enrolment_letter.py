@@ -5,11 +5,11 @@ from html import escape
 from pathlib import Path
 
 import click
-import segno
 
 from sealwright.cli.operator_options import DATA, JSON, ask
 from sealwright.cli.output import print_json
 from sealwright.errors import ConflictError
+from sealwright.webui.letter import Letter, letter
 from sealwright.wire.operator import EnrolmentSecret, EnrolmentSecretRequest
 
 _STYLE = "body{font:12pt serif;margin:3cm}code{font:16pt monospace}svg{width:5cm;height:5cm}"
@@ -29,41 +29,31 @@ def enrolment_secret(address: str, days: int, output: Path | None, data: Path, a
     made = ask(
         data, "POST", "/local/enrolment-secrets", EnrolmentSecretRequest(address=address, days=days), EnrolmentSecret
     )
+    written = letter(made)
     if as_json:
         print_json(made)
     elif output is None:
-        click.echo(text_letter(made), nl=False)
+        click.echo(written.text(), nl=False)
     if output is not None:
-        letter = html_letter(made) if output.suffix.lower() in (".html", ".htm") else text_letter(made)
-        _write_private(output, letter)
+        _write_private(output, html_letter(written) if output.suffix.lower() in (".html", ".htm") else written.text())
         click.echo(f"{output} written; print it, hand it over, and delete the file.", err=True)
 
 
-def grouped(secret: str) -> str:
-    """Return a secret in groups of four, as people read and type it."""
-    return "-".join(secret[start : start + 4] for start in range(0, len(secret), 4))
-
-
-def text_letter(made: EnrolmentSecret) -> str:
-    """Return the letter as plain text."""
-    return (
-        f"{made.organization_name}\n\nFor {made.display_name or made.address} <{made.address}>\n\n"
-        f"Enrolment secret:  {grouped(made.secret)}\n\n"
-        f"Valid once, until {made.expires:%Y-%m-%d %H:%M} UTC. On the device that is to read your mail, run\n\n"
-        f"    sealwright setup {made.address} --enrolment-secret-file FILE\n\n"
-        "with the secret as the first line of FILE. Nobody will ever ask you for it, and it is never sent by mail.\n"
+def html_letter(written: Letter) -> str:
+    """Return the letter as a page of its own, without anything from elsewhere."""
+    paragraphs = (
+        escape(written.sender),
+        escape(f"For {written.recipient}"),
+        f"<code>{written.secret}</code>",
+        written.qr_code(),
+        escape(written.validity),
+        escape(written.command),
+        escape(written.warning),
     )
-
-
-def html_letter(made: EnrolmentSecret) -> str:
-    """Return the letter as a page of its own, without anything from elsewhere; the QR code holds the secret alone."""
-    code = segno.make(grouped(made.secret), error="m", micro=False)
-    lines = [line for line in text_letter(made).splitlines() if line and not line.startswith("Enrolment secret")]
-    paragraphs = [f"<p>{escape(line.strip())}</p>" for line in lines]
-    paragraphs.insert(2, f"<p><code>{grouped(made.secret)}</code></p><p>{code.svg_inline(border=2)}</p>")
+    body = "\n".join(f"<p>{paragraph}</p>" for paragraph in paragraphs)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Enrolment secret</title>'
-        f"<style>{_STYLE}</style></head>\n<body>\n" + "\n".join(paragraphs) + "\n</body></html>\n"
+        f"<style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
     )
 
 

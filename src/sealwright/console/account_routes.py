@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody
 
 from sealwright.console.http import HOME, SIGN_IN, AnyRequest, Console, Visitor, go, page, posted, visitor
-from sealwright.errors import ConflictError, InputError, NotFoundError
+from sealwright.errors import ConflictError, InputError, NotFoundError, PermissionDeniedError
 
 ACCOUNT = f"{HOME}/account"
 ADMINISTRATORS = f"{HOME}/administrators"
@@ -42,6 +42,8 @@ def remove_passkey(
         session = console.administrators.remove_passkey(console.organization_id, who.session, passkey_id)
     except ConflictError as error:
         return _account_page(console, who, error.message, 409)
+    except PermissionDeniedError as error:
+        return _account_page(console, who, error.message, 403)
     return go(console, ACCOUNT, session)
 
 

@@ -8,11 +8,15 @@ from typing import Any
 from litestar import Request, Response
 
 from sealwright.clock import Clock
+from sealwright.console.custody import CustodyService
 from sealwright.console.service import ConsoleService
 from sealwright.errors import AuthenticationError, SealwrightError
+from sealwright.identity.access import AccessService
 from sealwright.identity.administrators import AdministratorService
+from sealwright.identity.devices import DeviceService
 from sealwright.identity.model import Administrator, ConsoleSession, NewSession
 from sealwright.identity.passkeys import PasskeyService
+from sealwright.identity.people import Mailboxes
 from sealwright.identity.permissions import check_permission, is_permitted, permission_of
 from sealwright.webui.forms import form_fields
 from sealwright.webui.guard import (
@@ -41,6 +45,10 @@ class Console:
         organization_id: 32 hex digits.
         organization_name: For the pages' head.
         service: What pages show.
+        custody: What pages show of the custody of keys.
+        mailboxes: Tenures.
+        devices: Are locked and removed.
+        access: Makes enrolment secrets.
         administrators: Who may see them.
         passkeys: How they sign in.
         pages: Templates.
@@ -51,6 +59,10 @@ class Console:
     organization_id: str
     organization_name: str
     service: ConsoleService
+    custody: CustodyService
+    mailboxes: Mailboxes
+    devices: DeviceService
+    access: AccessService
     administrators: AdministratorService
     passkeys: PasskeyService
     pages: Pages
@@ -80,6 +92,11 @@ class Visitor:
         if self.session.administrator is None:
             raise AuthenticationError("Please finish your set-up first.")
         return self.session.administrator
+
+    @property
+    def signature(self) -> str:
+        """Role and name, for the log."""
+        return f"{self.administrator.role} {self.administrator.name}"
 
 
 class SetUpFirstError(AuthenticationError):

@@ -6,9 +6,11 @@ from datetime import datetime
 
 from sealwright.ca.model import CertificateRecord
 from sealwright.identity.model import Mailbox
-from sealwright.kms.model import MailboxKey
+from sealwright.keystore.release_rules import MailboxRules
+from sealwright.kms.model import LegalHold, MailboxKey
 from sealwright.tlog.leaf import LeafRecord
 from sealwright.wire.api import DeviceView
+from sealwright.wire.factors import WaitingDevice
 from sealwright.wire.operator import PersonView, ServerStatus
 
 
@@ -106,6 +108,25 @@ class PersonPage:
     keys: tuple[MailboxKey, ...]
     certificates: tuple[NamedCertificate, ...]
     leaves: tuple[Leaf, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxCustody:
+    """Who may reach the keys of a mailbox, and what keeps them.
+
+    Attributes:
+        rules: Of release, all that hold together.
+        group: Name, empty without one.
+        waiting: Devices that ask for an approval.
+        roles: Of the holder.
+        holds: In force.
+    """
+
+    rules: MailboxRules
+    group: str
+    waiting: tuple[WaitingDevice, ...]
+    roles: tuple[str, ...]
+    holds: tuple[LegalHold, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from litestar.exceptions import HTTPException
 from litestar.params import FromPath, QueryParameter
 
 from sealwright.console.account_routes import ACCOUNT_HANDLERS
+from sealwright.console.device_routes import DEVICE_HANDLERS, person_page
 from sealwright.console.http import HOME, AnyRequest, Console, failure, missing, page, visitor
 from sealwright.console.sign_in_routes import SIGN_IN_HANDLERS
-from sealwright.errors import NotFoundError, SealwrightError
+from sealwright.errors import SealwrightError
 from sealwright.webui.guard import SECURITY_HEADERS
 
 STATIC = f"{HOME}/static"
@@ -41,12 +42,7 @@ def people(
 @get(f"{HOME}/people/{{mailbox_id:str}}", sync_to_thread=True)
 def person(request: AnyRequest, console: NamedDependency[Console], mailbox_id: FromPath[str]) -> Response[bytes]:
     """Show one person: devices, keys, certificates, newest leaves."""
-    who = visitor(request, console)
-    try:
-        shown = console.service.person(mailbox_id)
-    except NotFoundError:
-        return page(console, "error.html", who, 404, title="Not found", detail="There is no such person.")
-    return page(console, "person.html", who, shown=shown)
+    return person_page(console, visitor(request, console), mailbox_id)
 
 
 @get(f"{HOME}/shared", sync_to_thread=True)
@@ -91,7 +87,17 @@ def console_router(console: Console) -> Router:
 
     return Router(
         path="/",
-        route_handlers=[overview, people, person, shared, log, static, *SIGN_IN_HANDLERS, *ACCOUNT_HANDLERS],
+        route_handlers=[
+            overview,
+            people,
+            person,
+            shared,
+            log,
+            static,
+            *SIGN_IN_HANDLERS,
+            *ACCOUNT_HANDLERS,
+            *DEVICE_HANDLERS,
+        ],
         dependencies={"console": Provide(give, sync_to_thread=False)},
         exception_handlers={SealwrightError: for_error, HTTPException: for_http},
         include_in_schema=False,

@@ -133,22 +133,13 @@ class AccessService:
         organization_id = asking.organization_id
         with self._storage.read(organization_id) as tx:
             everybody = self._role(tx, asking) is not None
-            mailbox_id = None if everybody else asking.mailbox_id
-            until = self._access.waiting(tx, organization_id, mailbox_id, self._clock.now())
-            found = [self._store.device(tx, organization_id, device_id) for device_id in until]
-        return WaitingDevices(
-            devices=tuple(
-                WaitingDevice(
-                    device_id=device.credential.device_id,
-                    name=device.name,
-                    thumbprint=device.credential.device.thumbprint(),
-                    expires=until[device.credential.device_id],
-                    mailbox_id=device.credential.mailbox_id,
-                )
-                for device in found
-                if device.credential.state == "active" and device.credential.device_id != asking.device_id
-            )
-        )
+            found = self._waiting(tx, organization_id, None if everybody else asking.mailbox_id)
+        return WaitingDevices(devices=tuple(each for each in found if each.device_id != asking.device_id))
+
+    def waiting_of(self, organization_id: str, mailbox_id: str | None = None) -> tuple[WaitingDevice, ...]:
+        """Return the devices of a mailbox, or of all, that wait for an approval; for administrators."""
+        with self._storage.read(organization_id) as tx:
+            return self._waiting(tx, organization_id, mailbox_id)
 
     def approve(self, asking: AuthenticatedDevice, device_id: str, request: ApprovalRequest) -> None:
         """Take the asking device's signature under the approval of another one.
@@ -193,6 +184,21 @@ class AccessService:
             fields = {"expires": expires.isoformat(), "by": by}
             self._audit.append(tx, Act(organization_id, mailbox_id, "enrolment-secret.create", fields))
         return made.secret, expires
+
+    def _waiting(self, tx: Transaction, organization_id: str, mailbox_id: str | None) -> tuple[WaitingDevice, ...]:
+        until = self._access.waiting(tx, organization_id, mailbox_id, self._clock.now())
+        found = [self._store.device(tx, organization_id, device_id) for device_id in until]
+        return tuple(
+            WaitingDevice(
+                device_id=device.credential.device_id,
+                name=device.name,
+                thumbprint=device.credential.device.thumbprint(),
+                expires=until[device.credential.device_id],
+                mailbox_id=device.credential.mailbox_id,
+            )
+            for device in found
+            if device.credential.state == "active"
+        )
 
     def _role(self, tx: Transaction, asking: AuthenticatedDevice) -> VouchedRow | None:
         row = self._rows.row(tx, asking.organization_id, ROLE, asking.mailbox_id)

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 
 from sealwright.errors import NotFoundError
-from sealwright.identity.model import Administrator, ConsoleSession, Passkey
+from sealwright.identity.model import Administrator, ConsoleSession, Passkey, SessionToOpen
 from sealwright.identity.tables import administrator, administrator_passkey, administrator_session, passkey_challenge
 from sealwright.storage.engine import Transaction
 from sealwright.storage.schema import new_id
@@ -147,31 +147,21 @@ class AdministratorStore:
             "the passkey was used elsewhere meanwhile",
         )
 
-    def add_session(
-        self,
-        tx: Transaction,
-        organization_id: str,
-        administrator_id: str | None,
-        role: str,
-        token_sha256: str,
-        now: datetime,
-        expires: datetime,
-    ) -> str:
+    def add_session(self, tx: Transaction, organization_id: str, token_sha256: str, opened: SessionToOpen) -> str:
         """Add a session, purge those that ended, and return its identifier."""
-        columns = administrator_session.c
-        tx.execute(
-            delete(administrator_session).where(columns.organization_id == organization_id, columns.expires <= now)
-        )
+        own = administrator_session.c.organization_id == organization_id
+        tx.execute(delete(administrator_session).where(own, administrator_session.c.expires <= opened.created))
         session_id = new_id()
         tx.execute(
             insert(administrator_session).values(
                 organization_id=organization_id,
                 id=session_id,
-                administrator_id=administrator_id,
-                role=role,
+                administrator_id=opened.administrator_id,
+                role=opened.role,
+                with_passkey=opened.with_passkey,
                 token_sha256=token_sha256,
-                created=now,
-                expires=expires,
+                created=opened.created,
+                expires=opened.expires,
             )
         )
         return session_id
@@ -183,6 +173,7 @@ class AdministratorStore:
         chosen = select(
             sessions.id.label("session_id"),
             sessions.role.label("session_role"),
+            sessions.with_passkey,
             sessions.expires,
             people.id,
             people.name,
@@ -195,7 +186,8 @@ class AdministratorStore:
         if row is None:
             return None
         known = None if row.id is None else _administrator(row)
-        return ConsoleSession(row.session_id, known, row.expires, known.role if known else row.session_role)
+        role = known.role if known else row.session_role
+        return ConsoleSession(row.session_id, known, row.expires, role, row.with_passkey)
 
     def end_session(self, tx: Transaction, organization_id: str, session_id: str) -> None:
         """End a session.

@@ -11,9 +11,9 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from sealwright.audit.log import Act, AuditLog
 from sealwright.clock import Clock
-from sealwright.errors import AuthenticationError, ConflictError, InputError, NotFoundError
+from sealwright.errors import AuthenticationError, ConflictError, InputError, NotFoundError, PermissionDeniedError
 from sealwright.identity.administrator_store import AdministratorStore
-from sealwright.identity.model import Administrator, ConsoleSession, NewSession, Passkey
+from sealwright.identity.model import Administrator, ConsoleSession, NewSession, Passkey, SessionToOpen
 from sealwright.identity.ports import UseSignInLink
 from sealwright.identity.throttle import Throttle
 from sealwright.storage.engine import Storage, Transaction
@@ -65,7 +65,7 @@ class AdministratorService:
             with self._storage.transaction(organization_id) as tx:
                 role = self._use_link(tx, b64u_decode(token), self._clock.now())
                 self.log(tx, organization_id, "sign-in-link.use", {"role": role})
-                return self._open_session(tx, organization_id, None, role, SET_UP_LIFE)
+                return self._open_session(tx, organization_id, None, role, SET_UP_LIFE, with_passkey=False)
         except (InputError, ConflictError) as error:
             raise AuthenticationError("This link was used or has expired.") from error
 
@@ -129,13 +129,23 @@ class AdministratorService:
         return added.administrator_id
 
     def continue_session(
-        self, tx: Transaction, organization_id: str, session: ConsoleSession, administrator_id: str
+        self,
+        tx: Transaction,
+        organization_id: str,
+        session: ConsoleSession,
+        administrator_id: str,
+        *,
+        with_passkey: bool = False,
     ) -> NewSession:
-        """Put a session of an administrator, under a new token, in the place of all earlier ones."""
+        """Put a session of an administrator, under a new token, in the place of all earlier ones.
+
+        A session that a passkey opened stays one; `with_passkey` makes it one.
+        """
         self._store.end_other_sessions(tx, organization_id, administrator_id, session.session_id)
         self._store.end_session(tx, organization_id, session.session_id)
         role = self._store.role_of(tx, organization_id, administrator_id)
-        return self._open_session(tx, organization_id, administrator_id, role, SESSION_LIFE)
+        with_passkey = with_passkey or session.with_passkey
+        return self._open_session(tx, organization_id, administrator_id, role, SESSION_LIFE, with_passkey=with_passkey)
 
     def sign_in(self, organization_id: str, name: str, password: str, source: str) -> NewSession:
         """Sign in with a password; every failure looks the same and takes the same time.
@@ -170,7 +180,8 @@ class AdministratorService:
         fields = {"administrator": administrator_id, "method": method}
         self.log(tx, organization_id, "administrator.sign-in", fields)
         role = self._store.role_of(tx, organization_id, administrator_id)
-        return self._open_session(tx, organization_id, administrator_id, role, SESSION_LIFE)
+        with_passkey = method == "passkey"
+        return self._open_session(tx, organization_id, administrator_id, role, SESSION_LIFE, with_passkey=with_passkey)
 
     def sign_out(self, organization_id: str, session: ConsoleSession) -> None:
         """End a session; one that has ended already stays so."""
@@ -215,12 +226,14 @@ class AdministratorService:
 
         Raises:
             AuthenticationError: If nobody is signed in.
+            PermissionDeniedError: If no passkey opened the session.
             ConflictError: If it is the only way to sign in, or is gone.
         """
         if session.administrator is None:
             raise AuthenticationError("Please finish your set-up first.")
         known = session.administrator
         with self._storage.transaction(organization_id) as tx:
+            self.check_passkeys_stay(tx, organization_id, session)
             fields = {"administrator": known.administrator_id, "name": known.name, "passkey": passkey_id}
             self.log(tx, organization_id, "administrator.remove-passkey", fields)
             left = self._store.passkeys(tx, organization_id, known.administrator_id)
@@ -229,15 +242,33 @@ class AdministratorService:
             self._store.remove_passkey(tx, organization_id, known.administrator_id, passkey_id)
             return self.continue_session(tx, organization_id, session, known.administrator_id)
 
+    def check_passkeys_stay(self, tx: Transaction, organization_id: str, session: ConsoleSession) -> None:
+        """Check that a session may change passkeys: where there is one, a password alone does not bring in another.
+
+        Raises:
+            PermissionDeniedError: If the session's administrator has passkeys and none of them opened it.
+        """
+        known = session.administrator
+        if known and not session.with_passkey and self._store.passkeys(tx, organization_id, known.administrator_id):
+            raise PermissionDeniedError("Sign in with your passkey first: passkeys are changed with a passkey.")
+
     def log(self, tx: Transaction, organization_id: str, kind: str, fields: dict[str, str]) -> None:
         """Write the leaf of an administrator's act."""
         self._audit.append(tx, Act(organization_id, ORGANIZATION_CHAIN, kind, fields))
 
     def _open_session(
-        self, tx: Transaction, organization_id: str, administrator_id: str | None, role: str, life: timedelta
+        self,
+        tx: Transaction,
+        organization_id: str,
+        administrator_id: str | None,
+        role: str,
+        life: timedelta,
+        *,
+        with_passkey: bool,
     ) -> NewSession:
         token, now = b64u_encode(secrets.token_bytes(TOKEN_BYTES)), self._clock.now()
-        self._store.add_session(tx, organization_id, administrator_id, role, _token_hash(token), now, now + life)
+        opened = SessionToOpen(administrator_id, role, with_passkey, now, now + life)
+        self._store.add_session(tx, organization_id, _token_hash(token), opened)
         return NewSession(token, now + life)
 
     def _is_password(self, encoded: str, password: str) -> bool:

@@ -77,12 +77,17 @@ class DeviceService:
             NotFoundError: If the mailbox has no such device.
             ConflictError: If it changed meanwhile.
         """
-        with self._storage.transaction(asking.organization_id) as tx:
-            device = self._store.device(tx, asking.organization_id, device_id)
-            if device.credential.mailbox_id != asking.mailbox_id:
+        self.remove_of(
+            asking.organization_id, asking.mailbox_id, device_id, asking.credential.device.thumbprint().hex()
+        )
+
+    def remove_of(self, organization_id: str, mailbox_id: str, device_id: str, by: str) -> None:
+        """Do the same for whoever may; `by` as in `change_state_of`."""
+        with self._storage.transaction(organization_id) as tx:
+            device = self._store.device(tx, organization_id, device_id)
+            if device.credential.mailbox_id != mailbox_id:
                 raise NotFoundError("there is no such device")
             if device.credential.state != "removed":
-                by = asking.credential.device.thumbprint().hex()
                 self.remove_in(tx, device, by)
 
     def change_state(self, asking: AuthenticatedDevice, device_id: str, state: str) -> None:
@@ -99,7 +104,7 @@ class DeviceService:
         self.change_state_of(asking.organization_id, asking.mailbox_id, device_id, state, by)
 
     def change_state_of(self, organization_id: str, mailbox_id: str, device_id: str, state: str, by: str) -> None:
-        """Do the same for whoever may: `by` is a device's thumbprint in hex, or "operator"."""
+        """Do the same for whoever may: `by` is a thumbprint in hex, "operator", or role and name of an account."""
         if state not in _STATE_WORDS:
             raise InputError('a device is made "locked" or "active"')
         with self._storage.transaction(organization_id) as tx:

@@ -234,12 +234,33 @@ class ConsoleSession:
         administrator: None while it only sets an administrator up.
         expires: Aware UTC.
         role: Of the administrator, or of the one that it sets up.
+        with_passkey: Whether a passkey opened it.
     """
 
     session_id: str
     administrator: Administrator | None
     expires: datetime
     role: str
+    with_passkey: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SessionToOpen:
+    """What a new session is to be.
+
+    Attributes:
+        administrator_id: None while it only sets an administrator up.
+        role: Of the administrator, or of the one that it sets up.
+        with_passkey: Whether a passkey opened it.
+        created: Aware UTC.
+        expires: Aware UTC.
+    """
+
+    administrator_id: str | None
+    role: str
+    with_passkey: bool
+    created: datetime
+    expires: datetime
 
 
 @dataclass(frozen=True, slots=True)

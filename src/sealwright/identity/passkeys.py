@@ -102,6 +102,7 @@ class PasskeyService:
         Raises:
             InputError: If the name cannot be used.
             AuthenticationError: If the answer does not verify.
+            PermissionDeniedError: If the administrator has passkeys and none of them opened the session.
             ConflictError: If name or passkey exist.
         """
         challenge, handle = self._take_challenge(organization_id, challenge_id, session.session_id)
@@ -123,6 +124,7 @@ class PasskeyService:
                 )
             else:
                 identifier = known.administrator_id
+                self._administrators.check_passkeys_stay(tx, organization_id, session)
                 fields = {"administrator": identifier, "name": known.name}
                 self._administrators.log(tx, organization_id, "administrator.add-passkey", fields)
             self._store.add_passkey(
@@ -137,7 +139,10 @@ class PasskeyService:
                     self._clock.now(),
                 ),
             )
-            return self._administrators.continue_session(tx, organization_id, session, identifier)
+            is_first = known is None  # whoever adds one to a password signs in with it once, first
+            return self._administrators.continue_session(
+                tx, organization_id, session, identifier, with_passkey=is_first
+            )
 
     def begin_sign_in(self, organization_id: str, source: str) -> tuple[str, str]:
         """Return a challenge's identifier and the options for `navigator.credentials.get`, JSON.

@@ -66,6 +66,12 @@ class PolicyService:
         """Return the rules that hold for a mailbox together."""
         return read_rules(self.policy(organization_id, mailbox_id))
 
+    def group_of(self, organization_id: str, mailbox_id: str) -> str:
+        """Return the name of a mailbox's group, empty without one."""
+        with self._storage.read(organization_id) as tx:
+            _row, said = self._said(tx, organization_id, mailbox_id)
+            return self._groups.names(tx, organization_id).get(said.group_id, "")
+
     def listed(self, organization_id: str) -> tuple[PolicyRules, ...]:
         """Return the organization's rules, then what each group adds, by name.
 

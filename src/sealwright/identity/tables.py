@@ -312,6 +312,7 @@ administrator_session = Table(
     id_column("id"),
     id_column("administrator_id", nullable=True),  # none while the session only sets an administrator up
     Column("role", String(32), nullable=False),
+    Column("with_passkey", Boolean, nullable=False),
     Column("token_sha256", String(64), nullable=False, unique=True),
     Column("created", UtcDateTime, nullable=False),
     Column("expires", UtcDateTime, nullable=False),

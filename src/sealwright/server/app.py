@@ -15,6 +15,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp, ControllerRouterHandler, Guard, Receive, Send
 
 import sealwright
+from sealwright.console.custody import CustodyService
 from sealwright.console.http import Console, is_console_path, missing
 from sealwright.console.routes import STATIC, console_router
 from sealwright.console.service import ConsoleService
@@ -107,10 +108,21 @@ def _console(services: Services) -> Console:
         audit=services.audit,
         read_state=lambda: read_state(services),
     )
+    custody = CustodyService(
+        services.organization_id,
+        access=services.access,
+        approvals=services.approvals,
+        policies=services.policies,
+        keys=services.keys,
+    )
     return Console(
         organization_id=services.organization_id,
         organization_name=services.settings.organization.name,
         service=service,
+        custody=custody,
+        mailboxes=services.mailboxes,
+        devices=services.devices,
+        access=services.access,
         administrators=services.administrators,
         passkeys=services.passkeys,
         pages=Pages(STATIC),

@@ -7,7 +7,14 @@ from datetime import timedelta
 import pytest
 from support.people_world import ORGANIZATION, World
 
-from sealwright.errors import AuthenticationError, ConflictError, InputError, NotFoundError, RateLimitedError
+from sealwright.errors import (
+    AuthenticationError,
+    ConflictError,
+    InputError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitedError,
+)
 from sealwright.identity.administrator_store import AdministratorStore
 from sealwright.identity.administrators import AdministratorService, check_name, check_password
 from sealwright.identity.model import Passkey
@@ -163,10 +170,32 @@ def add_passkey(world, new, number=1):
     return added.passkey_id
 
 
+def with_passkey(world, new):
+    """Return a session of the same administrator that a passkey opened."""
+    with world.storage.transaction(ORGANIZATION) as tx:
+        identifier = world.session(new).administrator.administrator_id
+        return world.service.begin_session(tx, ORGANIZATION, identifier, "passkey")
+
+
+def test_how_a_session_was_opened_stays_with_it(world):
+    first = world.administrator()
+    assert not world.session(first).with_passkey
+    assert not world.session(world.sign_in()).with_passkey
+    strong = with_passkey(world, first)
+    assert world.session(strong).with_passkey
+    changed = world.service.set_password(ORGANIZATION, world.session(strong), "", "another long pass phrase")
+    assert world.session(changed).with_passkey
+    with world.storage.transaction(ORGANIZATION) as tx:
+        world.service.check_passkeys_stay(tx, ORGANIZATION, world.session(changed))
+
+
 def test_a_removed_passkey_ends_other_sessions_and_the_only_credential_stays(world):
     first = world.administrator()
     second = world.sign_in()
     passkey_id = add_passkey(world, first)
+    with pytest.raises(PermissionDeniedError):  # a password, however it was got, brings in no other passkey
+        world.service.remove_passkey(ORGANIZATION, world.session(second), passkey_id)
+    second = with_passkey(world, second)
     kept = world.service.remove_passkey(ORGANIZATION, world.session(second), passkey_id)
     for ended in (first, second):
         with pytest.raises(AuthenticationError):

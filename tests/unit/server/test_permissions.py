@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from support.asgi_client import AsgiClient
+from support.console_browser import ConsoleBrowser
 from support.served import ALICE, BOB, Served
 
 from sealwright.directory.fronts.http import LOOKUP_PATH
@@ -21,7 +21,6 @@ from sealwright.identity.permissions import (
     permission_table,
 )
 from sealwright.server.app import SCHEMA_PATH, local_app
-from sealwright.server.init import make_sign_in_link
 from sealwright.wire.operator import MemberRequest, RoleRequest, SharedMailboxRequest, SignInLinkRequest
 from sealwright.wire.roles import AUDITOR, HELP_DESK, ROLES
 
@@ -72,7 +71,7 @@ def test_an_auditor_reads_and_changes_nothing_and_the_help_desk_sees_no_keys():
         "metrics.read",
     }
     of_help_desk = {name for name, actors in PERMISSIONS.items() if HELP_DESK in actors}
-    assert of_help_desk == {"console.use-own-account", "state.read", "person.read"}
+    assert of_help_desk == {"console.use-own-account", "state.read", "person.read", "device.lock"}
 
 
 def test_what_is_not_declared_is_refused():
@@ -81,24 +80,6 @@ def test_what_is_not_declared_is_refused():
     assert permission_of("HEAD", "/console/people") == "person.read"
     with pytest.raises(PermissionDeniedError, match="administrator"):
         check_permission("administrator.change", (AUDITOR, PERSON))
-
-
-class Browser:
-    """A signed-in browser with a role."""
-
-    def __init__(self, served, role):
-        services = served.services
-        url, _ = make_sign_in_link(services.storage, services.settings, services.clock, role)
-        setting_up = services.administrators.redeem_link(services.organization_id, url.partition("#")[2])
-        session = services.administrators.session(services.organization_id, setting_up.token)
-        signed_in = services.administrators.set_password(
-            services.organization_id, session, f"the-{role}", "a long pass phrase"
-        )
-        self.headers = [(b"cookie", f"__Host-sealwright={signed_in.token}".encode())]
-        self.client = AsgiClient(served.app)
-
-    def get(self, path):
-        return self.client.request("GET", path, b"", headers=self.headers)
 
 
 def test_the_console_shows_each_role_what_it_may_see(served):
@@ -113,14 +94,14 @@ def test_the_console_shows_each_role_what_it_may_see(served):
         "operator": (403, 403, 403, 403),
     }
     for role, statuses in expected.items():
-        browser = Browser(served, role)
+        browser = ConsoleBrowser(served, role)
         overview = browser.get("/console")
         assert overview.status_code == 200, overview.text
         assert tuple(browser.get(page).status_code for page in pages) == statuses, role
         assert ('href="/console/log"' in overview.text) == (statuses[2] == 200)
-    shared = Browser(served, "recovery-officer").get("/console/shared")
+    shared = ConsoleBrowser(served, "recovery-officer").get("/console/shared")
     assert shared.status_code == 403
-    person = Browser(served, "security-officer").get(pages[1]).text
+    person = ConsoleBrowser(served, "security-officer").get(pages[1]).text
     assert "Encryption keys" in person
     helped = served.services.administrators.everybody(served.services.organization_id)
     assert {each.role for each, _ in helped} == {*expected, "security-officer", "recovery-officer"}
@@ -131,13 +112,13 @@ def test_the_console_lists_shared_mailboxes_with_their_members(served):
     assert served.operate("/local/shared-mailboxes", made).status_code == 204
     joined = MemberRequest(address="support@example.test", member=ALICE, joins=True)
     assert served.operate("/local/shared-mailboxes/members", joined).status_code == 204
-    shown = Browser(served, HELP_DESK).get("/console/shared").text
+    shown = ConsoleBrowser(served, HELP_DESK).get("/console/shared").text
     assert all(words in shown for words in ("support@example.test", ALICE, "Support &amp; &lt;help&gt;", "new key"))
 
 
 def test_the_help_desk_sees_a_person_without_keys_and_log(served):
     alice = served.services.people.find_mailbox(served.services.organization_id, ALICE)
-    shown = Browser(served, HELP_DESK).get(f"/console/people/{alice.mailbox_id}").text
+    shown = ConsoleBrowser(served, HELP_DESK).get(f"/console/people/{alice.mailbox_id}").text
     assert "Devices" in shown
     assert "Encryption keys" not in shown
     assert "Newest log entries" not in shown

@@ -677,6 +677,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("administrator_id", sa.String(length=32), nullable=True),
         sa.Column("role", sa.String(length=32), nullable=False),
+        sa.Column("with_passkey", sa.Boolean(), nullable=False),
         sa.Column("token_sha256", sa.String(length=64), nullable=False),
         sa.Column("created", UtcDateTime(), nullable=False),
         sa.Column("expires", UtcDateTime(), nullable=False),
