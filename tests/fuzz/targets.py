@@ -44,7 +44,7 @@ from sealwright.smime import capabilities, entities, fields, parts, reply, tnef
 from sealwright.smime.originators import originators
 from sealwright.smime.trust import Trust
 from sealwright.smime.verdict import judge_message
-from sealwright.tlog import checkpoint, leaf, note, tree
+from sealwright.tlog import checkpoint, layout, leaf, note, tree
 from sealwright.wire import dpop, encoding, escrow, factors, hpke, manifest, roles, signed_request, statement
 
 CORPUS = Path(__file__).with_name("corpus")
@@ -232,6 +232,18 @@ def _note(data: bytes) -> None:
         checkpoint.open_note(text, origin, ISSUER_KEY)
 
 
+def _tile_path(data: bytes) -> None:
+    layout.parse_path(data.decode("utf-8", "replace"))
+
+
+def _bundle(data: bytes) -> None:
+    layout.decode_bundle(data[1:], data[0] + 1 if data else 1)
+
+
+def _verifier_key(data: bytes) -> None:
+    note.decode_verifier_key(data.decode("utf-8", "replace"))
+
+
 def _proof(data: bytes) -> None:
     first, second, index = (int.from_bytes(data[start : start + 2], "big") for start in (0, 2, 4))
     hashes_given = [data[start : start + 32] for start in range(6, len(data), 32)]
@@ -368,6 +380,9 @@ TARGETS = {
     ),
     "mail-challenge": Target(_challenge),
     "tlog-note": Target(_note),
+    "tlog-path": Target(_tile_path),
+    "tlog-bundle": Target(_bundle),
+    "tlog-verifier-key": Target(_verifier_key),
     "tlog-leaf": Target(leaf.decode_leaf_record),
     "tlog-proof": Target(_proof),
     "wire-fields": Target(_fields),

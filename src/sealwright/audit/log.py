@@ -13,7 +13,7 @@ from sqlalchemy import Row
 
 from sealwright.audit import store
 from sealwright.audit.memory import CheckpointMemory
-from sealwright.audit.model import Act, ChainView, IncludedLeaf, LeafSalt, LoggedRecord, PendingLeaf
+from sealwright.audit.model import Act, ChainView, IncludedLeaf, LeafSalt, LoggedRecord, OpenedLeaf, PendingLeaf
 from sealwright.audit.sequencer import CHANNEL, POLL_SECONDS, Sequencer
 from sealwright.clock import Clock
 from sealwright.errors import InputError, NotFoundError, UnavailableError
@@ -27,7 +27,7 @@ from sealwright.tlog.map import map_key, prove_key
 from sealwright.tlog.tiles import TILE_HEIGHT, TILE_WIDTH
 from sealwright.tlog.tree import EMPTY_ROOT, HASH_BYTES, consistency_proof, inclusion_proof, leaf_hash
 
-__all__ = ["Act", "AuditLog", "ChainView", "IncludedLeaf", "LeafSalt", "LoggedRecord", "PendingLeaf"]
+__all__ = ["Act", "AuditLog", "ChainView", "IncludedLeaf", "LeafSalt", "LoggedRecord", "OpenedLeaf", "PendingLeaf"]
 
 MAX_CHAIN = 1000
 """Leaves in one `ChainView`."""
@@ -208,6 +208,32 @@ class AuditLog:
         if len(hashes) < width * HASH_BYTES:
             raise NotFoundError("the log does not hold that tile yet")
         return hashes[: width * HASH_BYTES]
+
+    def entries(self, organization_id: str, index: int, width: int = TILE_WIDTH) -> list[bytes]:
+        """Return the commitments of the first `width` (1 to 256) leaves of bundle `index`.
+
+        Raises:
+            NotFoundError: If the log does not hold as many.
+        """
+        if not 1 <= width <= TILE_WIDTH or not 0 <= index <= MAX_NUMBER // TILE_WIDTH:
+            raise NotFoundError("there is no such bundle")
+        first = index * TILE_WIDTH
+        with self._storage.read(organization_id) as tx:
+            if first + width > store.get_state(tx, organization_id).signed_size:
+                raise NotFoundError("the log does not hold that bundle yet")
+            return store.commitments(tx, organization_id, first, first + width)
+
+    def open_leaves(self, organization_id: str, first: int, limit: int = TILE_WIDTH) -> list[OpenedLeaf]:
+        """Return signed leaves from index `first` on with what they say: for auditors, without proofs.
+
+        Raises:
+            NotFoundError: If the organization has no log.
+        """
+        with self._storage.read(organization_id) as tx:
+            end = min(first + min(limit, TILE_WIDTH), store.get_state(tx, organization_id).signed_size)
+            leaves = store.leaves_between(tx, organization_id, first, end)
+        salts = [self._keystore.open_secret(store.salt_of(leaf)) for leaf in leaves]
+        return [OpenedLeaf(leaf.leaf_index, salt, leaf.record) for leaf, salt in zip(leaves, salts, strict=True)]
 
     def consistency(self, organization_id: str, first: int, second: int) -> tuple[bytes, ...]:
         """Return the consistency proof between two sizes of the log.

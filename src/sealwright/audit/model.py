@@ -133,3 +133,18 @@ class LoggedRecord:
 
     index: int
     record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedLeaf:
+    """A numbered leaf with what opens its commitment.
+
+    Attributes:
+        index: Position in the log.
+        salt: 32 octets.
+        record: Canonical record.
+    """
+
+    index: int
+    salt: bytes = field(repr=False)
+    record: bytes

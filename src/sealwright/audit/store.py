@@ -160,6 +160,13 @@ def leaves_between(tx: Transaction, organization_id: str, start: int, end: int) 
     return tx.fetch_all(select(log_leaf).where(wanted).order_by(log_leaf.c.leaf_index))
 
 
+def commitments(tx: Transaction, organization_id: str, start: int, end: int) -> list[bytes]:
+    """Return the commitments of the leaves from `start` up to but without `end`."""
+    wanted = (log_leaf.c.organization_id == organization_id) & log_leaf.c.leaf_index.between(start, end - 1)
+    rows = tx.fetch_all(select(log_leaf.c.commitment).where(wanted).order_by(log_leaf.c.leaf_index))
+    return [bytes(row.commitment) for row in rows]
+
+
 def new_heads(tx: Transaction, organization_id: str, start: int, end: int) -> dict[str, tuple[int, bytes]]:
     """Return number and commitment of the newest record of each chain that grew between two indexes."""
     columns = (log_leaf.c.chain_id, log_leaf.c.chain_number, log_leaf.c.commitment)

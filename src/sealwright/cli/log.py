@@ -1,21 +1,56 @@
 """`sealwright log`."""
 
+from pathlib import Path
+
 import click
 
-from sealwright.cli.client_options import ClientOptions, client_options
+from sealwright.cli.client_options import EXISTING_FILE, OUTPUT_FILE, ClientOptions, client_options
+from sealwright.cli.log_audit import ANCHORS, DATA, KEY, export_command, key_command, open_log, verify_whole
 from sealwright.cli.output import one_line, print_json
 from sealwright.client.log_check import verify_log
 
 
 @click.group("log")
 def log() -> None:
-    """The organization's log, as far as it is about this mailbox."""
+    """The organization's log: the records of this mailbox, and the whole of it for auditors."""
+
+
+log.add_command(export_command)
+log.add_command(key_command)
 
 
 @log.command("verify")
+@click.argument("log", metavar="[LOG]", required=False)
+@click.option(
+    "--checkpoint", type=OUTPUT_FILE, help="Whole log: the newest checkpoint that you keep; made, and renewed."
+)
+@click.option("--leaves", type=EXISTING_FILE, help="Whole log: what the leaves say, as `log export --leaves` wrote it.")
+@KEY
+@ANCHORS
+@DATA
 @client_options
-def verify(options: ClientOptions) -> None:
-    """Check every record of the mailbox, and say who got its keys."""
+def verify(
+    options: ClientOptions,
+    log: str | None,
+    checkpoint: Path | None,
+    leaves: Path | None,
+    key: str | None,
+    tls_anchor: Path | None,
+    data: Path | None,
+) -> None:
+    """Check every record of the mailbox, and say who got its keys; or, with LOG or --data, check the whole log.
+
+    LOG is a folder that `log export` wrote, or an URL. Every hash is made anew from the entries; with --leaves every record is
+    opened, every chain followed, and the map of the chains made anew.
+    """
+    if log is None and data is None:
+        _verify_own(options)
+        return
+    with open_log(options, data, log, key, tls_anchor) as access:
+        verify_whole(access, checkpoint, leaves, as_json=options.as_json)
+
+
+def _verify_own(options: ClientOptions) -> None:
     with options.open() as context:
         report = verify_log(context)
     if options.as_json:

@@ -103,6 +103,7 @@ ROUTES: Final[dict[str, str]] = {
     "POST /v1/exits/{proposal_id}/keys": "key.take-all",
     "POST /v1/certificates": "certificate.request-own",
     "GET /v1/log/chain": "log.read-own",
+    "GET /v1/log/leaves": "log.read",
     "GET /v1/proposals": "proposal.read",
     "POST /v1/recoveries/target": "proposal.create",
     "POST /v1/recoveries/{proposal_id}/fetch": "proposal.create",
@@ -138,6 +139,8 @@ ROUTES: Final[dict[str, str]] = {
     # the host's operator
     "GET /local/status": "state.read",
     "GET /metrics": "metrics.read",
+    "GET /local/log": "log.read",
+    "GET /local/log/leaves": "log.read",
     "GET /local/people": "person.read",
     "POST /local/people": "person.change",
     "POST /local/people/remove": "person.change",

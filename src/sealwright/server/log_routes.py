@@ -1,4 +1,4 @@
-"""The owner's chain, and the log's public face: checkpoints, tiles (C2SP tlog-tiles) and consistency proofs."""
+"""The owner's chain, what auditors may open, and the log's public face: a C2SP tlog-tiles log, and consistency proofs."""
 
 import re
 from typing import Annotated, Any
@@ -7,13 +7,17 @@ from litestar import MediaType, Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 
-from sealwright.errors import NotFoundError
+from sealwright.errors import DecodingError, NotFoundError
 from sealwright.identity.http import answer, authenticate
 from sealwright.server.wiring import Services
+from sealwright.tlog.layout import ENTRIES, encode_bundle, parse_path
+from sealwright.tlog.note import VerifierKey
 from sealwright.tlog.tiles import TILE_WIDTH
-from sealwright.wire.api import ChainAnswer, ConsistencyAnswer
+from sealwright.wire.api import ChainAnswer, ConsistencyAnswer, LeavesAnswer, OpenedLeaf
+from sealwright.wire.operator import LogDescription
 
-_TILE = re.compile(r"/?([0-9]{1,2})/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([0-9]{1,3}))?")
+MAX_INDEX = 2**62
+"""No log comes so far."""
 _ORGANIZATION = re.compile(r"[0-9a-f]{32}")
 
 
@@ -49,10 +53,38 @@ def consistency(
     return ConsistencyAnswer(proof=tuple(services.audit.consistency(services.organization_id, first, second)))
 
 
+@get("/v1/log/leaves", sync_to_thread=True)
+def open_leaves(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    first: Annotated[int, QueryParameter(ge=0, le=MAX_INDEX)],
+) -> Response[bytes]:
+    """Return what the leaves from an index on say, to a device whose owner may read the log."""
+    device = authenticate(request, services.tokens, state_changing=False)
+    return answer(_opened(services, device.organization_id, first), services.tokens)
+
+
+@get("/local/log/leaves", sync_to_thread=True)
+def open_leaves_for_host(
+    services: NamedDependency[Services], first: Annotated[int, QueryParameter(ge=0, le=MAX_INDEX)]
+) -> LeavesAnswer:
+    """Return what the leaves from an index on say, to the operator."""
+    return _opened(services, services.organization_id, first)
+
+
+@get("/local/log", sync_to_thread=True)
+def describe(services: NamedDependency[Services]) -> LogDescription:
+    """Return where the log is below this server, and the key that signs it."""
+    content = services.statement_content
+    key = VerifierKey(content.log_origin, content.log_key)
+    return LogDescription(path=f"/log/{services.organization_id}", verifier_key=key.encode())
+
+
 @get("/log/{organization:str}/checkpoint", sync_to_thread=True, media_type=MediaType.TEXT)
-def checkpoint(services: NamedDependency[Services], organization: Annotated[str, PathParameter()]) -> str:
+def checkpoint(services: NamedDependency[Services], organization: Annotated[str, PathParameter()]) -> Response[str]:
     """Return the newest signed checkpoint."""
-    return services.audit.checkpoint(_organization(organization))
+    note = services.audit.checkpoint(_organization(organization))
+    return Response(note, media_type=MediaType.TEXT, headers={"cache-control": "no-store"})
 
 
 @get("/log/{organization:str}/tile/{tile:path}", sync_to_thread=True)
@@ -61,15 +93,25 @@ def tile(
     organization: Annotated[str, PathParameter()],
     tile: Annotated[str, PathParameter()],
 ) -> Response[bytes]:
-    """Return the hashes of a tile; a full one never changes."""
-    match = _TILE.fullmatch(tile)
-    if match is None:
-        raise NotFoundError("there is no such tile")
-    index = int(match[2].replace("x", "").replace("/", ""))
-    width = int(match[3]) if match[3] else TILE_WIDTH
-    hashes = services.audit.tile(_organization(organization), int(match[1]), index, width)
-    age = "public, max-age=31536000, immutable" if width == TILE_WIDTH else "no-store"
-    return Response(hashes, media_type="application/octet-stream", headers={"cache-control": age})
+    """Return the hashes of a tile or the entries of a bundle; a full one never changes."""
+    try:
+        wanted = parse_path(f"tile/{tile.removeprefix('/')}")
+    except DecodingError as error:
+        raise NotFoundError("there is no such tile") from error
+    organization_id = _organization(organization)
+    if wanted.level == ENTRIES:
+        content = encode_bundle(services.audit.entries(organization_id, wanted.index, wanted.width))
+    else:
+        content = services.audit.tile(organization_id, wanted.level, wanted.index, wanted.width)
+    age = "public, max-age=31536000, immutable" if wanted.width == TILE_WIDTH else "no-store"
+    return Response(content, media_type="application/octet-stream", headers={"cache-control": age})
+
+
+def _opened(services: Services, organization_id: str, first: int) -> LeavesAnswer:
+    leaves = services.audit.open_leaves(organization_id, first)
+    return LeavesAnswer(
+        leaves=tuple(OpenedLeaf(index=leaf.index, salt=leaf.salt, record=leaf.record) for leaf in leaves)
+    )
 
 
 def _organization(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sealwright.errors import DecodingError, LogVerificationError
-from sealwright.tlog.note import COSIGNATURE, SignatureLine, key_id, split_note, verify_line
+from sealwright.tlog.note import COSIGNATURE, SignatureLine, is_key_name, key_id, split_note, verify_line
 
 _TIME_BYTES = 8
 _SIGNATURE_BYTES = _TIME_BYTES + 64
@@ -39,7 +39,7 @@ def cosign(text: str, name: str, time: int, sign: Callable[[bytes], bytes], publ
         sign: Ed25519 over the message handed in, returns 64 octets.
         public_key: Raw, 32 octets.
     """
-    if not name or "+" in name or any(character.isspace() for character in name):
+    if not is_key_name(name):
         raise ValueError("a cosigner's name has no space and no plus sign")
     signature = time.to_bytes(_TIME_BYTES, "big") + sign(_message(text, time))
     return SignatureLine(name, key_id(name, public_key, COSIGNATURE), signature).encode()

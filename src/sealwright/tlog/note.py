@@ -16,6 +16,7 @@ from sealwright.errors import DecodingError, LogVerificationError
 MAX_NOTE_BYTES = 64 * 1024
 MAX_SIGNATURES = 32
 ED25519, COSIGNATURE = b"\x01", b"\x04"
+PUBLIC_KEY_BYTES = 32
 _KEY_ID_BYTES = 4
 
 
@@ -36,6 +37,51 @@ class SignatureLine:
     def encode(self) -> str:
         """Return the line, ending in a newline."""
         return f"— {self.name} {base64.b64encode(self.key_id + self.signature).decode('ascii')}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierKey:
+    """A key that signs notes, as people hand it on: "<name>+<key id, hex>+<base64(type || public key)>".
+
+    Attributes:
+        name: No space, no plus sign.
+        public_key: Raw Ed25519, 32 octets.
+        kind: `ED25519` or `COSIGNATURE`.
+    """
+
+    name: str
+    public_key: bytes
+    kind: bytes = ED25519
+
+    def encode(self) -> str:
+        """Return the text."""
+        encoded = base64.b64encode(self.kind + self.public_key).decode("ascii")
+        return f"{self.name}+{key_id(self.name, self.public_key, self.kind).hex()}+{encoded}"
+
+
+def decode_verifier_key(text: str) -> VerifierKey:
+    """Decode a verifier key.
+
+    Raises:
+        DecodingError: If it is not one of an Ed25519 key, or its parts do not belong together.
+    """
+    failure = DecodingError("not a verifier key: <name>+<key id>+<base64>")
+    name, _, rest = text.partition("+")
+    try:
+        blob = base64.b64decode(rest.partition("+")[2], validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise failure from error
+    key = VerifierKey(name, blob[1:], blob[:1])
+    if key.kind not in (ED25519, COSIGNATURE) or len(key.public_key) != PUBLIC_KEY_BYTES or not is_key_name(name):
+        raise failure
+    if key.encode() != text:
+        raise failure
+    return key
+
+
+def is_key_name(name: str) -> bool:
+    """Tell whether a text can name a key."""
+    return bool(name) and "+" not in name and not any(character.isspace() for character in name)
 
 
 def key_id(name: str, public_key: bytes, kind: bytes = ED25519) -> bytes:

@@ -6,7 +6,7 @@ tree is made from hashes of one tile.
 
 from collections.abc import Callable
 
-from sealwright.tlog.tree import HASH_BYTES, HashReader, node_hash
+from sealwright.tlog.tree import HASH_BYTES, HashReader, node_hash, root_hash
 
 TILE_HEIGHT = 8
 TILE_WIDTH = 1 << TILE_HEIGHT
@@ -63,6 +63,33 @@ def append_hash(tiles: dict[tuple[int, int], bytes], size: int, leaf: bytes, rea
             return
         current = _fold(tile)
         level, index = level + 1, index // TILE_WIDTH
+
+
+class TileBuilder:
+    """Builds a log's tiles anew from its leaf hashes, and keeps only what is still growing: one tile a level."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._growing: dict[tuple[int, int], bytes] = {}
+
+    def append(self, leaf: bytes) -> dict[tuple[int, int], bytes]:
+        """Append a leaf hash; return the tiles, by (level, number), that it made full."""
+        append_hash(self._growing, self.size, leaf, lambda _level, _number: b"")
+        self.size += 1
+        if self.size % TILE_WIDTH:
+            return {}
+        full = {key: tile for key, tile in self._growing.items() if len(tile) == TILE_WIDTH * HASH_BYTES}
+        for key in full:
+            del self._growing[key]
+        return full
+
+    def partial_tiles(self) -> dict[tuple[int, int], bytes]:
+        """Return the tiles that are not full, by (level, number)."""
+        return dict(self._growing)
+
+    def root(self) -> bytes:
+        """Return the root over the leaves so far: its subtrees all stand in tiles that are still growing."""
+        return root_hash(self.size, hash_reader(lambda level, number: self._growing.get((level, number), b"")))
 
 
 def _fold(hashes: bytes) -> bytes:

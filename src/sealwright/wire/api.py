@@ -287,6 +287,20 @@ class ConsistencyAnswer(Answer, frozen=True, kw_only=True):
     proof: tuple[bytes, ...]
 
 
+class OpenedLeaf(Answer, frozen=True, kw_only=True):
+    """A leaf's place in the log, its salt (32 octets) and its canonical record (`tlog.leaf`), JSON bytes."""
+
+    index: int
+    salt: bytes
+    record: bytes
+
+
+class LeavesAnswer(Answer, frozen=True, kw_only=True):
+    """GET /v1/log/leaves?first=N: at most 256 leaves from index N on, in order; none at the log's end."""
+
+    leaves: tuple[OpenedLeaf, ...]
+
+
 # --- directory -----------------------------------------------------------------------------------------------------------
 
 

@@ -447,3 +447,15 @@ class HoldList(Answer, frozen=True, kw_only=True):
     """GET /local/holds: newest first."""
 
     holds: tuple[HoldView, ...]
+
+
+class LogDescription(Answer, frozen=True, kw_only=True):
+    """GET /local/log.
+
+    Attributes:
+        path: Prefix of the tiled log below an endpoint.
+        verifier_key: That signs its checkpoints, as `tlog.note.VerifierKey` writes it.
+    """
+
+    path: str
+    verifier_key: str
