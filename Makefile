@@ -44,7 +44,8 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Rates beside their references; BENCH="mail parse" picks some, JSON=FILE keeps the figures.
+# Rates beside their references; BENCH="mail parse" picks some, BENCH="--long" measures what an organization of ten thousand
+# people has, JSON=FILE keeps the figures.
 bench: install
 	$(BIN)/python -m bench.run $(BENCH) $(if $(JSON),--json $(JSON))
 
@@ -54,6 +55,7 @@ test-pythons:
 	$(PYTHON) packaging/test_pythons.py $(PYTHONS)
 
 # Everything that holds for chance - examples, races, restores - again and again, and a kill before every write of every flow;
-# takes two hours. ROUNDS=3 is a taste.
+# takes two hours; then the benchmarks of a large organization, as long again. ROUNDS=3 is a taste.
 proof: install
 	SEALWRIGHT_PROOF_ROUNDS=$(or $(ROUNDS),25) $(BIN)/pytest -n 2 -m proof tests
+	$(BIN)/python -m bench.run --long

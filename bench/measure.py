@@ -6,7 +6,7 @@ A machine that is busy with other things slows both down; what counts is their r
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MIB = 1024 * 1024
 
@@ -20,16 +20,26 @@ class Effort:
         slice_seconds: Each; at least one call is made.
         requests: Sent to a server for one slice.
         large_bytes: Size of a large message.
+        people: Who get their first keys.
+        records: That are sealed anew.
+        leaves: Of a large log.
     """
 
     slices: int
     slice_seconds: float
     requests: int
     large_bytes: int
+    people: int
+    records: int
+    leaves: int
 
 
-FULL = Effort(slices=5, slice_seconds=0.5, requests=500, large_bytes=25 * MIB)
-SMOKE = Effort(slices=1, slice_seconds=0.0, requests=8, large_bytes=MIB)
+FULL = Effort(
+    slices=5, slice_seconds=0.5, requests=500, large_bytes=25 * MIB, people=40, records=10_000, leaves=1_000_000
+)
+LONG = replace(FULL, people=10_000, records=100_000, leaves=10_000_000)
+"""What an organization of ten thousand people has; half an hour and more."""
+SMOKE = Effort(slices=1, slice_seconds=0.0, requests=8, large_bytes=MIB, people=2, records=20, leaves=70_000)
 """Proves that a benchmark works; its figures mean nothing."""
 
 

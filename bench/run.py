@@ -1,6 +1,6 @@
 """`make bench`: rates beside their references, in one run.
 
-    python -m bench.run [NAME ...] [--json FILE]
+    python -m bench.run [NAME ...] [--long] [--json FILE]
 
 A benchmark is a module of this room with `measure(effort) -> list[Row]`, named in `BENCHES`.
 """
@@ -20,9 +20,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.measure import FULL, Effort, Row
+from bench.measure import FULL, LONG, Effort, Row
 
-BENCHES = ("mail", "parse", "large", "files", "directory", "certificates", "releases")
+BENCHES = ("mail", "parse", "large", "files", "directory", "certificates", "releases", "provisioning", "rewrap", "log")
+
+
+LONG_BENCHES = ("provisioning", "rewrap", "log")
+"""Those that `--long` changes, and that `make proof` runs so."""
 
 
 def measure(name: str, effort: Effort) -> list[Row]:
@@ -66,13 +70,14 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="bench", description="Rates beside their references, in one run.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE, too")
+    parser.add_argument("--long", action="store_true", help=f"{', '.join(LONG_BENCHES)} for a whole organization")
     asked = parser.parse_args(arguments)
     if unknown := set(asked.names) - set(BENCHES):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
     console, started = Console(width=None if sys.stdout.isatty() else 140), time.monotonic()
     measured = {}
-    for name in asked.names or BENCHES:
-        measured[name] = measure(name, FULL)
+    for name in asked.names or (LONG_BENCHES if asked.long else BENCHES):
+        measured[name] = measure(name, LONG if asked.long else FULL)
         console.print(table_of(name, measured[name]), "")
     console.print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {time.monotonic() - started:.0f} s")
     if asked.json:

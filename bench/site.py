@@ -90,11 +90,7 @@ def running_site(people: int, prepare: Prepare = lambda _services: None) -> Iter
     with tempfile.TemporaryDirectory(prefix="sealwright-bench-") as name:
         folder, port = Path(name), free_port()
         data, anchor = folder / "data", folder / "root.pem"
-        run([
-            str(PROGRAM), "init", str(data), "--organization", "Example GmbH", "--domain", DOMAIN,
-            "--endpoint", f"https://127.0.0.1:{port}", "--listen", f"127.0.0.1:{port}",
-            "--status-url", f"http://127.0.0.1:{free_port()}", "--key-algorithm", "p256", "--mail-port", "9",
-        ])  # fmt: skip
+        _initialize(data, port, "p256", pool_size=8)
         devices = _populate(data, anchor, people, prepare)
         server = Server(data, folder / "log")
         try:
@@ -104,6 +100,33 @@ def running_site(people: int, prepare: Prepare = lambda _services: None) -> Iter
             server.stop()
 
 
+@contextmanager
+def made_organization(algorithm: str = "p256", pool_size: int = 8) -> Iterator[Services]:
+    """Make an organization in a temporary folder and give its services, in this process; nothing runs yet.
+
+    Args:
+        algorithm: Of its people's keys.
+        pool_size: How many of them are made ahead.
+    """
+    with tempfile.TemporaryDirectory(prefix="sealwright-bench-") as name:
+        data = Path(name) / "data"
+        _initialize(data, free_port(), algorithm, pool_size)
+        services = build(load_settings(data))
+        try:
+            yield services
+        finally:
+            services.close()
+
+
+def _initialize(data: Path, port: int, algorithm: str, pool_size: int) -> None:
+    run([
+        str(PROGRAM), "init", str(data), "--organization", "Example GmbH", "--domain", DOMAIN,
+        "--endpoint", f"https://127.0.0.1:{port}", "--listen", f"127.0.0.1:{port}",
+        "--status-url", f"http://127.0.0.1:{free_port()}", "--mail-port", "9",
+        "--key-algorithm", algorithm, "--pool-size", str(pool_size),
+    ])  # fmt: skip
+
+
 def _populate(data: Path, anchor: Path, people: int, prepare: Prepare) -> list[Device]:
     services = build(load_settings(data))
     addresses = [f"person{number}@{DOMAIN}" for number in range(people)]
@@ -111,19 +134,28 @@ def _populate(data: Path, anchor: Path, people: int, prepare: Prepare) -> list[D
         services.start()
         root = services.authority.issuer_certificate(services.organization_id, ROOT)
         anchor.write_text(DER_cert_to_PEM_cert(root))
-        rows = tuple(PersonRow(address=address, given_name="A", surname="B") for address in addresses)
-        services.people.import_people(services.organization_id, rows)
-        deadline = time.monotonic() + KEYS_SECONDS
-        while len(services.keys.summaries(services.organization_id)) < people:
-            if time.monotonic() > deadline:
-                raise RuntimeError("the people's keys are not made in time")
-            time.sleep(0.1)
+        provide_keys(services, addresses, KEYS_SECONDS)
         devices = [_enrol(services, address) for address in addresses]
         prepare(services)
         services.stop()
     finally:
         services.close()
     return devices
+
+
+def provide_keys(services: Services, addresses: Sequence[str], seconds: float) -> None:
+    """Import people into services that run, and wait until everybody has a key and a certificate.
+
+    Raises:
+        RuntimeError: If they have not after so many seconds.
+    """
+    rows = tuple(PersonRow(address=address, given_name="A", surname="B") for address in addresses)
+    services.people.import_people(services.organization_id, rows)
+    deadline = time.monotonic() + seconds
+    while len(services.keys.summaries(services.organization_id)) < len(addresses):
+        if time.monotonic() > deadline:
+            raise RuntimeError("the people's keys are not made in time")
+        time.sleep(0.1)
 
 
 def _enrol(services: Services, address: str) -> Device:
