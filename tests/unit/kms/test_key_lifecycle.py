@@ -1,12 +1,9 @@
 """States of keys: the table, and what suspending, resuming, compromising and destroying do; legal holds."""
 
-import random
 from itertools import product
 from typing import get_args
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from support.approving import Approvals
 from support.people_world import LOG_ORIGIN, ORGANIZATION, World
 
@@ -22,7 +19,6 @@ from sealwright.wire.roles import SECURITY_OFFICER
 
 from .test_key_service import ask, rows
 
-ACTS = ["suspend", "resume", "compromise", "destroy", "rotate", "provision"]
 STATES = get_args(KeyState)
 NIST = {
     ("PRE_ACTIVATION", "DESTROYED"),
@@ -70,39 +66,6 @@ def test_the_table_permits_only_what_the_standard_does_and_every_end_is_destruct
         else:
             with pytest.raises(ConflictError):
                 check_transition(old, new)
-
-
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(st.sampled_from(ACTS), max_size=7),
-    st.integers(),
-)
-def test_whatever_is_done_in_whatever_order_the_states_stay_on_the_table(tmp_path, acts, seed):
-    folder = tmp_path / new_id()
-    folder.mkdir()
-    world, chosen = World(folder), random.Random(seed)
-    try:
-        world.keys.provision(ORGANIZATION, world.alice.mailbox_id)
-        for act in acts:
-            before = {row.id: row.state for row in rows(world)}
-            try:
-                if act in ("rotate", "provision"):
-                    getattr(world.keys, act)(ORGANIZATION, world.alice.mailbox_id)
-                else:
-                    getattr(world.keys.lifecycle, act)(ORGANIZATION, chosen.choice(sorted(before)), "because", "test")
-            except (ConflictError, NotFoundError):
-                assert {row.id: row.state for row in rows(world)} == before
-            after = rows(world)
-            for row in after:
-                assert row.state in TRANSITIONS[before.get(row.id, "PRE_ACTIVATION")] | {before.get(row.id)}
-                assert (row.state == "DESTROYED") == (row.ciphertext == b"")
-            assert sum(row.state == "ACTIVE" for row in after) <= 1
-            assert [row.generation for row in after] == list(range(1, len(after) + 1))
-            shown = world.directory.published.get("alice@example.test")
-            if not any(row.state == "ACTIVE" for row in after):
-                assert shown is None
-    finally:
-        world.storage.close()
 
 
 def test_a_suspended_key_is_not_released_nor_found_nor_replaced_and_resumes(world):
