@@ -1,13 +1,17 @@
 """Ready keys: made ahead on idle cores, so that nobody who is provisioned waits for RSA."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from sealwright.clock import Clock
 from sealwright.keystore.model import SealedRecord
 from sealwright.keystore.protocol import Keystore
-from sealwright.kms.model import KmsSettings
+from sealwright.kms.model import CLASSICAL, KmsSettings
 from sealwright.kms.store import KeyStore
 from sealwright.storage.engine import Storage
+
+ROUND = 64
+"""Keys for each core before the need is looked at again; cores wait for each other only at the end of a round."""
 
 
 class KeyPool:
@@ -28,17 +32,20 @@ class KeyPool:
         self._storage, self._store, self._keystore, self._clock = storage, store, keystore, clock
         self._settings, self._makers = settings, makers
 
-    def refill(self, organization_id: str) -> int:
-        """Make ready keys until the pool is full; return how many were made."""
+    def refill(self, organization_id: str, wanted: int = 0) -> int:
+        """Make ready keys, one on each core at a time, until there are enough; return how many were made.
+
+        Args:
+            organization_id: 32 hex digits.
+            wanted: How many are needed now, of each algorithm. Else as many as mailboxes wait for their first key, and the
+                pool's size more.
+        """
         made = 0
-        for algorithm in self._settings.algorithms.values():
-            while missing := self._settings.pool_size - self.ready(organization_id, algorithm):
-                if missing < 0:
-                    break
-                count = min(missing, self._makers)
-                with ThreadPoolExecutor(count) as makers:
-                    list(makers.map(lambda _: self._make(organization_id, algorithm), range(count)))  # noqa: B023 - used in this round only
-                made += count
+        with ThreadPoolExecutor(self._makers, "key-maker") as makers:
+            for slot, algorithm in self._settings.algorithms.items():
+                while (missing := self._missing(organization_id, slot, algorithm, wanted)) > 0:
+                    count = min(missing, ROUND * self._makers)
+                    made += sum(makers.map(partial(self._add, organization_id, algorithm), range(count)))
         return made
 
     def ready(self, organization_id: str, algorithm: str) -> int:
@@ -51,6 +58,17 @@ class KeyPool:
         with self._storage.read(organization_id) as tx:
             pooled = self._store.oldest_pooled(tx, organization_id, algorithm)
         return pooled or self._make(organization_id, algorithm)
+
+    def _missing(self, organization_id: str, slot: str, algorithm: str, wanted: int) -> int:
+        with self._storage.read(organization_id) as tx:
+            # keys of slot kem take no time to make, and never wait for one
+            waiting = self._store.waiting(tx, organization_id) if slot == CLASSICAL else 0
+            ready = self._store.pool_ready(tx, organization_id, algorithm)
+        return max(wanted, self._settings.pool_size + waiting) - ready
+
+    def _add(self, organization_id: str, algorithm: str, _number: int) -> int:
+        self._make(organization_id, algorithm)
+        return 1
 
     def _make(self, organization_id: str, algorithm: str) -> SealedRecord:
         # never inside a transaction: RSA-4096 takes seconds

@@ -144,7 +144,7 @@ class KeyService:
             approvals=approvals,
             put_outbox=put_outbox,
         )
-        self.upkeep = KeyUpkeep(storage, store, keystore, audit, acts, self._provisioner, clock, settings)
+        self.upkeep = KeyUpkeep(storage, store, keystore, audit, acts, self._pool, self._provisioner, clock, settings)
         self.holds = LegalHolds(storage, store, audit, clock, mailboxes)
 
     def refill_pool(self, organization_id: str) -> int:

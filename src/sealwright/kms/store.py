@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 
 from sealwright.errors import ConflictError, PermissionDeniedError
 from sealwright.identity.model import KeySummary
+from sealwright.identity.tables import mailbox
 from sealwright.keystore.key_states import KEY_STATE
 from sealwright.keystore.model import POOL, RecordIdentity, SealedRecord, VouchedRow
 from sealwright.kms.model import CLASSICAL, KEM, Destruction, KeyCertificateRow, KeyRelease, LegalHold, MailboxKey
@@ -29,6 +30,18 @@ class KeyStore:
         """Return how many ready keys of an algorithm an organization has."""
         own = (pooled_key.c.organization_id == organization_id) & (pooled_key.c.algorithm == algorithm)
         return int(tx.fetch_value(select(func.count()).select_from(pooled_key).where(own)))
+
+    def waiting(self, tx: Transaction, organization_id: str) -> int:
+        """Return how many active mailboxes have no classical key in use."""
+        columns = mailbox_key.c
+        in_use = select(columns.id).where(
+            columns.organization_id == mailbox.c.organization_id,
+            columns.mailbox_id == mailbox.c.id,
+            columns.slot == CLASSICAL,
+            columns.state.in_(("ACTIVE", "SUSPENDED")),
+        )
+        own = (mailbox.c.organization_id == organization_id) & (mailbox.c.state == "active")
+        return int(tx.fetch_value(select(func.count()).select_from(mailbox).where(own, ~in_use.exists())))
 
     def add_pooled(self, tx: Transaction, record: SealedRecord, now: datetime) -> None:
         """Add a ready key."""

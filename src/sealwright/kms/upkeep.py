@@ -12,6 +12,7 @@ from sealwright.clock import Clock
 from sealwright.errors import ConflictError, NotFoundError
 from sealwright.keystore.protocol import Keystore
 from sealwright.kms.acts import KeyActs
+from sealwright.kms.key_pool import KeyPool
 from sealwright.kms.model import KmsSettings, MailboxKey
 from sealwright.kms.provisioning import Provisioner
 from sealwright.kms.store import KeyStore
@@ -46,6 +47,7 @@ class KeyUpkeep:
         keystore: Opens keys, and tells only whether they fit.
         audit: The owner-visible log.
         acts: Leaves of acts on keys.
+        pool: Makes the new keys of a batch on all cores.
         provisioner: Rotates.
         clock: The time.
         settings: How often.
@@ -58,12 +60,19 @@ class KeyUpkeep:
         keystore: Keystore,
         audit: AuditLog,
         acts: KeyActs,
+        pool: KeyPool,
         provisioner: Provisioner,
         clock: Clock,
         settings: KmsSettings,
     ) -> None:
         self._storage, self._store, self._keystore, self._audit = storage, store, keystore, audit
-        self._acts, self._provisioner, self._clock, self._settings = acts, provisioner, clock, settings
+        self._acts, self._pool, self._provisioner, self._clock, self._settings = (
+            acts,
+            pool,
+            provisioner,
+            clock,
+            settings,
+        )
 
     def drill_due(self, organization_id: str) -> DrillRound:
         """Examine a batch of the keys that were not examined for `drill_every` (job)."""
@@ -107,6 +116,8 @@ class KeyUpkeep:
         """
         with self._storage.read(organization_id) as tx:
             due = self._store.due_for_rotation(tx, organization_id, before, BATCH)
+        if due:
+            self._pool.refill(organization_id, wanted=len(due))
         rotated = 0
         for mailbox_id in due:
             try:

@@ -226,7 +226,7 @@ def _services(trunk: Trunk) -> Services:
     )
     jobs = JobRunner(
         (
-            Job("pool.refill", 20.0, lambda: trunk.keys.refill_pool(organization_id)),
+            Job("pool.refill", 5.0, lambda: trunk.keys.refill_pool(organization_id)),
             Job("certificate.renew", 3600.0, lambda: trunk.keys.renew_due(organization_id)),
             Job("key.drill", 60.0, lambda: _drill(trunk, organization_id)),
             Job("key.rotate-due", 600.0, lambda: trunk.keys.upkeep.rotate_due(organization_id)),
