@@ -21,6 +21,14 @@ PEOPLE = "address,given_name,surname\n" + "".join(
     f"{name.lower()}@example.test,{name},{surname}\n"
     for name, surname in (("Alice", "Archer"), ("Bob", "Baker"), ("Carol", "Carpenter"))
 )
+AUTHENTICATOR = {
+    "protocol": "ctap2",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+    "automaticPresenceSimulation": True,
+}
 MANY = "".join(f"p{number:03}@example.test,Person,{number:03}\n" for number in range(60))
 
 
@@ -228,15 +236,7 @@ def test_passkey(server, visit):
     page = window.page
     tools = window.context.new_cdp_session(page)
     tools.send("WebAuthn.enable")
-    authenticator = {
-        "protocol": "ctap2",
-        "transport": "internal",
-        "hasResidentKey": True,
-        "hasUserVerification": True,
-        "isUserVerified": True,
-        "automaticPresenceSimulation": True,
-    }
-    made = tools.send("WebAuthn.addVirtualAuthenticator", {"options": authenticator})
+    made = tools.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
     page.goto(new_link(server))
     page.wait_for_url("**/set-up")
     page.get_by_label("Name").fill("pat")
@@ -275,12 +275,96 @@ def test_passkey(server, visit):
     window.expect_complaint("401")
 
 
+def test_a_letter_is_printed_with_a_passkey(server, visit):
+    import_people(server, PEOPLE)
+    window = visit()
+    page = window.page
+    tools = window.context.new_cdp_session(page)
+    tools.send("WebAuthn.enable")
+    tools.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+    page.goto(new_link(server))
+    page.wait_for_url("**/set-up")
+    page.get_by_label("Name").fill("lee")
+    page.get_by_role("button", name="Create a passkey").click()
+    page.wait_for_url("**/console")
+    page.goto(server.url + "/people")
+    page.get_by_role("link", name="Alice Archer").click()
+    window.shot("person-letter-to-make")
+    page.get_by_role("button", name="Make a letter").press("Enter")
+    expect(page.locator("h1")).to_have_text("Enrolment letter")
+    code = page.locator(".letter svg")
+    assert code.bounding_box()["width"] > 100
+    assert re.fullmatch(r"[A-Z0-9]{4}(-[A-Z0-9]{4}){4}", page.locator(".secret").inner_text())
+    window.shot("letter")
+    page.emulate_media(media="print")
+    expect(page.locator(".top")).to_be_hidden()
+    expect(page.locator(".letter")).to_be_visible()
+    window.shot("letter-printed")
+    page.emulate_media(media="screen")
+    page.set_viewport_size({"width": 360, "height": 740})
+    window.shot("letter-telephone")
+    page.get_by_role("link", name="Back to the person").click()
+    expect(page.locator("main")).to_contain_text("Enrolment secret made")
+
+
+def test_the_pages_of_custody_show_who_decides(server, visit):
+    import_people(server, PEOPLE)
+    alice, bob, carol = (f"{name}@example.test" for name in ("alice", "bob", "carol"))
+    server.operate("recovery", "set-rule", "--owner-delay-days", "30")
+    server.operate("hold", "set", carol, "--reason", "case 2026-17")
+    server.operate("policy", "level", "3")
+    server.operate("policy", "networks", "192.0.2.0/24", "--group", "board")
+    server.operate("policy", "assign", carol, "board")
+    for each in (alice, bob):
+        server.operate("roles", "appoint", each, "security-officer")
+    server.operate("roles", "appoint", carol, "security-officer", "--reason", "a third one")
+    server.operate("policy", "level", "1", "--reason", "telephones cannot do it yet")
+    for width, name in ((1280, "desktop"), (360, "telephone")):
+        window = visit(viewport={"width": width, "height": 800})
+        page = window.page
+        set_password(window, new_link(server), f"overseer-{name}")
+        page.get_by_role("link", name="Custody", exact=True).press("Enter")
+        expect(page.locator("main")).to_contain_text("2 open")
+        expect(page.locator("main")).to_contain_text("2 people have a role")
+        window.shot(f"custody-{name}")
+        expect(page.get_by_role("link", name="Recovery", exact=True)).to_have_count(0)  # not for administrators
+        for link, words in (
+            ("Release policy", "192.0.2.0/24"),
+            ("Approvals", "Weaken the release policy"),
+            ("Roles", "Who may do what"),
+            ("Keys", "All well"),
+            ("Legal holds", "case 2026-17"),
+            ("Seal", "key file"),
+        ):
+            page.goto(server.url + "/custody")
+            page.get_by_role("link", name=link, exact=True).press("Enter")
+            expect(page.locator("h1")).to_have_text(link)
+            expect(page.locator("main")).to_contain_text(words)
+            window.shot(f"custody-{link.lower().replace(' ', '-')}-{name}")
+        page.goto(server.url + "/approvals")
+        page.get_by_role("link", name="Weaken the release policy").click()
+        expect(page.locator("main")).to_contain_text("sealwright approvals approve")
+        window.shot(f"custody-approval-{name}")
+        page.goto(server.url + "/people")
+        page.get_by_role("link", name="Carol Carpenter").click()
+        expect(page.locator("main")).to_contain_text("Groupboard")
+        window.shot(f"person-{name}")
+    auditor = visit()
+    link = re.search(r"https://\S+", server.operate("sign-in-link", "--role", "auditor").output)[0]
+    set_password(auditor, link, "auditor")
+    auditor.page.goto(server.url + "/custody")
+    auditor.page.get_by_role("link", name="Recovery", exact=True).click()
+    expect(auditor.page.locator("main")).to_contain_text("30 days after the approval")
+    auditor.shot("recoveries")
+
+
 def test_an_administrator_is_removed_and_an_unknown_page_is_told(server, visit):
     window, other = visit(), visit()
     page = window.page
     set_password(window, new_link(server), "keeper")
     set_password(other, new_link(server), "leaver")
     set_password(visit(), new_link(server), "stays")
+    page.get_by_role("link", name="Custody", exact=True).click()
     page.get_by_role("link", name="Administrators", exact=True).click()
     row = page.locator("tr", has_text="leaver")
     row.get_by_text("Remove", exact=True).click()
@@ -329,7 +413,7 @@ def test_phone_and_dark(server, visit):
         expect(page.locator("h1")).to_have_text("Log")
         page.get_by_text("Details").first.click()
         window.shot(f"{name}-log")
-        page.get_by_role("link", name="Administrators", exact=True).click()
+        page.goto(server.url + "/administrators")
         page.locator("summary", has_text="Remove").first.click()
         window.shot(f"{name}-administrators")
     dark = visit(color_scheme="dark")

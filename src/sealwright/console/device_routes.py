@@ -14,13 +14,6 @@ from sealwright.wire.operator import EnrolmentSecret
 PERSON = f"{HOME}/people/{{mailbox_id:str}}"
 DEVICE = f"{PERSON}/devices/{{device_id:str}}"
 LETTER_DAYS = 7
-LEVELS = {
-    1: "the mailbox proof",
-    2: "the mailbox proof and the protection password",
-    3: "the mailbox proof and an approval",
-    4: "the mailbox proof and the organization's sign-on",
-}
-"""What a device shows before it gets keys."""
 
 
 @post(f"{DEVICE}/lock", sync_to_thread=True)
@@ -107,7 +100,6 @@ def person_page(
         error=error.message if error else "",
         with_passkey=who.session.with_passkey,
         passkeys_are_possible=console.passkeys.are_possible,
-        levels=LEVELS,
         letter_days=LETTER_DAYS,
     )
 

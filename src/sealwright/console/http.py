@@ -8,7 +8,7 @@ from typing import Any
 from litestar import Request, Response
 
 from sealwright.clock import Clock
-from sealwright.console.custody import CustodyService
+from sealwright.console.custody import LEVELS, CustodyService
 from sealwright.console.service import ConsoleService
 from sealwright.errors import AuthenticationError, SealwrightError
 from sealwright.identity.access import AccessService
@@ -162,6 +162,7 @@ def page(
         "now": console.clock.now(),
         "soon": console.clock.now() + SOON,
         "error": "",
+        "levels": LEVELS,
     }
     content = console.pages.render(template, {**common, **context})
     headers = {**SECURITY_HEADERS, "Cache-Control": "no-store", "Vary": "HX-Request"}

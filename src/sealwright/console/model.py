@@ -8,10 +8,14 @@ from sealwright.ca.model import CertificateRecord
 from sealwright.identity.model import Mailbox
 from sealwright.keystore.release_rules import MailboxRules
 from sealwright.kms.model import LegalHold, MailboxKey
+from sealwright.kms.recovery_store import Recovery
 from sealwright.tlog.leaf import LeafRecord
 from sealwright.wire.api import DeviceView
+from sealwright.wire.approvals import ProposalView
 from sealwright.wire.factors import WaitingDevice
 from sealwright.wire.operator import PersonView, ServerStatus
+from sealwright.wire.recovery import RecoveryRequest, RecoveryRule
+from sealwright.wire.seal import SealStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,96 @@ class MailboxCustody:
     waiting: tuple[WaitingDevice, ...]
     roles: tuple[str, ...]
     holds: tuple[LegalHold, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CustodySummary:
+    """The state of custody in numbers.
+
+    Attributes:
+        level: That the organization's release policy asks for.
+        groups: With rules of their own.
+        open_proposals: To be decided on.
+        waiting: Devices that ask for an approval.
+        cases: Recoveries that are open, or approved and not fetched.
+        has_rule: Whether there is a recovery rule.
+        holders: People with a role.
+        officers: Security officers among them.
+        holds: In force.
+        failing_keys: That did not open, or did not fit.
+        seal: Of the storage keys.
+    """
+
+    level: int
+    groups: int
+    open_proposals: int
+    waiting: int
+    cases: int
+    has_rule: bool
+    holders: int
+    officers: int
+    holds: int
+    failing_keys: int
+    seal: SealStatus
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalPage:
+    """One proposal.
+
+    Attributes:
+        view: As its approvers see it.
+        title: For people.
+        content: JSON in lines, as its approvers' devices show it.
+        name: The group or address that a policy is for; empty for the organization.
+        says: What a policy will say, by the rule's name; empty for another kind.
+        in_force: What it says now.
+    """
+
+    view: ProposalView
+    title: str
+    content: str
+    name: str
+    says: dict[str, str]
+    in_force: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryCase:
+    """A recovery that was asked for.
+
+    Attributes:
+        view: The proposal.
+        wanted: What is asked for.
+        announced: Once enough officers approved.
+    """
+
+    view: ProposalView
+    wanted: RecoveryRequest
+    announced: Recovery | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryPage:
+    """Recoveries.
+
+    Attributes:
+        rule: None while nothing can be recovered.
+        officers: How many people may approve.
+        cases: Newest first.
+    """
+
+    rule: RecoveryRule | None
+    officers: int
+    cases: tuple[RecoveryCase, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldMailbox:
+    """A legal hold with its mailbox."""
+
+    hold: LegalHold
+    mailbox: Mailbox
 
 
 @dataclass(frozen=True, slots=True)

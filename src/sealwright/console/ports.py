@@ -3,6 +3,15 @@
 from typing import Protocol
 
 from sealwright.console.model import ServerState
+from sealwright.wire.seal import SealStatus
+
+
+class SealReader(Protocol):
+    """Knows how the seal is."""
+
+    def __call__(self) -> SealStatus:
+        """Return it."""
+        ...
 
 
 class StateReader(Protocol):

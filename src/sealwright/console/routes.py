@@ -8,6 +8,7 @@ from litestar.exceptions import HTTPException
 from litestar.params import FromPath, QueryParameter
 
 from sealwright.console.account_routes import ACCOUNT_HANDLERS
+from sealwright.console.custody_routes import CUSTODY_HANDLERS
 from sealwright.console.device_routes import DEVICE_HANDLERS, person_page
 from sealwright.console.http import HOME, AnyRequest, Console, failure, missing, page, visitor
 from sealwright.console.sign_in_routes import SIGN_IN_HANDLERS
@@ -97,6 +98,7 @@ def console_router(console: Console) -> Router:
             *SIGN_IN_HANDLERS,
             *ACCOUNT_HANDLERS,
             *DEVICE_HANDLERS,
+            *CUSTODY_HANDLERS,
         ],
         dependencies={"console": Provide(give, sync_to_thread=False)},
         exception_handlers={SealwrightError: for_error, HTTPException: for_http},

@@ -124,6 +124,12 @@ class PolicyService:
             said = self._changed_mailbox(tx, organization_id, said, wanted)
         return _step(replace(row, content=said.encode()), wanted.address)
 
+    def in_force(self, organization_id: str, step: PolicyStep) -> dict[str, str]:
+        """Return what the row that a step follows says now, for people."""
+        with self._storage.read(organization_id) as tx:
+            row = self._rows.row(tx, organization_id, step.row_kind, step.row_id)
+        return {} if row is None else describe(row)
+
     def put_approved(self, step: PolicyStep, evidence: ApprovalEvidence) -> None:
         """Put a weaker policy in force that two security officers approved; what is so already stays so.
 

@@ -205,6 +205,11 @@ class RecoveryService:
             checkpoint=leaf.checkpoint,
         )
 
+    def announced(self, organization_id: str) -> dict[str, Recovery]:
+        """Return the newest announced recoveries by proposal id, for those who oversee them."""
+        with self._storage.read(organization_id) as tx:
+            return {each.proposal_id: each for each in self._store.recoveries(tx, organization_id)}
+
     def tell_owners(self, organization_id: str) -> int:
         """Bring recoveries whose legal delay is over into their owners' chains, and tell them (job); return how many."""
         with self._storage.read(organization_id) as tx:

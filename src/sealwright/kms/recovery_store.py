@@ -78,6 +78,13 @@ class RecoveryStore:
             raise NotFoundError("there is no such recovery, or it is not approved yet")
         return _recovery(row)
 
+    def recoveries(self, tx: Transaction, organization_id: str) -> list[Recovery]:
+        """Return announced recoveries, those that were released last first."""
+        own = select(key_recovery).where(key_recovery.c.organization_id == organization_id)
+        return [
+            _recovery(row) for row in tx.fetch_all(own.order_by(key_recovery.c.release_at.desc()).limit(MAX_LISTED))
+        ]
+
     def is_announced(self, tx: Transaction, organization_id: str, proposal_id: str) -> bool:
         """Tell whether a recovery was announced."""
         own = (key_recovery.c.organization_id == organization_id) & (key_recovery.c.id == proposal_id)

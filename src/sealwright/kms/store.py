@@ -147,6 +147,12 @@ class KeyStore:
         failing = select(mailbox_key.c.id).where(own, mailbox_key.c.examined_well.is_(False)).order_by(mailbox_key.c.id)
         return tuple(row.id for row in tx.fetch_all(failing.limit(1000)))
 
+    def count_states(self, tx: Transaction, organization_id: str) -> dict[str, int]:
+        """Return how many keys of mailboxes are in each state that there is."""
+        counted = select(mailbox_key.c.state, func.count().label("keys"))
+        own = counted.where(mailbox_key.c.organization_id == organization_id).group_by(mailbox_key.c.state)
+        return {row.state: int(row.keys) for row in tx.fetch_all(own.order_by(mailbox_key.c.state))}
+
     def due_for_rotation(self, tx: Transaction, organization_id: str, before: datetime, limit: int) -> list[str]:
         """Return mailboxes with a key that became active before a time, oldest first."""
         oldest = func.min(mailbox_key.c.created)

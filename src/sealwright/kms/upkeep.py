@@ -5,7 +5,7 @@ whatever stops the server, they go on where they were.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sealwright.audit.log import AuditLog
 from sealwright.clock import Clock
@@ -36,6 +36,25 @@ class DrillRound:
     examined: int
     left: int
     failing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHealth:
+    """How the archived keys are.
+
+    Attributes:
+        states: How many keys are in each state that there is.
+        unexamined: Not opened within the period of the fire drill.
+        failing: Whose last examination failed, up to 1,000.
+        drill_every: The period.
+        active_for: How long a generation protects new mail.
+    """
+
+    states: dict[str, int]
+    unexamined: int
+    failing: tuple[MailboxKey, ...]
+    drill_every: timedelta
+    active_for: timedelta
 
 
 class KeyUpkeep:
@@ -103,6 +122,21 @@ class KeyUpkeep:
         """Return the ids of the keys whose last examination failed."""
         with self._storage.read(organization_id) as tx:
             return self._store.failing_keys(tx, organization_id)
+
+    def health(self, organization_id: str) -> KeyHealth:
+        """Return how the keys are."""
+        drill_every = self._settings.drill_every
+        with self._storage.read(organization_id) as tx:
+            found = (
+                self._store.key(tx, organization_id, key_id) for key_id in self._store.failing_keys(tx, organization_id)
+            )
+            return KeyHealth(
+                states=self._store.count_states(tx, organization_id),
+                unexamined=self._store.count_due_for_examination(tx, organization_id, self._clock.now() - drill_every),
+                failing=tuple(key for key in found if key is not None),
+                drill_every=drill_every,
+                active_for=self._settings.active_for,
+            )
 
     def rotate_due(self, organization_id: str) -> tuple[int, int]:
         """Rotate a batch of the keys that have protected new mail for `active_for` (job); see `rotate_older`."""

@@ -115,6 +115,11 @@ def _console(services: Services) -> Console:
         approvals=services.approvals,
         policies=services.policies,
         keys=services.keys,
+        mailboxes=services.mailboxes,
+        roles=services.roles,
+        recoveries=services.recoveries,
+        recovery_rules=services.recovery_rules,
+        read_seal=lambda: seal_routes.seal_status(services),
     )
     return Console(
         organization_id=services.organization_id,

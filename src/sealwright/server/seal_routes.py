@@ -15,14 +15,15 @@ class SealController(Controller):
     @get("/", sync_to_thread=True)
     def status(self, services: NamedDependency[Services]) -> SealStatus:
         """Return how the seal is."""
-        return _status(services)
+        return seal_status(services)
 
     @post("/rotations", sync_to_thread=True, status_code=200)
     def rotate(self, services: NamedDependency[Services]) -> SealStatus:
         """Begin to use a new storage key; what older ones sealed is re-sealed in the background."""
         services.rotation.rotate()
-        return _status(services)
+        return seal_status(services)
 
 
-def _status(services: Services) -> SealStatus:
+def seal_status(services: Services) -> SealStatus:
+    """Return how the seal is."""
     return SealStatus(kind="key-file", state="open", rotation=services.rotation.status())

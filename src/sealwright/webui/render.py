@@ -54,7 +54,13 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.filters |= {"moment": moment, "day": day, "until": until, "fingerprint": fingerprint}
+        self._environment.filters |= {
+            "moment": moment,
+            "day": day,
+            "until": until,
+            "duration": duration,
+            "fingerprint": fingerprint,
+        }
         self._environment.globals["asset"] = self.asset
 
     def render(self, template: str, context: Mapping[str, Any]) -> bytes:
@@ -97,6 +103,12 @@ def until(value: datetime, now: datetime) -> str:
     if left < timedelta(days=730):
         return f"in {left.days} days"
     return f"in {round(left.days / 365.25)} years"
+
+
+def duration(value: timedelta | int) -> str:
+    """Return how long something lasts, in days or else in hours; a number is of seconds."""
+    hours = (value if isinstance(value, int) else int(value.total_seconds())) / 3600
+    return f"{hours / 24:g} days" if hours >= 48 and hours % 24 == 0 else f"{hours:.3g} h"
 
 
 def fingerprint(value: bytes | str) -> str:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from support.console_browser import ConsoleBrowser
 from support.served import ALICE, BOB, Served, people
 
 from sealwright.cli.exit_codes import exit_code
@@ -228,3 +229,28 @@ def test_an_unknown_recovery(quorum):
     view = quorum.asked()
     unknown = msgspec.structs.replace(view, proposal=msgspec.structs.replace(view.proposal, proposal_id="d" * 32))
     refused(quorum.fetch(unknown), 404, "not-found", 4, "no such recovery")
+
+
+def test_the_console_shows_a_case_to_those_who_oversee_it_and_nowhere_else(quorum):
+    quorum.set_rule(RecoveryRule(owner_delay_seconds=30 * 24 * HOUR))
+    view = quorum.approved()
+    assert quorum.fetch(view).status_code == 200
+    proposal_id = view.proposal.proposal_id
+    quorum.served.services.audit.sequence(quorum.served.services.organization_id)
+    for role in ("auditor", "security-officer", "recovery-officer"):
+        browser = ConsoleBrowser(quorum.served, role)
+        page = browser.get("/console/recoveries").text
+        assert ALICE in page
+        assert "not before" in page
+        assert browser.get(f"/console/approvals/{proposal_id}").status_code == 200
+        assert proposal_id in browser.get("/console/approvals").text
+    for role in ("administrator", "help-desk", "operator"):
+        browser = ConsoleBrowser(quorum.served, role)
+        assert browser.get("/console/recoveries").status_code == 403
+        assert browser.get(f"/console/approvals/{proposal_id}").status_code in (403, 404)
+        assert proposal_id not in browser.get("/console/approvals").text
+    mailbox = quorum.served.services.people.find_mailbox(quorum.served.services.organization_id, ALICE)
+    person = (
+        ConsoleBrowser(quorum.served, "auditor", with_passkey=True).get(f"/console/people/{mailbox.mailbox_id}").text
+    )
+    assert f"{proposal_id}" not in person

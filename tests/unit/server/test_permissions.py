@@ -108,6 +108,22 @@ def test_the_console_shows_each_role_what_it_may_see(served):
     assert {each.role for each, _ in helped} == {*expected, "security-officer", "recovery-officer"}
 
 
+def test_each_role_sees_exactly_the_pages_that_the_table_says(served):
+    pages = {
+        route.partition(" ")[2]: permission
+        for route, permission in ROUTES.items()
+        if route.startswith("GET /console") and "{" not in route and "sign-in" not in route and "set-up" not in route
+    }
+    for role in ROLES:
+        browser = ConsoleBrowser(served, role)
+        hub = browser.get("/console/custody").text
+        for page, permission in pages.items():
+            may_see = role in PERMISSIONS[permission]
+            answer = browser.get(page)
+            assert answer.status_code == (200 if may_see else 403), (role, page, answer.text)
+            assert f'href="{page}"' not in hub or may_see, (role, page)
+
+
 def test_the_console_lists_shared_mailboxes_with_their_members(served):
     made = SharedMailboxRequest(address="support@example.test", display_name="Support & <help>")
     assert served.operate("/local/shared-mailboxes", made).status_code == 204

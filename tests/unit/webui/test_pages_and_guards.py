@@ -8,7 +8,7 @@ from jinja2 import UndefinedError
 from sealwright.errors import InputError, NotFoundError, PermissionDeniedError
 from sealwright.webui.forms import form_fields
 from sealwright.webui.guard import SECURITY_HEADERS, check_form_token, check_origin, form_token, read_cookie, set_cookie
-from sealwright.webui.render import Pages, fingerprint, moment, until
+from sealwright.webui.render import Pages, duration, fingerprint, moment, until
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -33,6 +33,11 @@ def test_form_token_belongs_to_its_session():
     for given in ("", "ä", form_token("two"), "one"):
         with pytest.raises(PermissionDeniedError):
             check_form_token("one", given)
+
+
+def test_durations():
+    days = timedelta(days=7)
+    assert [duration(each) for each in (days, 7200, 86_400, 900)] == ["7 days", "2 h", "24 h", "0.25 h"]
 
 
 def test_cookie():
