@@ -44,7 +44,7 @@ from sealwright.smime import capabilities, entities, fields, parts, reply, tnef
 from sealwright.smime.originators import originators
 from sealwright.smime.trust import Trust
 from sealwright.smime.verdict import judge_message
-from sealwright.tlog import checkpoint, layout, leaf, note, tree
+from sealwright.tlog import checkpoint, layout, leaf, note, tree, witness
 from sealwright.wire import dpop, encoding, escrow, factors, hpke, manifest, roles, signed_request, statement
 
 CORPUS = Path(__file__).with_name("corpus")
@@ -383,6 +383,7 @@ TARGETS = {
     "tlog-path": Target(_tile_path),
     "tlog-bundle": Target(_bundle),
     "tlog-verifier-key": Target(_verifier_key),
+    "tlog-witness": Target(witness.decode_add_checkpoint),
     "tlog-leaf": Target(leaf.decode_leaf_record),
     "tlog-proof": Target(_proof),
     "wire-fields": Target(_fields),

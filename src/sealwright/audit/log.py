@@ -76,6 +76,7 @@ class AuditLog:
             "size": 0,
             "signed_size": 0,
             "checkpoint": self._sequencer.sign(origin, log_key, Checkpoint(origin, 0, EMPTY_ROOT)),
+            "cosigned": "",
             "lease_holder": "",
             "lease_expires": self._clock.now(),
         }

@@ -95,6 +95,11 @@ def publish(tx: Transaction, organization_id: str, old_size: int, size: int, che
     tx.change_one(changed, "the log was signed meanwhile")
 
 
+def set_cosigned(tx: Transaction, organization_id: str, note: str) -> None:
+    """Set the newest checkpoint that witnesses cosigned."""
+    tx.execute(update(log_state).where(log_state.c.organization_id == organization_id).values(cosigned=note))
+
+
 def organizations_with_logs(tx: Transaction) -> list[str]:
     """Return every organization that has a log."""
     return [row.organization_id for row in tx.fetch_all(select(log_state.c.organization_id))]

@@ -24,6 +24,7 @@ log_state = Table(
     Column("size", BigInteger, nullable=False),
     Column("signed_size", BigInteger, nullable=False),
     Column("checkpoint", Text, nullable=False),
+    Column("cosigned", Text, nullable=False),
     Column("key_record_id", String(32), nullable=False),
     Column("key_owner", Text, nullable=False),
     Column("key_storage_version", Integer, nullable=False),
@@ -33,7 +34,8 @@ log_state = Table(
     Column("lease_expires", UtcDateTime, nullable=False),
 )
 """One row per log: `size` leaves have an index, the first `signed_size` of them stand under `checkpoint`, which changes
-together with it and the map's pages. The lease says which process numbers leaves."""
+together with it and the map's pages; `cosigned` is the newest one with witnesses' cosignatures, or empty. The lease says which
+process numbers leaves."""
 
 pending_leaf = Table(
     "pending_leaf",

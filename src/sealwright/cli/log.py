@@ -6,8 +6,10 @@ import click
 
 from sealwright.cli.client_options import EXISTING_FILE, OUTPUT_FILE, ClientOptions, client_options
 from sealwright.cli.log_audit import ANCHORS, DATA, KEY, export_command, key_command, open_log, verify_whole
+from sealwright.cli.log_witness import witness_command
 from sealwright.cli.output import one_line, print_json
 from sealwright.client.log_check import verify_log
+from sealwright.client.witnesses import check_witnesses
 
 
 @click.group("log")
@@ -17,6 +19,7 @@ def log() -> None:
 
 log.add_command(export_command)
 log.add_command(key_command)
+log.add_command(witness_command)
 
 
 @log.command("verify")
@@ -53,15 +56,18 @@ def verify(
 def _verify_own(options: ClientOptions) -> None:
     with options.open() as context:
         report = verify_log(context)
+        witnesses = check_witnesses(context)
     if options.as_json:
         rows = [
             {"number": record.chain_number, "kind": record.kind, "time": record.time, "fields": record.fields}
             for record in report.records
         ]
         deliveries = [record.chain_number for record in report.deliveries]
-        print_json({"log_size": report.log_size, "records": rows, "deliveries": deliveries})
+        print_json({"log_size": report.log_size, "records": rows, "deliveries": deliveries, "witnesses": witnesses})
         return
     click.echo(f"{len(report.records)} records of this mailbox, none missing, in a log of {report.log_size}.")
+    if witnesses:
+        click.echo(f"{witnesses} witnesses have confirmed it lately.")
     click.echo("The keys were given to:" if report.deliveries else "The keys were given to nobody.")
     for record in report.deliveries:
         who = ", ".join(f"{name} {value[:32]}" for name, value in sorted(record.fields.items()))

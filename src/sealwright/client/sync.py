@@ -5,6 +5,7 @@ from sealwright.client.key_delivery import fetch_keys
 from sealwright.client.log_check import check_new_records
 from sealwright.client.shared import refresh_shared
 from sealwright.client.state import Notice
+from sealwright.client.witnesses import check_witnesses
 from sealwright.errors import DecodingError, DecryptionError, PermissionDeniedError
 from sealwright.wire.api import SyncAnswer, SyncNotice
 from sealwright.wire.encoding import decode_json
@@ -57,6 +58,7 @@ def synchronize(context: ClientContext) -> tuple[Notice, ...]:
                 continue  # a broken item must not hide those after it
             fresh.append(Notice(kind=said.kind, time=said.time, subject=said.subject, thumbprint=said.thumbprint))
     check_new_records(context)
+    check_witnesses(context)
     if any(notice.kind in _CHANGED_KEYS for notice in fresh):
         fetch_keys(context)
     if any(notice.kind == "shared-mailbox" for notice in fresh):

@@ -79,6 +79,7 @@ ROUTES: Final[dict[str, str]] = {
     "GET /readyz": "server.read-public",
     "GET /v1/nonce": "server.read-public",
     "GET /v1/log/consistency": "log.read-public",
+    "GET /v1/log/cosigned": "log.read-public",
     "GET /log/{organization}/checkpoint": "log.read-public",
     "GET /log/{organization}/tile/{tile}": "log.read-public",
     "POST /v1/directory/search": "directory.read",

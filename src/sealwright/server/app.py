@@ -72,6 +72,7 @@ def public_app(services: Services) -> metrics.Counting:
         log_routes.chain,
         log_routes.open_leaves,
         log_routes.consistency,
+        log_routes.cosigned,
         log_routes.checkpoint,
         log_routes.tile,
         DirectoryController,

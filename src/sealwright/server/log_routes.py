@@ -13,7 +13,7 @@ from sealwright.server.wiring import Services
 from sealwright.tlog.layout import ENTRIES, encode_bundle, parse_path
 from sealwright.tlog.note import VerifierKey
 from sealwright.tlog.tiles import TILE_WIDTH
-from sealwright.wire.api import ChainAnswer, ConsistencyAnswer, LeavesAnswer, OpenedLeaf
+from sealwright.wire.api import ChainAnswer, ConsistencyAnswer, CosignedAnswer, LeavesAnswer, OpenedLeaf
 from sealwright.wire.operator import LogDescription
 
 MAX_INDEX = 2**62
@@ -51,6 +51,12 @@ def consistency(
 ) -> ConsistencyAnswer:
     """Return the proof that one size of the log extends another."""
     return ConsistencyAnswer(proof=tuple(services.audit.consistency(services.organization_id, first, second)))
+
+
+@get("/v1/log/cosigned", sync_to_thread=True)
+def cosigned(services: NamedDependency[Services]) -> CosignedAnswer:
+    """Return the newest checkpoint that a quorum of witnesses cosigned."""
+    return CosignedAnswer(checkpoint=services.witnessing.cosigned(services.organization_id))
 
 
 @get("/v1/log/leaves", sync_to_thread=True)

@@ -92,6 +92,26 @@ async def _until_end(server: _Server, opened: socket.socket, stop: Any) -> None:
         stop()
 
 
+def serve_app(app: Any, listen: str, certificate: Path | None, key: Path | None) -> None:
+    """Serve one small application alone until SIGTERM or SIGINT.
+
+    Args:
+        app: ASGI.
+        listen: "host:port".
+        certificate: PEM chain for https, or None.
+        key: PEM private key of the chain, or None.
+
+    Raises:
+        ConfigurationError: If the address cannot be listened on, or certificate and key do not belong together.
+    """
+    try:
+        config = web_server_config(app, ssl_certfile=certificate, ssl_keyfile=key)
+        config.load()
+    except (OSError, ssl.SSLError, ValueError) as error:
+        raise ConfigurationError(f"the TLS certificate {certificate} cannot be used: {error}") from error
+    uvicorn.Server(config).run(sockets=[_tcp_socket(listen, "--listen")])
+
+
 def tls_context(settings: Settings) -> ssl.SSLContext:
     """Return the context of the https service: TLS 1.3 only.
 

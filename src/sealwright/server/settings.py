@@ -15,8 +15,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from sealwright.errors import ConfigurationError
+from sealwright.audit.witnessing import MAX_WITNESSES, KnownWitness
+from sealwright.errors import ConfigurationError, DecodingError
 from sealwright.kms.model import CLASSICAL_ALGORITHMS, KEM_ALGORITHMS, KmsSettings
+from sealwright.tlog.note import COSIGNATURE, decode_verifier_key
 from sealwright.wire.statement import MailServer
 
 SETTINGS_FILE = "sealwright.toml"
@@ -145,6 +147,40 @@ class KeysSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True
         )
 
 
+class WitnessesSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who else watches the log; devices ask for their cosignatures, so it stands in the domain statement.
+
+    Attributes:
+        keys: Verifier keys of C2SP cosignatures, as `sealwright log witness` prints them.
+        urls: Their submission prefixes, in the order of the keys, without a slash at the end.
+        quorum: How many of them have to cosign.
+    """
+
+    keys: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+    quorum: int = 1
+
+    def known(self) -> tuple[KnownWitness, ...]:
+        """Return the witnesses.
+
+        Raises:
+            ConfigurationError: With the key that must change.
+        """
+        try:
+            keys = [decode_verifier_key(key) for key in self.keys]
+        except DecodingError as error:
+            raise ConfigurationError("[witnesses] keys: as 'sealwright log witness' prints them") from error
+        if len(keys) != len({key.public_key for key in keys}) or any(key.kind != COSIGNATURE for key in keys):
+            raise ConfigurationError("[witnesses] keys: different ones, of cosignatures (type 4)")
+        if len(keys) > MAX_WITNESSES or len(self.urls) != len(keys):
+            raise ConfigurationError(f"[witnesses] urls: one for each key; at most {MAX_WITNESSES}")
+        if any(not url.startswith(("https://", "http://")) or url.endswith("/") for url in self.urls):
+            raise ConfigurationError("[witnesses] urls: URLs without a slash at the end")
+        if keys and not 1 <= self.quorum <= len(keys):
+            raise ConfigurationError("[witnesses] quorum: 1 up to the number of witnesses")
+        return tuple(KnownWitness(url, key) for url, key in zip(self.urls, keys, strict=True))
+
+
 class LogSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The server's own event log on standard error.
 
@@ -169,6 +205,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     submission: MailServerSection = MailServerSection()
     devices: DevicesSection = DevicesSection()
     keys: KeysSection = KeysSection()
+    witnesses: WitnessesSection = WitnessesSection()
     log: LogSection = LogSection()
     data_folder: Path = field(default=Path(), name="-data-folder")
 
@@ -246,6 +283,7 @@ def check_settings(settings: Settings) -> None:
     check_keys(settings.keys)
     if settings.keys.pool_size < 0 or settings.seal.workers < 1:
         raise ConfigurationError("[keys] pool_size is at least 0 and [seal] workers at least 1")
+    settings.witnesses.known()
     if settings.log.level not in ("debug", "info", "warning", "error"):
         raise ConfigurationError("[log] level: 'debug', 'info', 'warning' or 'error'")
 

@@ -51,6 +51,8 @@ class StatementContent:
     release_key: bytes
     log_origin: str
     log_key: bytes
+    witness_keys: tuple[bytes, ...]
+    witness_quorum: int
     imap: MailServer | None
     submission: MailServer | None
     file_sent_mail: bool

@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 
 from sealwright.audit.log import AuditLog
+from sealwright.audit.witnessing import Witnessing
 from sealwright.ca.model import ISSUERS, ROOT
 from sealwright.ca.service import CertificateAuthority
 from sealwright.clock import Clock, SystemClock
@@ -49,6 +50,7 @@ from sealwright.server.settings import Settings
 from sealwright.server.statement import StatementContent, StatementIssuer
 from sealwright.server.trunk import Subjects, Trunk, log_key_purpose, log_origin, worker_threads
 from sealwright.storage.engine import Storage, open_storage
+from sealwright.tlog.note import MAX_NOTE_BYTES
 
 LOG = structlog.get_logger("sealwright.server")
 
@@ -62,6 +64,7 @@ class Services:
     storage: Storage
     keystore: Keystore
     audit: AuditLog
+    witnessing: Witnessing
     authority: CertificateAuthority
     subjects: Subjects
     directory: Directory
@@ -206,6 +209,13 @@ def _services(trunk: Trunk) -> Services:
     )
     rotation = StorageKeyRotation(storage, keystore, audit, clock, organization_id)
     # 4 What runs by itself.
+    witnessing = Witnessing(
+        storage,
+        clock,
+        partial(_post, HttpClient((root,), allow_plain=True)),
+        settings.witnesses.known(),
+        settings.witnesses.quorum,
+    )
     fetch = partial(fetch_issuer_keys, HttpClient((root,)))
     handlers = Handlers(trunk, enrolments, Mailer(settings.mail, (root,)))
     worker = OutboxWorker(
@@ -234,6 +244,7 @@ def _services(trunk: Trunk) -> Services:
             Job("crl.refresh", 600.0, lambda: [trunk.authority.crl(organization_id, name) for name in ISSUERS]),
             Job("statement.refresh", 3600.0, lambda: _refresh_statement(statements)),
             Job("sign-on.refresh", 3600.0, lambda: trunk.weaker.refresh_sign_on(organization_id, fetch)),
+            Job("log.witness", 10.0, lambda: witnessing.collect(organization_id)),
             Job("policy.apply", 60.0, lambda: trunk.weaker.apply_due(organization_id)),
             Job("proposal.expire", 60.0, lambda: trunk.approvals.expire(organization_id)),
             Job("seal.rewrap", 5.0, rotation.finish),
@@ -255,6 +266,7 @@ def _services(trunk: Trunk) -> Services:
         storage=storage,
         keystore=keystore,
         audit=audit,
+        witnessing=witnessing,
         authority=trunk.authority,
         subjects=trunk.subjects,
         directory=trunk.directory,
@@ -297,10 +309,17 @@ def _statement_content(settings: Settings, root: bytes, release_key: bytes, log_
         release_key=release_key,
         log_origin=log_origin(settings),
         log_key=log_key,
+        witness_keys=tuple(witness.key.public_key for witness in settings.witnesses.known()),
+        witness_quorum=settings.witnesses.quorum if settings.witnesses.keys else 0,
         imap=settings.imap.for_statement(),
         submission=settings.submission.for_statement(),
         file_sent_mail=settings.devices.file_sent_mail,
     )
+
+
+def _post(http: HttpClient, url: str, body: bytes) -> tuple[int, bytes]:
+    answer = http.request("POST", url, body=body, max_bytes=MAX_NOTE_BYTES)
+    return answer.status, answer.body
 
 
 def _drill(trunk: Trunk, organization_id: str) -> None:

@@ -287,6 +287,12 @@ class ConsistencyAnswer(Answer, frozen=True, kw_only=True):
     proof: tuple[bytes, ...]
 
 
+class CosignedAnswer(Answer, frozen=True, kw_only=True):
+    """GET /v1/log/cosigned: the newest checkpoint with its witnesses' cosignatures, C2SP signed note, text."""
+
+    checkpoint: str
+
+
 class OpenedLeaf(Answer, frozen=True, kw_only=True):
     """A leaf's place in the log, its salt (32 octets) and its canonical record (`tlog.leaf`), JSON bytes."""
 

@@ -56,7 +56,8 @@ class DomainStatement(Struct, frozen=True, kw_only=True):
         release_key: Raw Ed25519 public key that signs release manifests.
         log_origin: Origin line of the log's checkpoints.
         log_key: Raw Ed25519 public key that signs checkpoints.
-        witness_keys: Raw Ed25519 public keys of cosigners; may be empty.
+        witness_keys: Raw Ed25519 public keys of witnesses that cosign checkpoints; may be empty.
+        witness_quorum: How many of them must have, lately; 0 where there are none.
         imap: Where mailboxes are read, or None.
         submission: Where mail is submitted, or None.
         file_sent_mail: Devices put a copy of what is sent into the sender's folder for sent mail.
@@ -77,6 +78,7 @@ class DomainStatement(Struct, frozen=True, kw_only=True):
     log_origin: str
     log_key: bytes
     witness_keys: tuple[bytes, ...] = ()
+    witness_quorum: int = 0
     imap: MailServer | None = None
     submission: MailServer | None = None
     file_sent_mail: bool = True

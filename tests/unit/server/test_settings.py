@@ -4,6 +4,7 @@ import pytest
 
 from sealwright.errors import ConfigurationError
 from sealwright.server.settings import load_settings, split_listen
+from sealwright.tlog.note import COSIGNATURE, VerifierKey
 
 GOOD = """
 [server]
@@ -46,9 +47,27 @@ def test_environment_replaces(tmp_path):
     assert settings.log.json is True
 
 
+WITNESS = VerifierKey("w.example", bytes(32), COSIGNATURE).encode()
+WITNESSES = '[witnesses]\nkeys = ["{}"]\nurls = ["{}"]\nquorum = {}\n'
+
+
+def test_witnesses_have_a_key_and_an_url_each(tmp_path):
+    (known,) = load(tmp_path, GOOD + WITNESSES.format(WITNESS, "https://w.example/log", 1)).witnesses.known()
+    assert (known.key.name, known.url) == ("w.example", "https://w.example/log")
+    assert load(tmp_path).witnesses.known() == ()
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        GOOD + WITNESSES.format(WITNESS, "https://w.example/", 1),
+        GOOD + WITNESSES.format(WITNESS, "ftp://w.example", 1),
+        GOOD + WITNESSES.format(WITNESS, "https://w.example", 2),
+        GOOD + WITNESSES.format(WITNESS, "https://w.example", 0),
+        GOOD + WITNESSES.format(WITNESS, 'https://w.example", "https://x.example', 1),
+        GOOD + WITNESSES.format(f'{WITNESS}", "{WITNESS}', 'https://w.example", "https://x.example', 1),
+        GOOD + WITNESSES.format("w.example", "https://w.example", 1),
+        GOOD + WITNESSES.format(VerifierKey("w.example", bytes(32)).encode(), "https://w.example", 1),
         GOOD + "[suprise]\nkey = 1\n",
         GOOD + "[keys]\npool_sise = 3\n",
         GOOD + '[keys]\npool_size = "many"\n',

@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("signed_size", sa.BigInteger(), nullable=False),
         sa.Column("checkpoint", sa.Text(), nullable=False),
+        sa.Column("cosigned", sa.Text(), nullable=False),
         sa.Column("key_record_id", sa.String(length=32), nullable=False),
         sa.Column("key_owner", sa.Text(), nullable=False),
         sa.Column("key_storage_version", sa.Integer(), nullable=False),
