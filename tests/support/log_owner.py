@@ -33,6 +33,8 @@ class LogServer:
         self.storage = open_storage(f"sqlite:///{folder / 'log.db'}")
         metadata.create_all(self.storage.engine)
         self.keystore, self.organization_id = keystore or MemoryKeystore(), organization_id or new_id()
+        if log_key is not None:  # a fork of a log that there is
+            self.keystore = self.keystore.forgetful()
         self.audit = AuditLog(self.storage, self.keystore, SystemClock())
         self.log_key = log_key or self.keystore.generate_service_key(self.organization_id, f"log/{ORIGIN}", "ed25519")
         with self.storage.transaction(self.organization_id) as tx:

@@ -3,6 +3,7 @@
 It checks what a unit test needs to be refused (kinds, owners, MACs, answers); log inclusion is the real keystore's work.
 """
 
+import copy
 import hmac
 import secrets
 import shutil
@@ -36,6 +37,7 @@ from sealwright.keystore.factors import Factors
 from sealwright.keystore.guesses import GuessLimit
 from sealwright.keystore.importing import open_imported_key
 from sealwright.keystore.key_states import KeyStates
+from sealwright.keystore.log_signing import LogSigning
 from sealwright.keystore.memberships import Memberships
 from sealwright.keystore.model import (
     POOL,
@@ -61,6 +63,7 @@ from sealwright.keystore.sign_on import SIGN_ON, SignOn
 from sealwright.keystore.versions import Versions
 from sealwright.keystore.vouching import Vouching
 from sealwright.keystore.weaker import check_weaker
+from sealwright.tlog.checkpoint import decode_checkpoint
 from sealwright.wire.content_keys import (
     ContentKeyRequest,
     content_keys_info,
@@ -91,6 +94,7 @@ class MemoryKeystore:
             folder = Path(tempfile.mkdtemp())
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         vouching, versions = Vouching(self._key), Versions(folder / "versions")
+        self._folder, self.log_signing = folder, LogSigning(versions)
         self.access = DeviceAccess(vouching, versions)
         self.approvers = Approvers(vouching, versions, self.access)
         self.pair = expand_hpke_seed(self._key)
@@ -158,6 +162,23 @@ class MemoryKeystore:
         if isinstance(private_key, rsa.RSAPrivateKey) and algorithm == "rsa-pkcs1v15-sha256":
             return private_key.sign(message, padding.PKCS1v15(), hashes.SHA256())
         raise UnsupportedAlgorithmError(f"{algorithm} does not fit a key of {key.algorithm}")
+
+    def signed_checkpoint(self, organization_id: str) -> str:
+        """Return the newest checkpoint's text."""
+        return self.log_signing.newest(organization_id)
+
+    def sign_checkpoint(self, key: SealedRecord, text: str, old: str, proof: tuple[bytes, ...]) -> bytes:
+        """Sign a checkpoint that continues the newest one."""
+        self.log_signing.advance(key.identity.organization_id, decode_checkpoint(text).origin, text, old, proof)
+        return self.sign(key, "ed25519", text.encode())
+
+    def forgetful(self) -> "MemoryKeystore":
+        """Return a keystore with the same keys that knows nothing of what this one signed: for whoever forks a log."""
+        other = copy.copy(self)
+        other._folder = Path(tempfile.mkdtemp())
+        weakref.finalize(other, shutil.rmtree, other._folder, ignore_errors=True)
+        other.log_signing = LogSigning(Versions(other._folder / "versions"))
+        return other
 
     def seal_secret(self, organization_id: str, purpose: str, record_id: str, secret: bytes) -> SealedRecord:
         """Seal a secret."""

@@ -14,6 +14,7 @@ from sealwright.keystore.model import (
     ReleasePolicy,
     SignedRequestEvidence,
 )
+from sealwright.keystore.records import sign_with
 from sealwright.keystore.release_rules import ReleaseRules
 from sealwright.tlog.checkpoint import Checkpoint, sign_note
 from sealwright.tlog.leaf import LeafRecord, commit
@@ -118,7 +119,7 @@ class World:
         key = log_key or self.log_key
         public = key.spki[-32:]  # RFC 8410: the key ends the SubjectPublicKeyInfo
         point = Checkpoint(origin, 2, node_hash(hashed, SIBLING))
-        note = sign_note(point, origin, lambda m: self.keystore.sign(key, "ed25519", m), public)
+        note = sign_note(point, origin, lambda m: sign_with(self.keystore._open(key), "ed25519", m), public)
         asked = {"method": "POST", "uri": URI, "nonce": NONCE} | (request or {})
         body = msgspec.json.encode(ReleaseRequest(request_nonce=asked["nonce"], mailbox_id=asked.get("mailbox_id", "")))
         headers = sign_request(device.key, asked["method"], asked["uri"], body, NOW, "nonce", "retry")

@@ -6,6 +6,7 @@ lead to a checkpoint under the log's key; nothing here needs to be believed.
 
 import secrets
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,11 @@ from sealwright.audit.sequencer import CHANNEL, POLL_SECONDS, Sequencer
 from sealwright.clock import Clock
 from sealwright.errors import InputError, NotFoundError, UnavailableError
 from sealwright.keystore.model import SealedRecord
-from sealwright.keystore.protocol import ServiceKeystore
+from sealwright.keystore.protocol import LogKeystore
 from sealwright.storage.engine import Storage, Transaction
 from sealwright.storage.schema import new_id
 from sealwright.tlog.checkpoint import Checkpoint
-from sealwright.tlog.leaf import MAX_RECORD_BYTES, SALT_BYTES, LeafRecord, commit
+from sealwright.tlog.leaf import MAX_RECORD_BYTES, ORGANIZATION_CHAIN, SALT_BYTES, LeafRecord, commit
 from sealwright.tlog.map import map_key, prove_key
 from sealwright.tlog.tiles import TILE_HEIGHT, TILE_WIDTH
 from sealwright.tlog.tree import EMPTY_ROOT, HASH_BYTES, consistency_proof, inclusion_proof, leaf_hash
@@ -33,6 +34,10 @@ MAX_CHAIN = 1000
 """Leaves in one `ChainView`."""
 MAX_NUMBER = 2**63 - 1
 """No chain comes so far."""
+
+
+CLOCK_TOLERANCE = timedelta(minutes=2)
+"""Nodes' clocks differ, and are corrected."""
 
 
 class AuditLog:
@@ -47,7 +52,7 @@ class AuditLog:
     """
 
     def __init__(
-        self, storage: Storage, keystore: ServiceKeystore, clock: Clock, checkpoint_folder: Path | None = None
+        self, storage: Storage, keystore: LogKeystore, clock: Clock, checkpoint_folder: Path | None = None
     ) -> None:
         self._storage, self._keystore, self._clock = storage, keystore, clock
         self._sequencer = Sequencer(storage, keystore, clock, CheckpointMemory(checkpoint_folder))
@@ -75,8 +80,9 @@ class AuditLog:
             "origin": origin,
             "size": 0,
             "signed_size": 0,
-            "checkpoint": self._sequencer.sign(origin, log_key, Checkpoint(origin, 0, EMPTY_ROOT)),
+            "checkpoint": self._sequencer.sign(log_key, Checkpoint(origin, 0, EMPTY_ROOT), "", ()),
             "cosigned": "",
+            "latest_time": self._clock.now(),
             "lease_holder": "",
             "lease_expires": self._clock.now(),
         }
@@ -99,13 +105,14 @@ class AuditLog:
             ConflictError: If the organization has no log, or another transaction extended the chain meanwhile.
             InputError: If the record is larger than a leaf may be.
             LogVerificationError: If the log was found forked or rolled back: no act without a log to trust.
+            UnavailableError: If the clock went back: no act at a time that was over already.
         """
         self._sequencer.check_trusted(act.organization_id)
+        now = self._clock.now()
+        check_time(store.latest_time(tx, act.organization_id), now)
         used = salt or self.seal_salt(act.organization_id)
         number, previous = store.extend_chain(tx, act)
-        record = LeafRecord(
-            act.kind, act.organization_id, act.chain_id, number, previous, self._clock.now(), act.fields
-        ).encode()
+        record = LeafRecord(act.kind, act.organization_id, act.chain_id, number, previous, now, act.fields).encode()
         if len(record) > MAX_RECORD_BYTES:
             raise InputError(f"a record of the log has at most {MAX_RECORD_BYTES} octets")
         commitment = commit(used.salt, record)
@@ -123,6 +130,30 @@ class AuditLog:
         store.insert_pending(tx, values)
         tx.announce(CHANNEL)
         return PendingLeaf(used.leaf_id, commitment, record, used.salt, number)
+
+    def mark_time(self, organization_id: str) -> None:
+        """Mark the time (job), so that a clock that goes back is noticed after a restart and a quiet time, too.
+
+        Raises:
+            UnavailableError: If it went back already.
+            ConflictError: If the organization has no log.
+        """
+        with self._storage.transaction(organization_id) as tx:
+            latest, now = store.latest_time(tx, organization_id), self._clock.now()
+            check_time(latest, now)
+            if now > latest:
+                store.mark_time(tx, organization_id, latest, now)
+
+    def reset_time(self, tx: Transaction, organization_id: str, by: str) -> None:
+        """Mark the time as it is now, after a clock that was far ahead was set right: a leaf in the act's transaction.
+
+        Raises:
+            ConflictError: If the organization has no log.
+        """
+        latest, now = store.latest_time(tx, organization_id), self._clock.now()
+        store.mark_time(tx, organization_id, latest, now)
+        fields = {"from": latest.isoformat(), "to": now.isoformat(), "by": by}
+        self.append(tx, Act(organization_id, ORGANIZATION_CHAIN, "time.reset", fields))
 
     def sequence(self, organization_id: str) -> int:
         """Number the pending leaves of an organization now, up to one batch, and sign the new checkpoint.
@@ -265,4 +296,17 @@ class AuditLog:
             leaf_hash=leaf_hash(leaf.commitment),
             salt=self._keystore.open_secret(store.salt_of(leaf)),
             record=leaf.record,
+        )
+
+
+def check_time(latest: datetime, now: datetime) -> None:
+    """Check that the clock did not go back.
+
+    Raises:
+        UnavailableError: If it did: what is done would have a time that was over, and what has expired would be good again.
+    """
+    if latest - now > CLOCK_TOLERANCE:
+        raise UnavailableError(
+            f"the clock of this server went back, from {latest:%Y-%m-%d %H:%M} UTC: nothing is done until it is right;"
+            " if it was ahead before, `sealwright log reset-time` marks the time anew"
         )

@@ -13,14 +13,14 @@ from datetime import timedelta
 from sealwright.audit import store
 from sealwright.audit.memory import CheckpointMemory, StoredLog
 from sealwright.clock import Clock
-from sealwright.errors import ConflictError, LogVerificationError, SealwrightError
+from sealwright.errors import ConflictError, LogVerificationError, PermissionDeniedError, SealwrightError
 from sealwright.keystore.model import SealedRecord
-from sealwright.keystore.protocol import ServiceKeystore
+from sealwright.keystore.protocol import LogKeystore
 from sealwright.storage.engine import Storage, Transaction
-from sealwright.tlog.checkpoint import Checkpoint, sign_note
+from sealwright.tlog.checkpoint import Checkpoint, decode_checkpoint, sign_note
 from sealwright.tlog.map import map_key, map_value, update_map
 from sealwright.tlog.tiles import append_hash
-from sealwright.tlog.tree import leaf_hash, root_hash
+from sealwright.tlog.tree import HashReader, consistency_proof, leaf_hash, root_hash
 
 CHANNEL = "audit"
 """`Storage.listen` channel that every appended leaf announces."""
@@ -45,7 +45,7 @@ class Sequencer:
         memory: What this node signed before.
     """
 
-    def __init__(self, storage: Storage, keystore: ServiceKeystore, clock: Clock, memory: CheckpointMemory) -> None:
+    def __init__(self, storage: Storage, keystore: LogKeystore, clock: Clock, memory: CheckpointMemory) -> None:
         self._storage, self._keystore, self._clock, self._memory = storage, keystore, clock, memory
         self._refused: dict[str, LogVerificationError] = {}
         self._wake, self._stopping = threading.Event(), threading.Event()
@@ -74,6 +74,7 @@ class Sequencer:
                 raise LogVerificationError("a log that this node signed is not in this database")
             for organization_id in organizations:
                 self._check(tx, organization_id)
+                self._check_signed(tx, organization_id)
         self._stopping.clear()
         self._end_listening = self._storage.listen(CHANNEL, self._wake.set)
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
@@ -136,25 +137,45 @@ class Sequencer:
             self._refused[organization_id] = error
             raise
 
-    def sign(self, origin: str, key: SealedRecord, checkpoint: Checkpoint) -> str:
-        """Return the signed note of a checkpoint."""
-        return sign_note(checkpoint, origin, lambda text: self._keystore.sign(key, "ed25519", text), public_key_of(key))
+    def sign(self, key: SealedRecord, checkpoint: Checkpoint, old: str, proof: tuple[bytes, ...]) -> str:
+        """Return the signed note of a checkpoint.
+
+        Args:
+            key: The log's.
+            checkpoint: What is signed.
+            old: The newest one that the keystore signed, as it says.
+            proof: From that to this.
+
+        Raises:
+            LogVerificationError: If the keystore finds that it does not continue what it signed before.
+            ConflictError: If it signed another one meanwhile.
+        """
+
+        def signed(text: bytes) -> bytes:
+            try:
+                return self._keystore.sign_checkpoint(key, text.decode(), old, proof)
+            except PermissionDeniedError as error:
+                raise LogVerificationError(f"the keystore does not sign the log's next checkpoint: {error}") from error
+
+        return sign_note(checkpoint, checkpoint.origin, signed, public_key_of(key))
 
     def _extend(self, organization_id: str) -> int:
         # 1 Number what waits, durably. Nothing is signed that a crash could take back.
         with self._storage.transaction(organization_id) as tx:
             if not self._number(tx, organization_id):
                 return 0
+        old = self._keystore.signed_checkpoint(organization_id)
         # 2 Root and map over the numbered leaves: the same again, if another process or a later start does it once more.
         with self._storage.read(organization_id) as tx:
             state = store.get_state(tx, organization_id)
             heads = store.new_heads(tx, organization_id, state.signed_size, state.size)
             changes = {map_key(chain_id): map_value(*head) for chain_id, head in heads.items()}
             pages, new_map_root = update_map(changes, store.map_reader(tx, organization_id))
-            root = root_hash(state.size, store.hash_reader(tx, organization_id))
+            read = store.hash_reader(tx, organization_id)
+            root, proof = root_hash(state.size, read), _proof_from(old, state.size, read)
         # 3 Sign, and remember on this node's own disk what was signed, before anybody sees it.
         checkpoint = Checkpoint(state.origin, state.size, root, new_map_root)
-        note = self.sign(state.origin, store.log_key_of(state), checkpoint)
+        note = self.sign(store.log_key_of(state), checkpoint, old, proof)
         self._memory.remember(organization_id, checkpoint, note)
         # 4 Checkpoint and map change together, and only from those that were read.
         with self._storage.transaction(organization_id) as tx:
@@ -202,6 +223,16 @@ class Sequencer:
         read, read_map = store.hash_reader(tx, organization_id), store.map_reader(tx, organization_id)
         self._memory.check(organization_id, log, read, read_map)
 
+    def _check_signed(self, tx: Transaction, organization_id: str) -> None:
+        """Check the log against what the keystore signed, which another node's memory does not know."""
+        old = self._keystore.signed_checkpoint(organization_id)
+        if not old:
+            return
+        known, state = decode_checkpoint(old), store.get_state(tx, organization_id)
+        is_continued = known.size <= state.size and known.origin == state.origin
+        if not is_continued or root_hash(known.size, store.hash_reader(tx, organization_id)) != known.root:
+            raise LogVerificationError("the log of this database does not continue the one that the keystore signed")
+
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._wake.wait(POLL_SECONDS)
@@ -225,6 +256,13 @@ class Sequencer:
             except LogVerificationError:
                 _logger.critical("log.sequence.refused organization=%s", organization_id)
         return count
+
+
+def _proof_from(old: str, size: int, read: HashReader) -> tuple[bytes, ...]:
+    known_size = decode_checkpoint(old).size if old else 0
+    if known_size > size:
+        raise LogVerificationError("the log of this database is shorter than the one that the keystore signed")
+    return consistency_proof(known_size, size, read) if 0 < known_size < size else ()
 
 
 def public_key_of(key: SealedRecord) -> bytes:

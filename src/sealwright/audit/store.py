@@ -18,6 +18,7 @@ from sealwright.tlog.tree import HASH_BYTES, HashReader
 SALT_PURPOSE = "leaf-salt"
 NO_HEAD = bytes(HASH_BYTES)
 _STATE = select(log_state).where(log_state.c.organization_id == bindparam("organization_id"))
+_LATEST_TIME = select(log_state.c.latest_time).where(log_state.c.organization_id == bindparam("organization_id"))
 _LEAF = select(log_leaf).where(
     log_leaf.c.organization_id == bindparam("organization_id"), log_leaf.c.leaf_id == bindparam("leaf_id")
 )
@@ -68,6 +69,20 @@ def salt_of(leaf: Row[Any]) -> SealedRecord:
     """Return the sealed salt of a leaf."""
     identity = RecordIdentity("secret", leaf.organization_id, leaf.leaf_id, SALT_PURPOSE)
     return SealedRecord(identity, "secret", leaf.salt_storage_version, leaf.salt_ciphertext)
+
+
+def latest_time(tx: Transaction, organization_id: str) -> datetime:
+    """Return the latest time that was marked; ConflictError if the organization has no log."""
+    found: datetime | None = tx.fetch_value(_LATEST_TIME, {"organization_id": organization_id})
+    if found is None:
+        raise ConflictError("the organization has no log")
+    return found
+
+
+def mark_time(tx: Transaction, organization_id: str, before: datetime, now: datetime) -> None:
+    """Mark a later time."""
+    earlier = (log_state.c.organization_id == organization_id) & (log_state.c.latest_time == before)
+    tx.execute(update(log_state).where(earlier).values(latest_time=now))
 
 
 def take_lease(tx: Transaction, organization_id: str, holder: str, now: datetime, until: datetime) -> bool:

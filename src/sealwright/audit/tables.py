@@ -25,6 +25,7 @@ log_state = Table(
     Column("signed_size", BigInteger, nullable=False),
     Column("checkpoint", Text, nullable=False),
     Column("cosigned", Text, nullable=False),
+    Column("latest_time", UtcDateTime, nullable=False),
     Column("key_record_id", String(32), nullable=False),
     Column("key_owner", Text, nullable=False),
     Column("key_storage_version", Integer, nullable=False),
@@ -35,7 +36,7 @@ log_state = Table(
 )
 """One row per log: `size` leaves have an index, the first `signed_size` of them stand under `checkpoint`, which changes
 together with it and the map's pages; `cosigned` is the newest one with witnesses' cosignatures, or empty. The lease says which
-process numbers leaves."""
+process numbers leaves. `latest_time` is the high-water mark of the clock."""
 
 pending_leaf = Table(
     "pending_leaf",

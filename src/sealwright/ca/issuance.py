@@ -82,7 +82,6 @@ class Issuance:
         salt = self._audit.seal_salt(issuer.organization_id)
         # 3, 6 Key policy; serial number, to-be-signed bytes and leaf, before there is a signature.
         with self._storage.transaction(issuer.organization_id) as tx:
-            self._store.mark_time(tx, issuer.organization_id, self._clock.now())
             earlier = self._store.by_spki(tx, issuer.organization_id, record.spki_sha256)
             policy.check_key_reuse(earlier, issuer.issuer_id, mailbox_id)
             latest = self._store.latest_by_request(tx, issuer.organization_id, record.request_key)

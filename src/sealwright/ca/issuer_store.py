@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 
 from sealwright.ca.model import Issuer, Organization
-from sealwright.ca.policy import TIME_MARK_STEP, check_time
 from sealwright.ca.tables import ca_issuer, ca_organization
 from sealwright.errors import NotFoundError
 from sealwright.keystore.model import RecordIdentity, SealedRecord
@@ -42,21 +41,6 @@ class IssuerStore:
         if row is None:
             raise NotFoundError("the organization has no certification authority")
         return Organization(row.organization_id, row.name, row.country, row.organization_identifier, bytes(row.kms_key))
-
-    def mark_time(self, tx: Transaction, organization_id: str, now: datetime) -> None:
-        """Remember the latest time, to within `policy.TIME_MARK_STEP`.
-
-        Raises:
-            UnavailableError: If the time is well before one that was seen: the clock went back.
-            NotFoundError: If the organization has no CA.
-        """
-        own = ca_organization.c.organization_id == organization_id
-        row = tx.fetch_one(select(ca_organization.c.latest_time).where(own))
-        if row is None:
-            raise NotFoundError("the organization has no certification authority")
-        check_time(row.latest_time, now)
-        if row.latest_time is None or now - row.latest_time > TIME_MARK_STEP:
-            tx.execute(update(ca_organization).where(own).values(latest_time=now))
 
     def add_issuer(self, tx: Transaction, issuer: Issuer) -> None:
         """Add an issuer."""

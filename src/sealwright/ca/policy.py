@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sealwright.ca.model import CertificateRecord
-from sealwright.errors import InputError, ProfileViolationError, UnavailableError
+from sealwright.errors import InputError, ProfileViolationError
 from sealwright.wire.encoding import encode_fields, sha256
 
 CRL_VALIDITY = timedelta(days=7)
@@ -14,10 +14,6 @@ CRL_RENEWAL = timedelta(days=3, hours=12)
 PENDING_VALIDITY = timedelta(minutes=10)
 """An unsigned certificate older than this is abandoned, not finished: its `not_before` would lie too far back."""
 SPKI_REUSE_LIMIT = 100
-TIME_MARK_STEP = timedelta(seconds=30)
-"""How often the latest time is written down."""
-CLOCK_TOLERANCE = timedelta(minutes=2)
-"""Nodes of a pair and corrections of a clock differ by less; what goes back further stops issuance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +43,6 @@ def check_base_url(base_url: str) -> None:
     """
     if not base_url.startswith("http://") or base_url.endswith("/"):
         raise InputError("the CA's base URL starts with http:// and has no slash at the end")
-
-
-def check_time(latest: datetime | None, now: datetime) -> None:
-    """Check that time did not go back since the CA last worked.
-
-    Raises:
-        UnavailableError: If it did: certificates would begin before ones that are revoked, and live too long.
-    """
-    if latest is not None and latest - now > CLOCK_TOLERANCE:
-        raise UnavailableError(
-            f"the clock of this server went back, from {latest:%Y-%m-%d %H:%M} UTC: nothing is issued until it is right"
-        )
 
 
 def is_renewal_due(record: CertificateRecord, now: datetime) -> bool:

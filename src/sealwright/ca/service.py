@@ -195,15 +195,6 @@ class CertificateAuthority:
         """
         return self._revocation.crl(organization_id, issuer_name)
 
-    def mark_time(self, organization_id: str) -> None:
-        """Write the time down (job), so that a clock that goes back is noticed after a quiet time, too.
-
-        Raises:
-            UnavailableError: If it went back already.
-        """
-        with self._storage.transaction(organization_id) as tx:
-            self._store.mark_time(tx, organization_id, self._clock.now())
-
     def issuer_certificate(self, organization_id: str, issuer_name: str) -> bytes:
         """Return an issuer's certificate, DER.
 

@@ -23,7 +23,6 @@ ca_organization = Table(
     Column("country", String(2)),
     Column("organization_identifier", String(128)),
     Column("kms_key", LargeBinary, nullable=False),
-    Column("latest_time", UtcDateTime),
 )
 
 ca_issuer = Table(

@@ -7,6 +7,8 @@ import click
 from sealwright.cli.client_options import EXISTING_FILE, OUTPUT_FILE, ClientOptions, client_options
 from sealwright.cli.log_audit import ANCHORS, DATA, KEY, export_command, key_command, open_log, verify_whole
 from sealwright.cli.log_witness import witness_command
+from sealwright.cli.operator_options import DATA as OPERATOR_DATA
+from sealwright.cli.operator_options import ask
 from sealwright.cli.output import one_line, print_json
 from sealwright.client.log_check import verify_log
 from sealwright.client.witnesses import check_witnesses
@@ -51,6 +53,20 @@ def verify(
         return
     with open_log(options, data, log, key, tls_anchor) as access:
         verify_whole(access, checkpoint, leaves, as_json=options.as_json)
+
+
+@log.command("reset-time")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@OPERATOR_DATA
+def reset_time(data: Path, yes: bool) -> None:
+    """Mark the server's time anew, after its clock was far ahead and was set right. The log shows it.
+
+    A server whose clock goes back does nothing until it is right again: what has expired would be good once more.
+    """
+    if not yes:
+        click.confirm("Is the clock of the server right now?", abort=True, err=True)
+    ask(data, "POST", "/local/log/time", None, type(None))
+    click.echo("The time is marked anew.")
 
 
 def _verify_own(options: ClientOptions) -> None:

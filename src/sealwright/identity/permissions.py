@@ -153,6 +153,7 @@ ROUTES: Final[dict[str, str]] = {
     "GET /metrics": "metrics.read",
     "GET /local/log": "log.read",
     "GET /local/log/leaves": "log.read",
+    "POST /local/log/time": "server.change",
     "GET /local/people": "person.read",
     "POST /local/people": "person.change",
     "POST /local/people/remove": "person.change",

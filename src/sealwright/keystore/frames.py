@@ -43,6 +43,8 @@ MAX_FRAME_BYTES = 32 * 1024 * 1024
 METHODS: dict[str, tuple[Any, Any]] = {
     "generate_service_key": (tuple[str, str, str], SealedRecord),
     "sign": (tuple[SealedRecord, str, bytes], bytes),
+    "signed_checkpoint": (tuple[str], str),
+    "sign_checkpoint": (tuple[SealedRecord, str, str, tuple[bytes, ...]], bytes),
     "seal_secret": (tuple[str, str, str, bytes], SealedRecord),
     "open_secret": (tuple[SealedRecord], bytes),
     "generate_encryption_key": (tuple[str, str], SealedRecord),

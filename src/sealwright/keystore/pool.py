@@ -222,6 +222,14 @@ class PooledKeystore:
         """Sign a whole message with a service key."""
         return self._call(bytes, "sign", key, algorithm, message)
 
+    def signed_checkpoint(self, organization_id: str) -> str:
+        """Return the text of the newest checkpoint that was signed."""
+        return self._call(str, "signed_checkpoint", organization_id)
+
+    def sign_checkpoint(self, key: SealedRecord, text: str, old: str, proof: tuple[bytes, ...]) -> bytes:
+        """Sign a checkpoint that continues the newest one."""
+        return self._call(bytes, "sign_checkpoint", key, text, old, proof)
+
     def seal_secret(self, organization_id: str, purpose: str, record_id: str, secret: bytes) -> SealedRecord:
         """Seal something that is no private key."""
         return self._call(SealedRecord, "seal_secret", organization_id, purpose, record_id, secret)

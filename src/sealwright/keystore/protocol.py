@@ -76,7 +76,31 @@ class ServiceKeystore(Protocol):
         ...
 
 
-class Keystore(ServiceKeystore, Protocol):
+class LogKeystore(ServiceKeystore, Protocol):
+    """What signs the log: no checkpoint but one that continues the newest."""
+
+    def signed_checkpoint(self, organization_id: str) -> str:
+        """Return the text of the newest checkpoint that was signed for an organization's log; empty if there is none."""
+        ...
+
+    def sign_checkpoint(self, key: SealedRecord, text: str, old: str, proof: tuple[bytes, ...]) -> bytes:
+        """Sign a checkpoint that continues the newest one; remembered before it is signed.
+
+        Args:
+            key: The log's.
+            text: Of the checkpoint.
+            old: What `signed_checkpoint` returned.
+            proof: From that to this (RFC 9162 section 2.1.4); empty where the old one is empty or over no leaves.
+
+        Raises:
+            PermissionDeniedError: If it does not continue the newest: another history, or a shorter one.
+            ConflictError: If another one was signed meanwhile.
+            UnavailableError: If it cannot be written down.
+        """
+        ...
+
+
+class Keystore(LogKeystore, Protocol):
     """Private-key operations. Every call is synchronous, safe from any thread, and may take the time of its algorithm.
 
     Raises (any method): `SealedError` if the seal is closed or the processes are gone; `VerificationError` if a record's

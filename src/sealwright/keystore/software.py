@@ -33,6 +33,7 @@ from sealwright.keystore.factors import Factors
 from sealwright.keystore.guesses import GUESSES_NAME, GuessLimit
 from sealwright.keystore.importing import open_imported_key
 from sealwright.keystore.key_states import KeyStates
+from sealwright.keystore.log_signing import LogSigning
 from sealwright.keystore.memberships import Memberships
 from sealwright.keystore.model import (
     POOL,
@@ -111,6 +112,7 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         self._destroyed = DestroyedKeys(seal_file.with_name(DESTROYED_NAME))
         self._versions = Versions(seal_file.with_name(VERSIONS_NAME))
         self._access = DeviceAccess(self._vouching, self._versions)
+        self._log_signing = LogSigning(self._versions)
         self._approvers = Approvers(self._vouching, self._versions, self._access)
         self._key_states = KeyStates(self._vouching, self._versions, self._destroyed, self._approvers)
         self._exits = Exits(self._versions, self._approvers)
@@ -144,9 +146,9 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         return self._registry.add(super().generate_service_key(organization_id, purpose, algorithm))
 
     def sign(self, key: SealedRecord, algorithm: str, message: bytes) -> bytes:
-        """Sign a whole message with a service key: a log key only its log's checkpoints, the release key nothing.
+        """Sign a whole message with a service key; release and log keys sign nothing here.
 
-        Releases are signed by `open`, after the evidence was checked.
+        Releases are signed by `open`, after the evidence was checked; checkpoints by `sign_checkpoint`.
 
         Raises:
             PermissionDeniedError: If the record is no service key, or does not sign such a message.
@@ -155,10 +157,30 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         purpose = key.identity.owner
         if purpose == RELEASE_PURPOSE:
             raise PermissionDeniedError("the release key signs releases only")
-        origin_line = purpose.removeprefix(LOG_PREFIX).encode("utf-8") + b"\n"
-        if purpose.startswith(LOG_PREFIX) and not message.startswith(origin_line):
-            raise PermissionDeniedError("a log key signs checkpoints of its log only")
+        if purpose.startswith(LOG_PREFIX):
+            raise PermissionDeniedError("a log key signs checkpoints only")
         return super().sign(key, algorithm, message)
+
+    def signed_checkpoint(self, organization_id: str) -> str:
+        """Return the text of the newest checkpoint that was signed for an organization's log; empty if there is none."""
+        self._storage_keys()
+        return self._log_signing.newest(organization_id)
+
+    def sign_checkpoint(self, key: SealedRecord, text: str, old: str, proof: tuple[bytes, ...]) -> bytes:
+        """Sign a checkpoint that continues the newest one.
+
+        Raises:
+            PermissionDeniedError: If it does not, or the key is not the log's.
+            ConflictError: If another one was signed meanwhile.
+            UnavailableError: If it cannot be written down.
+            SealedError: If the organization has no log.
+        """
+        organization_id = key.identity.organization_id
+        origin, registered = self._registry.log(organization_id)
+        if key.identity != registered.identity:
+            raise PermissionDeniedError("the key is not that of the organization's log")
+        self._log_signing.advance(organization_id, origin, text, old, proof)
+        return super().sign(registered, "ed25519", text.encode())
 
     def generate_encryption_key(self, organization_id: str, algorithm: str) -> SealedRecord:
         """Make an encryption key for the pool, of one of `records.ENCRYPTION_ALGORITHMS`.

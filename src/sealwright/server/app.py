@@ -146,6 +146,7 @@ def local_app(services: Services) -> Litestar:
         seal_routes.SealController,
         log_routes.describe,
         log_routes.open_leaves_for_host,
+        log_routes.reset_time,
         log_routes.checkpoint,
         log_routes.tile,
         health.healthz,

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any
 
-from litestar import MediaType, Request, Response, get
+from litestar import MediaType, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 
@@ -84,6 +84,13 @@ def describe(services: NamedDependency[Services]) -> LogDescription:
     content = services.statement_content
     key = VerifierKey(content.log_origin, content.log_key)
     return LogDescription(path=f"/log/{services.organization_id}", verifier_key=key.encode())
+
+
+@post("/local/log/time", sync_to_thread=True, status_code=204)
+def reset_time(services: NamedDependency[Services]) -> None:
+    """Mark the time as it is now, after a clock that was ahead was set right."""
+    with services.storage.transaction(services.organization_id) as tx:
+        services.audit.reset_time(tx, services.organization_id, "operator")
 
 
 @get("/log/{organization:str}/checkpoint", sync_to_thread=True, media_type=MediaType.TEXT)

@@ -240,7 +240,7 @@ def _services(trunk: Trunk) -> Services:
             Job("certificate.renew", 3600.0, lambda: trunk.keys.renew_due(organization_id)),
             Job("key.drill", 60.0, lambda: _drill(trunk, organization_id)),
             Job("key.rotate-due", 600.0, lambda: trunk.keys.upkeep.rotate_due(organization_id)),
-            Job("time.mark", 60.0, lambda: trunk.authority.mark_time(organization_id)),
+            Job("time.mark", 60.0, lambda: trunk.audit.mark_time(organization_id)),
             Job("crl.refresh", 600.0, lambda: [trunk.authority.crl(organization_id, name) for name in ISSUERS]),
             Job("statement.refresh", 3600.0, lambda: _refresh_statement(statements)),
             Job("sign-on.refresh", 3600.0, lambda: trunk.weaker.refresh_sign_on(organization_id, fetch)),

@@ -39,7 +39,7 @@ def refresh(world):
     for name in ("signing", "encryption"):
         services.authority.crl(organization_id, name)
     services.statements.current()
-    services.authority.mark_time(organization_id)
+    services.audit.mark_time(organization_id)
 
 
 def back_up(world):

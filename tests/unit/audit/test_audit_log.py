@@ -3,12 +3,12 @@
 import threading
 
 import pytest
+from support.memory_keystore import MemoryKeystore
 
 from sealwright.audit.log import Act, AuditLog
 from sealwright.audit.tables import log_leaf
 from sealwright.clock import SystemClock
 from sealwright.errors import ConflictError, LogVerificationError, NotFoundError
-from sealwright.keystore.software import SoftwareServiceKeystore, create_root_key
 from sealwright.storage.engine import open_storage
 from sealwright.storage.schema import metadata, new_id
 from sealwright.tlog.checkpoint import open_note
@@ -20,8 +20,7 @@ ORIGIN = "log.example.test"
 
 class World:
     def __init__(self, folder):
-        create_root_key(folder / "root.key")
-        self.keystore = SoftwareServiceKeystore(folder / "root.key")
+        self.keystore = MemoryKeystore()
         self.storage = open_storage(f"sqlite:///{folder / 'test.db'}")
         metadata.create_all(self.storage.engine)
         self.log = AuditLog(self.storage, self.keystore, SystemClock())

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 from support.memory_keystore import MemoryKeystore
@@ -188,7 +189,7 @@ def test_a_rewritten_history_is_refused_though_it_is_signed(node, keystore, tmp_
     local = (node.folder / "local" / f"{ORGANIZATION}.checkpoint").read_bytes()
     (tmp_path / "node.db").unlink()
     shutil.rmtree(tmp_path / "local")
-    forged = Node(tmp_path, keystore)
+    forged = Node(tmp_path, keystore.forgetful())
     forged.create()
     forged.act(5)
     forged.close()
@@ -229,7 +230,7 @@ def test_what_is_not_signed_yet_is_not_shown(node, monkeypatch):
         raise RuntimeError
 
     with monkeypatch.context() as patched:
-        patched.setattr(node.keystore, "sign", killed)
+        patched.setattr(node.keystore, "sign_checkpoint", killed)
         with pytest.raises(RuntimeError):
             node.act()
     with node.storage.read(ORGANIZATION) as tx:
@@ -273,3 +274,69 @@ def test_the_thread_numbers_without_being_asked(node):
     view = node.log.chain(ORGANIZATION, "mailbox", after=2, limit=1)
     assert [entry.index for entry in view.leaves] == [2]
     assert view.head_number == 4
+
+
+def test_a_node_that_lost_its_memory_still_has_the_keystores(node):
+    """The database is rolled back and the node's own file is gone: another disk, another machine."""
+    node.storage.close()
+    shutil.copy(node.folder / "node.db", node.folder / "backup")
+    later = again(node)
+    later.act(2)
+    later.close()
+    shutil.copy(node.folder / "backup", node.folder / "node.db")
+    shutil.rmtree(node.folder / "local")
+    refuses_to_start(node)
+    other = again(node)
+    with pytest.raises(LogVerificationError, match="shorter"):
+        other.act()
+    for _ in range(3):
+        with pytest.raises(LogVerificationError), other.storage.transaction(ORGANIZATION) as tx:
+            other.log.append(tx, Act(ORGANIZATION, "mailbox", "key.create", {}))
+    other.close()
+
+
+def test_a_rollback_that_has_grown_again_is_not_signed(node, monkeypatch):
+    """As many leaves as before, and more, but others."""
+    node.storage.close()
+    shutil.copy(node.folder / "node.db", node.folder / "backup")
+    later = again(node)
+    later.act(2)
+    later.close()
+    shutil.copy(node.folder / "backup", node.folder / "node.db")
+    shutil.rmtree(node.folder / "local")
+    other = again(node)
+    for _ in range(4):
+        with other.storage.transaction(ORGANIZATION) as tx:
+            other.log.append(tx, Act(ORGANIZATION, "mailbox", "key.create", {}))
+    with pytest.raises(LogVerificationError, match="does not sign"):
+        other.log.sequence(ORGANIZATION)
+    other.close()
+
+
+class SetClock(SystemClock):
+    """A clock that is ahead or behind."""
+
+    ahead = timedelta(0)
+
+    def now(self):
+        return super().now() + self.ahead
+
+
+def test_a_clock_that_goes_back_stops_every_act_also_after_a_restart(node):
+    clock = SetClock()
+    node.log._clock = clock
+    node.log.mark_time(ORGANIZATION)
+    clock.ahead = -timedelta(minutes=1)
+    node.act()  # within what clocks are corrected by
+    clock.ahead = timedelta(days=3)
+    node.log.mark_time(ORGANIZATION)
+    node.close()
+    other = again(node)
+    for refused in (other.act, lambda: other.log.mark_time(ORGANIZATION)):
+        with pytest.raises(UnavailableError, match="clock"):
+            refused()
+    with other.storage.transaction(ORGANIZATION) as tx:
+        other.log.reset_time(tx, ORGANIZATION, "operator")
+    assert other.act().tree_size == 6
+    assert other.log.newest(ORGANIZATION, "organization")[0].record.count(b"time.reset") == 1
+    other.close()

@@ -304,19 +304,6 @@ def test_a_list_from_before_a_revocation_is_never_handed_out_again(
     assert house.crl("signing").get_revoked_certificate_by_serial_number(leaf.serial_number) is not None
 
 
-def test_a_clock_that_goes_back_stops_issuance(house: House) -> None:
-    house.authority.issue_signing(ORGANIZATION_ID, SUBJECT, make_request())
-    house.clock.time -= timedelta(seconds=60)
-    house.authority.issue_signing(ORGANIZATION_ID, SUBJECT, make_request())
-    house.clock.time += timedelta(days=3)
-    house.authority.mark_time(ORGANIZATION_ID)
-    house.clock.time -= timedelta(days=2)
-    with pytest.raises(UnavailableError, match="clock"):
-        house.authority.issue_signing(ORGANIZATION_ID, SUBJECT, make_request())
-    house.clock.time += timedelta(days=2)
-    house.authority.issue_signing(ORGANIZATION_ID, SUBJECT, make_request())
-
-
 def test_tls_certificates_name_hosts_and_addresses(house: House) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     pem = house.authority.issue_tls(ORGANIZATION_ID, ["127.0.0.1", "localhost", "mail.example.test"], key.public_key())

@@ -222,9 +222,10 @@ def test_a_clock_that_was_set_back_is_told(tmp_path):
 
     server = LogServer(tmp_path / "server")
     auditor = Auditor(server, tmp_path)
-    server.act()
     now = server.audit._clock.now()
-    server.audit._clock = type("Clock", (), {"now": lambda _self: now - timedelta(hours=1)})()
+    server.audit._clock = type("Clock", (), {"now": lambda _self: now + timedelta(hours=1)})()
+    server.act()
+    server.audit._clock = type("Clock", (), {"now": lambda _self: now})()
     server.act()
     auditor.export()
     assert auditor.verify().set_back == [1]

@@ -18,6 +18,7 @@ from sealwright.cms.recipients import wrapped_keys
 from sealwright.errors import DecodingError, DecryptionError, InputError, PermissionDeniedError
 from sealwright.keystore.content_keys import unwrap_content_key
 from sealwright.keystore.model import ReleasePolicy, RemoteDecryptEvidence, SignedRequestEvidence
+from sealwright.keystore.records import sign_with
 from sealwright.keystore.release_rules import ReleaseRules
 from sealwright.keystore.seal import create_seal
 from sealwright.keystore.software import SoftwareKeystore
@@ -97,7 +98,7 @@ class RemoteWorld(World):
         hashed = leaf_hash(commit(SALT, record))
         key = log_key or self.log_key
         point = Checkpoint(ORIGIN, 2, node_hash(hashed, SIBLING))
-        note = sign_note(point, ORIGIN, lambda m: self.keystore.sign(key, "ed25519", m), key.spki[-32:])
+        note = sign_note(point, ORIGIN, lambda m: sign_with(self.keystore._open(key), "ed25519", m), key.spki[-32:])
         opening = LeafOpening(
             index=0, salt=SALT, record=record, leaf_hash=hashed, tree_size=2, inclusion_proof=(SIBLING,)
         )

@@ -19,7 +19,6 @@ def upgrade() -> None:
         sa.Column("country", sa.String(length=2), nullable=True),
         sa.Column("organization_identifier", sa.String(length=128), nullable=True),
         sa.Column("kms_key", sa.LargeBinary(), nullable=False),
-        sa.Column("latest_time", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("organization_id", name=op.f("pk_ca_organization")),
     )
     op.create_table(
@@ -59,6 +58,7 @@ def upgrade() -> None:
         sa.Column("signed_size", sa.BigInteger(), nullable=False),
         sa.Column("checkpoint", sa.Text(), nullable=False),
         sa.Column("cosigned", sa.Text(), nullable=False),
+        sa.Column("latest_time", UtcDateTime(), nullable=False),
         sa.Column("key_record_id", sa.String(length=32), nullable=False),
         sa.Column("key_owner", sa.Text(), nullable=False),
         sa.Column("key_storage_version", sa.Integer(), nullable=False),
