@@ -97,8 +97,12 @@ class _Log:
         with self.storage.transaction(self._organization_id) as tx:
             root = root_hash(self._leaves, store.hash_reader(tx, self._organization_id))
             checkpoint = Checkpoint(_ORIGIN, self._leaves, root)
+            empty = keystore.signed_checkpoint(self._organization_id)
             note = sign_note(
-                checkpoint, _ORIGIN, lambda text: keystore.sign(key, "ed25519", text), key.spki[-HASH_BYTES:]
+                checkpoint,
+                _ORIGIN,
+                lambda text: keystore.sign_checkpoint(key, text.decode(), empty, ()),
+                key.spki[-HASH_BYTES:],
             )
             grown = update(log_state).values(size=self._leaves, signed_size=self._leaves, checkpoint=note)
             tx.change_one(grown, "there is no log")

@@ -53,7 +53,7 @@ def test_a_witness_confirms_the_log_and_an_auditor_checks_all_of_it(organization
     settings.write_text(written)
     server.start()
     auditor = organization.set_up(ALICE, "laptop")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 150
     while (own := auditor.run("log", "verify", "--json", may_fail=True)).status and time.monotonic() < deadline:
         time.sleep(1)
     assert answer(own)["witnesses"] == 1
