@@ -10,6 +10,8 @@ from sealwright.keystore.versions import RowName, Versions
 from sealwright.tlog.checkpoint import decode_checkpoint
 from sealwright.tlog.tree import verify_consistency
 
+CHECKPOINTS_NAME = "checkpoints"
+"""Folder next to the seal. A backup copies it before the database, whose log must not be shorter."""
 CHECKPOINT = "checkpoint"
 
 
@@ -17,7 +19,7 @@ class LogSigning:
     """The newest checkpoint of each log. Safe from any thread and between processes.
 
     Args:
-        versions: Remembers it.
+        versions: Remembers them, in a folder of their own.
     """
 
     def __init__(self, versions: Versions) -> None:

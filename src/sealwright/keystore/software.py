@@ -33,7 +33,7 @@ from sealwright.keystore.factors import Factors
 from sealwright.keystore.guesses import GUESSES_NAME, GuessLimit
 from sealwright.keystore.importing import open_imported_key
 from sealwright.keystore.key_states import KeyStates
-from sealwright.keystore.log_signing import LogSigning
+from sealwright.keystore.log_signing import CHECKPOINTS_NAME, LogSigning
 from sealwright.keystore.memberships import Memberships
 from sealwright.keystore.model import (
     POOL,
@@ -112,7 +112,7 @@ class SoftwareKeystore(SoftwareServiceKeystore):
         self._destroyed = DestroyedKeys(seal_file.with_name(DESTROYED_NAME))
         self._versions = Versions(seal_file.with_name(VERSIONS_NAME))
         self._access = DeviceAccess(self._vouching, self._versions)
-        self._log_signing = LogSigning(self._versions)
+        self._log_signing = LogSigning(Versions(seal_file.with_name(CHECKPOINTS_NAME)))
         self._approvers = Approvers(self._vouching, self._versions, self._access)
         self._key_states = KeyStates(self._vouching, self._versions, self._destroyed, self._approvers)
         self._exits = Exits(self._versions, self._approvers)

@@ -17,9 +17,11 @@ from typing import BinaryIO
 
 from sealwright.errors import ConflictError, InputError, SealedError, UnavailableError
 from sealwright.files import locked, spooled
+from sealwright.keystore.log_signing import CHECKPOINTS_NAME
 
 DATABASE = "sealwright.db"
 QUARANTINE = Path("node") / "quarantine.json"
+CHECKPOINTS = Path("seal") / CHECKPOINTS_NAME
 PARTS = ("sealwright.toml", "seal", "tls")
 """Not `node`: this node's own checkpoints are never replicated, and not `offline`."""
 NUMBER_LEAP = 1000
@@ -46,19 +48,30 @@ def back_up(data_folder: Path, target: Path) -> None:
             for left in copies.glob(".backup-*"):
                 shutil.rmtree(left)
             with tempfile.TemporaryDirectory(prefix=".backup-", dir=copies) as name:
-                _write_archive(data_folder, Path(name) / DATABASE, file)
+                _write_archive(data_folder, Path(name), file)
     except (OSError, sqlite3.Error) as error:
         raise UnavailableError(f"the backup could not be written: {error}") from error
 
 
-def _write_archive(data_folder: Path, copy: Path, file: BinaryIO) -> None:
+def _write_archive(data_folder: Path, copies: Path, file: BinaryIO) -> None:
+    # What the keystore signed is copied before the log, so that it is never ahead of it; all else after the database.
+    copy, checkpoints = copies / DATABASE, copies / CHECKPOINTS.name
+    checkpoints.mkdir(mode=0o700)
+    for path in (data_folder / CHECKPOINTS).glob("*"):
+        if not path.suffix:  # neither locks nor what is being written
+            (checkpoints / path.name).write_bytes(path.read_bytes())
     with closing(sqlite3.connect(data_folder / DATABASE)) as source, closing(sqlite3.connect(copy)) as destination:
         source.backup(destination)
     with tarfile.open(fileobj=file, mode="w:gz") as archive:
         archive.add(copy, DATABASE)
         for part in PARTS:
             if (data_folder / part).exists():
-                archive.add(data_folder / part, part)
+                archive.add(data_folder / part, part, filter=_but_checkpoints)
+        archive.add(checkpoints, CHECKPOINTS.as_posix())
+
+
+def _but_checkpoints(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if member.name == CHECKPOINTS.as_posix() else member
 
 
 def restore(source: Path, data_folder: Path, now: datetime) -> None:

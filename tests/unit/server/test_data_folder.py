@@ -2,6 +2,7 @@
 
 import sqlite3
 import stat
+import tarfile
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -12,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from support.asgi_client import AsgiClient
 
+from sealwright.audit.log import Act
 from sealwright.clock import SystemClock
 from sealwright.errors import AuthenticationError, ConfigurationError, ConflictError, SealedError, VerificationError
 from sealwright.server import store
@@ -335,6 +337,35 @@ def test_restored_folder_is_quarantined_with_higher_numbers(made, tmp_path):
     with pytest.raises(ConflictError):
         lift_quarantine(restored)
     assert shown.seal_key_file.exists()
+
+
+def test_what_is_logged_while_a_backup_is_made_does_not_spoil_it(made, tmp_path, monkeypatch):
+    folder, _ = made
+    running = build(load_settings(folder, {}))
+    organization_id, write = running.organization_id, tarfile.open
+
+    def act():
+        with running.storage.transaction(organization_id) as tx:
+            running.audit.append(tx, Act(organization_id, "organization", "test.act", {}))
+        assert running.audit.sequence(organization_id) > 0
+
+    def act_and_write(**how):
+        act()
+        return write(**how)
+
+    act()
+    with monkeypatch.context() as patched:
+        patched.setattr(tarfile, "open", act_and_write)  # the database is copied by then, the seal not yet
+        back_up(folder, tmp_path / "backup.tar.gz")
+    running.close()
+    restore(tmp_path / "backup.tar.gz", tmp_path / "restored", SystemClock().now())
+    lift_quarantine(tmp_path / "restored")
+    opened = build(load_settings(tmp_path / "restored", {}))
+    try:
+        opened.audit.start()
+        opened.audit.stop()
+    finally:
+        opened.close()
 
 
 def test_migrations_make_exactly_the_tables_of_the_rooms(made):
