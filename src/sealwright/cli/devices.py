@@ -1,5 +1,6 @@
 """`sealwright devices`."""
 
+import time
 from pathlib import Path
 
 import click
@@ -10,10 +11,11 @@ from sealwright.cli.output import one_line, print_json
 from sealwright.client.access import approve_device, waiting_devices
 from sealwright.client.context import ClientContext
 from sealwright.client.devices import change_state, choose, list_devices, remove_device
-from sealwright.client.sync import describe, synchronize
-from sealwright.errors import InputError
+from sealwright.client.sync import describe, news_waiter, synchronize
+from sealwright.errors import InputError, RateLimitedError, UnavailableError
 from sealwright.wire.operator import AddressRequest, MailboxDevices, MailboxDeviceState
 
+RETRY_SECONDS = 10.0
 OPERATOR = click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
@@ -85,6 +87,28 @@ def approve_command(options: ClientOptions, fingerprint: str | None) -> None:
         print_json(approved)
         return
     click.echo(f"{one_line(approved.name)} is approved.")
+
+
+@devices.command("watch")
+@client_options
+def watch_command(options: ClientOptions) -> None:
+    """Tell what happens to the mailbox as it happens, such as a device that asks for an approval; Ctrl-C ends it.
+
+    Other commands can be used meanwhile. Each notice is one line, or one JSON document with --json.
+    """
+    while True:
+        with options.open() as context:
+            news, wait = synchronize(context), news_waiter(context)
+        for notice in news:
+            if options.as_json:
+                print_json(notice)
+            else:
+                click.echo(one_line(describe(notice)))
+        try:
+            wait()
+        except (UnavailableError, RateLimitedError) as error:
+            click.echo(f"sealwright: {error.message}; trying again", err=True)
+            time.sleep(RETRY_SECONDS)
 
 
 @devices.command("lock")

@@ -92,6 +92,16 @@ class ClientContext:
             )
         return self._session
 
+    def session_beside_store(self) -> ServerSession:
+        """Return a conversation that goes on after the store is closed; a new token is not kept."""
+        return ServerSession(
+            self.statement.endpoints,
+            HttpClient(self.anchors),
+            load_p256_private_key(self.device_keys.authentication_key_pkcs8),
+            self.clock,
+            self.store.state.token,
+        )
+
     def _keep_token(self, token: AccessToken) -> None:
         self.store.update({"token": token})
 

@@ -1,5 +1,7 @@
 """The feed of what happened to the mailbox elsewhere: other devices, new keys, new certificates."""
 
+from collections.abc import Callable
+
 from sealwright.client.context import ClientContext
 from sealwright.client.key_delivery import fetch_keys
 from sealwright.client.log_check import check_new_records
@@ -13,6 +15,7 @@ from sealwright.wire.hpke import hpke_open
 from sealwright.wire.sync import sync_item_info
 
 _KEPT_NOTICES = 200
+WAIT_SECONDS = 25
 _CHANGED_KEYS = frozenset(
     (
         "key-rotated",
@@ -67,6 +70,19 @@ def synchronize(context: ClientContext) -> tuple[Notice, ...]:
         kept = (*store.state.notices, *fresh)[-_KEPT_NOTICES:]
         store.update({"sync_number": number, "notices": kept})
     return tuple(fresh)
+
+
+def news_waiter(context: ClientContext) -> Callable[[], None]:
+    """Return what waits until the feed may have something new, for up to 25 seconds; it needs no open store.
+
+    Calling it raises what the server's problem says, and `UnavailableError` if no server answers.
+    """
+    session, number = context.session_beside_store(), context.store.state.sync_number
+
+    def wait() -> None:
+        session.get(f"/v1/sync?after={number}&wait={WAIT_SECONDS}", SyncAnswer)
+
+    return wait
 
 
 def describe(notice: Notice) -> str:

@@ -1,5 +1,6 @@
 """SQL of enrolments, devices, access tokens and the sync feed."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,8 @@ from sealwright.wire.encoding import sha256
 
 MAX_DEVICES = 100
 """Of one mailbox, removed ones not counted."""
+MAX_IDS = 500
+"""In one statement."""
 MAX_SYNC_ITEMS = 200
 """In one answer."""
 
@@ -230,6 +233,15 @@ class DeviceStore:
         """Add an item to a device's feed."""
         key = {"organization_id": credential.organization_id, "id": new_id(), "device_id": credential.device_id}
         tx.execute(insert(sync_item).values(**key, number=number, sealed=sealed))
+
+    def sync_numbers(self, tx: Transaction, device_ids: Collection[str]) -> dict[str, int]:
+        """Return the number of the newest item of each of these devices that is active, of any organization."""
+        found: dict[str, int] = {}
+        ids, chosen = sorted(device_ids), select(device.c.id, device.c.sync_number).where(device.c.state == "active")
+        for start in range(0, len(ids), MAX_IDS):
+            part = chosen.where(device.c.id.in_(ids[start : start + MAX_IDS]))
+            found |= {row.id: row.sync_number for row in tx.fetch_all(part)}
+        return found
 
     def sync_items(self, tx: Transaction, organization_id: str, device_id: str, after: int) -> tuple[SyncItem, ...]:
         """Return the next items of a device's feed."""

@@ -4,7 +4,7 @@ import msgspec
 
 from sealwright.audit.log import Act, AuditLog, PendingLeaf
 from sealwright.clock import Clock
-from sealwright.errors import InputError, NotFoundError
+from sealwright.errors import AuthenticationError, InputError, NotFoundError
 from sealwright.identity.device_store import DeviceStore
 from sealwright.identity.model import AuthenticatedDevice, Device
 from sealwright.identity.ports import PutOutbox
@@ -181,10 +181,17 @@ class DeviceService:
         return told
 
     def sync(self, asking: AuthenticatedDevice, after: int) -> SyncAnswer:
-        """Return the next items of the asking device's feed."""
-        if asking.credential.state != "active":
-            return SyncAnswer(items=(), locked=True)
+        """Return the next items of the asking device's feed, as it is now.
+
+        Raises:
+            AuthenticationError: If the device was removed since it asked.
+        """
         with self._storage.read(asking.organization_id) as tx:
+            state = self._store.device(tx, asking.organization_id, asking.device_id).credential.state
+            if state == "removed":
+                raise AuthenticationError("this device was removed")
+            if state != "active":
+                return SyncAnswer(items=(), locked=True)
             return SyncAnswer(items=self._store.sync_items(tx, asking.organization_id, asking.device_id, after))
 
 

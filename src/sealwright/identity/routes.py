@@ -1,8 +1,9 @@
 """HTTP of enrolment, tokens, devices and the sync feed; handlers only translate.
 
-The composition root provides `enrolment_service`, `device_service` and `token_service`.
+The composition root provides `enrolment_service`, `device_service`, `feed_watch` and `token_service`.
 """
 
+import asyncio
 from typing import Any
 
 from litestar import Request, Response, Router, delete, get, post
@@ -12,6 +13,7 @@ from litestar.params import FromPath, RawBody
 from sealwright.errors import InputError
 from sealwright.identity.devices import DeviceService
 from sealwright.identity.enrolment import EnrolmentService
+from sealwright.identity.feed_watch import FeedWatch
 from sealwright.identity.http import answer, authenticate, check_empty, decode_request, no_content, signed_evidence
 from sealwright.identity.tokens import TokenService
 from sealwright.wire.api import DeviceStateRequest, EnrolmentRequest, ProofRequest
@@ -97,16 +99,31 @@ def change_device_state(
     return no_content(token_service)
 
 
-@get("/v1/sync", sync_to_thread=True)
-def sync_feed(
-    request: AnyRequest, device_service: NamedDependency[DeviceService], token_service: NamedDependency[TokenService]
+@get("/v1/sync")
+async def sync_feed(
+    request: AnyRequest,
+    device_service: NamedDependency[DeviceService],
+    token_service: NamedDependency[TokenService],
+    feed_watch: NamedDependency[FeedWatch],
 ) -> Response[bytes]:
-    """Read the sync feed: 200 SyncAnswer; a locked device learns here that it is."""
-    asking = authenticate(request, token_service, state_changing=False, locked=True)
-    text = request.query_params.get("after", "0")
+    """Read the sync feed: 200 SyncAnswer; a locked device learns here that it is.
+
+    With `wait`, in seconds, an answer without news is held back until there are some, for at most 25 seconds.
+    """
+    asking = await asyncio.to_thread(authenticate, request, token_service, False, locked=True)
+    after, wait = (_number(request, name) for name in ("after", "wait"))
+    found = await asyncio.to_thread(device_service.sync, asking, after)
+    if wait and not found.items and not found.locked:
+        await feed_watch.wait(asking.device_id, after, wait)
+        found = await asyncio.to_thread(device_service.sync, asking, after)
+    return await asyncio.to_thread(answer, found, token_service)
+
+
+def _number(request: AnyRequest, name: str) -> int:
+    text = request.query_params.get(name, "0")
     if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise InputError("`after` is the number of the last item seen")
-    return answer(device_service.sync(asking, int(text)), token_service)
+        raise InputError(f"`{name}` is a number")
+    return int(text)
 
 
 identity_router = Router(

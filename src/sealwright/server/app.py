@@ -199,6 +199,7 @@ def _application(
         "services": services,
         "token_service": services.tokens,
         "device_service": services.devices,
+        "feed_watch": services.feed_watch,
         "access_service": services.access,
         "enrolment_service": services.enrolments,
         "approval_service": services.approvals,

@@ -68,6 +68,7 @@ async def _serve(settings: Settings, services: Services) -> None:
     ]
 
     def stop() -> None:
+        services.feed_watch.close()
         for server in servers:
             server.should_exit = True
 

@@ -19,6 +19,7 @@ from sealwright.identity.administrators import AdministratorService
 from sealwright.identity.approvals import ApprovalService
 from sealwright.identity.devices import DeviceService
 from sealwright.identity.enrolment import EnrolmentService
+from sealwright.identity.feed_watch import FeedWatch
 from sealwright.identity.freshness import NonceIssuer
 from sealwright.identity.passkeys import PasskeyService
 from sealwright.identity.people import Mailboxes, PeopleService
@@ -73,6 +74,7 @@ class Services:
     requests: RequestVerifier
     tokens: TokenService
     devices: DeviceService
+    feed_watch: FeedWatch
     enrolments: EnrolmentService
     access: AccessService
     people: PeopleService
@@ -275,6 +277,7 @@ def _services(trunk: Trunk) -> Services:
         requests=requests,
         tokens=tokens,
         devices=trunk.devices,
+        feed_watch=FeedWatch(storage, trunk.device_store),
         enrolments=enrolments,
         access=access,
         people=people,
