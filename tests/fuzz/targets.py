@@ -45,7 +45,7 @@ from sealwright.smime.originators import originators
 from sealwright.smime.trust import Trust
 from sealwright.smime.verdict import judge_message
 from sealwright.tlog import checkpoint, layout, leaf, note, tree, witness
-from sealwright.wire import dpop, encoding, escrow, factors, hpke, manifest, roles, signed_request, statement
+from sealwright.wire import dpop, encoding, escrow, factors, hpke, manifest, report, roles, signed_request, statement
 
 CORPUS = Path(__file__).with_name("corpus")
 VECTORS = Path(__file__).resolve().parents[1] / "vectors"
@@ -240,6 +240,10 @@ def _bundle(data: bytes) -> None:
     layout.decode_bundle(data[1:], data[0] + 1 if data else 1)
 
 
+def _report(data: bytes) -> None:
+    report.decode_sums(data)
+
+
 def _verifier_key(data: bytes) -> None:
     note.decode_verifier_key(data.decode("utf-8", "replace"))
 
@@ -394,6 +398,7 @@ TARGETS = {
     "wire-dpop-jwt": Target(_jwt, (AuthenticationError,)),
     "wire-signed-request": Target(_request, (AuthenticationError,)),
     "wire-hpke-key": Target(_hpke, (InputError,)),
+    "wire-report-sums": Target(_report),
     "wire-roles": Target(roles.decode_roles),
     "wire-new-password": Target(factors.NewPassword.decode, (InputError,)),
     "keystore-release-rules": Target(_release_rules, (InputError,)),

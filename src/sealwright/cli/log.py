@@ -6,6 +6,7 @@ import click
 
 from sealwright.cli.client_options import EXISTING_FILE, OUTPUT_FILE, ClientOptions, client_options
 from sealwright.cli.log_audit import ANCHORS, DATA, KEY, export_command, key_command, open_log, verify_whole
+from sealwright.cli.log_report import report_command, verify_report_command
 from sealwright.cli.log_witness import witness_command
 from sealwright.cli.operator_options import DATA as OPERATOR_DATA
 from sealwright.cli.operator_options import ask
@@ -22,6 +23,8 @@ def log() -> None:
 log.add_command(export_command)
 log.add_command(key_command)
 log.add_command(witness_command)
+log.add_command(report_command)
+log.add_command(verify_report_command)
 
 
 @log.command("verify")

@@ -105,7 +105,7 @@ def check_statement(
 
 
 def check_same_authority(before: SignedStatement, statement: DomainStatement) -> None:
-    """Check that a newer statement leaves alone what a device that is set up relies on: organization, release and log key.
+    """Check that a newer statement leaves alone what a device relies on: organization, and the keys of releases, log and reports.
 
     The online statement key may move servers; it must not put other keys in the place of these.
 
@@ -117,7 +117,7 @@ def check_same_authority(before: SignedStatement, statement: DomainStatement) ->
         known = decode_json(before.payload, DomainStatement)
     except DecodingError as error:
         raise DecodingError("the statement that this device keeps cannot be read") from error
-    for name in ("organization_id", "release_key", "log_origin", "log_key"):
+    for name in ("organization_id", "release_key", "log_origin", "log_key", "report_key"):
         if getattr(known, name) != getattr(statement, name):
             raise VerificationError(
                 f"the statement of {statement.domain} names another {name.replace('_', ' ')} than before: nothing is"

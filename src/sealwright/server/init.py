@@ -21,6 +21,7 @@ from sealwright.keystore.pool import open_keystore
 from sealwright.keystore.seal import create_seal
 from sealwright.pkix.names import canonical_address
 from sealwright.server import store
+from sealwright.server.report import REPORT_PURPOSE
 from sealwright.server.schema import upgrade
 from sealwright.server.settings import (
     SETTINGS_FILE,
@@ -42,7 +43,7 @@ from sealwright.storage.schema import new_id
 from sealwright.wire.encoding import b64u_encode
 from sealwright.wire.roles import ADMINISTRATOR, encode_roles
 
-SERVICE_KEYS = ("release", "statement", "escrow")
+SERVICE_KEYS = ("release", "statement", "escrow", REPORT_PURPOSE)
 SIGN_IN_VALIDITY = timedelta(hours=24)
 ROOT_FILE = Path("offline") / "statement-root.pem"
 FOLDERS = ("seal", "run", "tls", "offline", "node")

@@ -1,21 +1,23 @@
 """The owner's chain, what auditors may open, and the log's public face: a C2SP tlog-tiles log, and consistency proofs."""
 
 import re
+from datetime import date
 from typing import Annotated, Any
 
 from litestar import MediaType, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 
-from sealwright.errors import DecodingError, NotFoundError
+from sealwright.errors import DecodingError, InputError, NotFoundError
 from sealwright.identity.http import answer, authenticate
 from sealwright.server.wiring import Services
 from sealwright.tlog.layout import ENTRIES, encode_bundle, parse_path
 from sealwright.tlog.note import VerifierKey
 from sealwright.tlog.tiles import TILE_WIDTH
-from sealwright.wire.api import ChainAnswer, ConsistencyAnswer, CosignedAnswer, LeavesAnswer, OpenedLeaf
+from sealwright.wire.api import ChainAnswer, ConsistencyAnswer, CosignedAnswer, LeavesAnswer, OpenedLeaf, ReportAnswer
 from sealwright.wire.operator import LogDescription
 
+DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 MAX_INDEX = 2**62
 """No log comes so far."""
 _ORGANIZATION = re.compile(r"[0-9a-f]{32}")
@@ -86,6 +88,25 @@ def describe(services: NamedDependency[Services]) -> LogDescription:
     return LogDescription(path=f"/log/{services.organization_id}", verifier_key=key.encode())
 
 
+@get("/v1/log/report", sync_to_thread=True)
+def report(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    day: Annotated[str, QueryParameter(pattern=DAY)],
+) -> Response[bytes]:
+    """Return the report of a day to a device whose owner may read the log."""
+    authenticate(request, services.tokens, state_changing=False)
+    return answer(ReportAnswer(files=services.reports.files(_day(day))), services.tokens)
+
+
+@get("/local/log/report", sync_to_thread=True)
+def report_for_host(
+    services: NamedDependency[Services], day: Annotated[str, QueryParameter(pattern=DAY)]
+) -> ReportAnswer:
+    """Return the report of a day to the operator."""
+    return ReportAnswer(files=services.reports.files(_day(day)))
+
+
 @post("/local/log/time", sync_to_thread=True, status_code=204)
 def reset_time(services: NamedDependency[Services]) -> None:
     """Mark the time as it is now, after a clock that was ahead was set right."""
@@ -118,6 +139,13 @@ def tile(
         content = services.audit.tile(organization_id, wanted.level, wanted.index, wanted.width)
     age = "public, max-age=31536000, immutable" if wanted.width == TILE_WIDTH else "no-store"
     return Response(content, media_type="application/octet-stream", headers={"cache-control": age})
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"{text} is no day") from error
 
 
 def _opened(services: Services, organization_id: str, first: int) -> LeavesAnswer:

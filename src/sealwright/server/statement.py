@@ -51,6 +51,7 @@ class StatementContent:
     release_key: bytes
     log_origin: str
     log_key: bytes
+    report_key: bytes
     witness_keys: tuple[bytes, ...]
     witness_quorum: int
     imap: MailServer | None

@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 
 from sealwright.audit.log import AuditLog
+from sealwright.audit.report import DailyReports
 from sealwright.audit.witnessing import Witnessing
 from sealwright.ca.model import ISSUERS, ROOT
 from sealwright.ca.service import CertificateAuthority
@@ -45,6 +46,7 @@ from sealwright.server.handlers import Handlers
 from sealwright.server.health import Readiness, check_database
 from sealwright.server.jobs import Job, JobRunner
 from sealwright.server.mail import Mailer
+from sealwright.server.report import REPORT_PURPOSE, ReportWriter
 from sealwright.server.rotation import StorageKeyRotation
 from sealwright.server.schema import check_schema
 from sealwright.server.settings import Settings
@@ -66,6 +68,7 @@ class Services:
     keystore: Keystore
     audit: AuditLog
     witnessing: Witnessing
+    reports: ReportWriter
     authority: CertificateAuthority
     subjects: Subjects
     directory: Directory
@@ -166,8 +169,10 @@ def _services(trunk: Trunk) -> Services:
         log_key = store.load_service_key(tx, organization_id, log_key_purpose(settings))
         statement_key = store.load_service_key(tx, organization_id, "statement")
         release_key = store.load_service_key(tx, organization_id, "release")
+        report_key = store.load_service_key(tx, organization_id, REPORT_PURPOSE)
     root = trunk.authority.issuer_certificate(organization_id, ROOT)
-    content = _statement_content(settings, root, release_key.spki[-32:], log_key.spki[-32:])
+    keys = ServiceKeys(release=release_key.spki[-32:], log=log_key.spki[-32:], report=report_key.spki[-32:])
+    content = _statement_content(settings, root, keys)
     statements = StatementIssuer(storage, keystore, clock, statement_key, content)
     # 2 Identity.
     requests = RequestVerifier(NonceIssuer(keystore, clock, organization_id), settings.server.endpoints)
@@ -218,6 +223,12 @@ def _services(trunk: Trunk) -> Services:
         settings.witnesses.known(),
         settings.witnesses.quorum,
     )
+    reports = ReportWriter(
+        DailyReports(storage, clock, organization_id, settings.organization.name),
+        keystore,
+        report_key,
+        settings.data_folder / "reports",
+    )
     fetch = partial(fetch_issuer_keys, HttpClient((root,)))
     handlers = Handlers(trunk, enrolments, Mailer(settings.mail, (root,)))
     worker = OutboxWorker(
@@ -246,6 +257,7 @@ def _services(trunk: Trunk) -> Services:
             Job("crl.refresh", 600.0, lambda: [trunk.authority.crl(organization_id, name) for name in ISSUERS]),
             Job("statement.refresh", 3600.0, lambda: _refresh_statement(statements)),
             Job("sign-on.refresh", 3600.0, lambda: trunk.weaker.refresh_sign_on(organization_id, fetch)),
+            Job("log.report", 600.0, reports.write_newest),
             Job("log.witness", 10.0, lambda: witnessing.collect(organization_id)),
             Job("policy.apply", 60.0, lambda: trunk.weaker.apply_due(organization_id)),
             Job("proposal.expire", 60.0, lambda: trunk.approvals.expire(organization_id)),
@@ -269,6 +281,7 @@ def _services(trunk: Trunk) -> Services:
         keystore=keystore,
         audit=audit,
         witnessing=witnessing,
+        reports=reports,
         authority=trunk.authority,
         subjects=trunk.subjects,
         directory=trunk.directory,
@@ -301,7 +314,16 @@ def _services(trunk: Trunk) -> Services:
     )
 
 
-def _statement_content(settings: Settings, root: bytes, release_key: bytes, log_key: bytes) -> StatementContent:
+@dataclass(frozen=True, slots=True)
+class ServiceKeys:
+    """Public keys of the organization's services, raw Ed25519."""
+
+    release: bytes
+    log: bytes
+    report: bytes
+
+
+def _statement_content(settings: Settings, root: bytes, keys: ServiceKeys) -> StatementContent:
     return StatementContent(
         domain=settings.organization.domain,
         organization_id=settings.organization.organization_id,
@@ -309,9 +331,10 @@ def _statement_content(settings: Settings, root: bytes, release_key: bytes, log_
         endpoints=settings.server.endpoints,
         tls_anchors=(root,),
         smime_anchors=(root,),
-        release_key=release_key,
+        release_key=keys.release,
         log_origin=log_origin(settings),
-        log_key=log_key,
+        log_key=keys.log,
+        report_key=keys.report,
         witness_keys=tuple(witness.key.public_key for witness in settings.witnesses.known()),
         witness_quorum=settings.witnesses.quorum if settings.witnesses.keys else 0,
         imap=settings.imap.for_statement(),

@@ -307,6 +307,12 @@ class LeavesAnswer(Answer, frozen=True, kw_only=True):
     leaves: tuple[OpenedLeaf, ...]
 
 
+class ReportAnswer(Answer, frozen=True, kw_only=True):
+    """GET /v1/log/report?day=YYYY-MM-DD: the files of a daily report (`wire.report`), by name."""
+
+    files: dict[str, bytes]
+
+
 # --- directory -----------------------------------------------------------------------------------------------------------
 
 

@@ -56,6 +56,7 @@ class DomainStatement(Struct, frozen=True, kw_only=True):
         release_key: Raw Ed25519 public key that signs release manifests.
         log_origin: Origin line of the log's checkpoints.
         log_key: Raw Ed25519 public key that signs checkpoints.
+        report_key: Raw Ed25519 public key that signs daily reports.
         witness_keys: Raw Ed25519 public keys of witnesses that cosign checkpoints; may be empty.
         witness_quorum: How many of them must have, lately; 0 where there are none.
         imap: Where mailboxes are read, or None.
@@ -77,6 +78,7 @@ class DomainStatement(Struct, frozen=True, kw_only=True):
     release_key: bytes
     log_origin: str
     log_key: bytes
+    report_key: bytes = b""
     witness_keys: tuple[bytes, ...] = ()
     witness_quorum: int = 0
     imap: MailServer | None = None

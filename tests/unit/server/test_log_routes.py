@@ -1,15 +1,18 @@
 """The log over HTTP: anybody checks it whole, an auditor's device and the operator open its leaves, nobody else does."""
 
+from datetime import timedelta
+
 import msgspec
 import pytest
 from support.served import ALICE, BOB, Served
 
 from sealwright.client.log_export import export_leaves, export_log
 from sealwright.client.log_source import folder_source
+from sealwright.client.report import check_report
 from sealwright.client.whole_log import verify_whole_log
 from sealwright.errors import NotFoundError
 from sealwright.tlog.note import decode_verifier_key
-from sealwright.wire.api import LeavesAnswer
+from sealwright.wire.api import LeavesAnswer, ReportAnswer
 from sealwright.wire.operator import LogDescription, RoleRequest
 from sealwright.wire.roles import AUDITOR
 
@@ -62,6 +65,22 @@ def test_the_log_is_fetched_and_checked_whole_by_strangers_and_opened_by_an_audi
     assert len(served.local.get("/local/log/leaves?first=0").json()["leaves"]) >= point.size
     for first in ("-1", str(2**63), "x"):
         assert served.local.get(f"/local/log/leaves?first={first}").status_code == 400
+
+
+def test_the_report_of_a_day_is_for_those_who_read_the_log(served):
+    statement = served.services.statement_content
+    day = f"{served.clock.now():%Y-%m-%d}"
+    device, token = served.enrol(BOB)
+    assert served.ask(f"/v1/log/report?day={day}", device, token, method="GET").status_code == 403
+    assert served.local.get(f"/local/log/report?day={day}").status_code == 409
+    for wrong in ("2026-13-01", "yesterday", "2026-11-24T00"):
+        assert served.local.get(f"/local/log/report?day={wrong}").status_code == 400
+    before = f"{served.clock.now() - timedelta(days=2):%Y-%m-%d}"
+    served.services.audit.sequence(served.services.organization_id)
+    answer = served.local.get(f"/local/log/report?day={before}")
+    assert answer.status_code == 200, answer.text
+    report = check_report(msgspec.json.decode(answer.content, type=ReportAnswer).files, statement)
+    assert (report.day, report.counts) == (before, {})
 
 
 def test_what_is_no_resource_of_the_log_is_not_found(served):
