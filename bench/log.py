@@ -18,8 +18,10 @@ from sealwright.audit import store
 from sealwright.audit.log import Act, AuditLog
 from sealwright.audit.tables import log_state, log_tile
 from sealwright.clock import SystemClock
+from sealwright.keystore.keeper import SealOptions
 from sealwright.keystore.model import SealedRecord
-from sealwright.keystore.seal import create_seal
+from sealwright.keystore.seal import open_with_key_file
+from sealwright.keystore.seal_creation import SealPlan, create
 from sealwright.keystore.software import SoftwareKeystore
 from sealwright.storage.engine import open_storage
 from sealwright.storage.schema import metadata, new_id
@@ -54,8 +56,9 @@ class _Log:
     """
 
     def __init__(self, folder: Path, leaves: int) -> None:
-        create_seal(folder / "seal.key", folder / "seal.json", shares=1, threshold=1)
-        keystore = SoftwareKeystore(folder / "seal.key", folder / "seal.json")
+        key_file, seal_file = folder / "seal.key", folder / "seal.json"
+        create(SealOptions(str(seal_file), str(key_file)), SealPlan("key-file", 0, 0, 1, 1))
+        keystore = SoftwareKeystore(open_with_key_file(key_file, seal_file))
         self.storage, self._organization_id = open_storage(f"sqlite:///{folder / 'log.db'}"), new_id()
         metadata.create_all(self.storage.engine)
         self._audit = AuditLog(self.storage, keystore, SystemClock(), folder / "node")

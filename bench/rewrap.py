@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bench.measure import Effort, Row, Timing, row_of, time_calls
 from bench.site import made_organization
+from sealwright.keystore.seal import open_with_key_file
 from sealwright.keystore.software import SoftwareKeystore
 from sealwright.kms.store import KeyStore
 from sealwright.server.wiring import Services
@@ -41,8 +42,8 @@ def _open_and_seal(sealed: bytes) -> None:
 
 def _fill(services: Services, count: int) -> int:
     """Put keys into the pool, sealed by a keystore in this process with the same seal; return how large one is."""
-    seal = services.settings.seal
-    keystore = SoftwareKeystore(Path(seal.key_file), services.settings.seal_file)
+    settings = services.settings
+    keystore = SoftwareKeystore(open_with_key_file(Path(settings.seal.key_file), settings.seal_file))
     keys = (keystore.generate_encryption_key(services.organization_id, "p256") for _ in range(count))
     store, now, size = KeyStore(), services.clock.now(), 0
     while batch := list(islice(keys, _ROWS)):

@@ -92,8 +92,11 @@ class Server:
         self.data, self._log = data, log
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *, sealed: bool = False) -> None:
         """Start it and wait until it answers the operator.
+
+        Args:
+            sealed: Whether people have to open its seal, so that it says nothing more than that.
 
         Raises:
             ProgramError: If it ends, or does not answer within a minute.
@@ -103,7 +106,8 @@ class Server:
                 [str(PROGRAM), "serve", str(self.data)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
-        while self.operate("status", may_fail=True).status != 0:
+        asked = ("seal", "status") if sealed else ("status",)
+        while self.operate(*asked, may_fail=True).status != 0:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise ProgramError(f"the server does not answer: {self.log_text()[-800:]}")
             time.sleep(0.2)

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 from sqlalchemy import select
 from support.mail_system import why_not
+from support.seals import software_keystore
 
 from demo.programs import Device
 from demo.run import ALICE, BOB, Story
@@ -22,9 +23,8 @@ from sealwright.ca.store import CaStore
 from sealwright.ca.tables import ca_certificate
 from sealwright.client.store import ClientStore
 from sealwright.client.store_key import KeyChoice
+from sealwright.keystore.key_file import read_root_key
 from sealwright.keystore.model import SealedRecord
-from sealwright.keystore.seal import read_root_key
-from sealwright.keystore.software import SoftwareKeystore
 from sealwright.kms.store import KeyStore
 from sealwright.kms.tables import mailbox_key
 from sealwright.server import store
@@ -113,7 +113,7 @@ def server_secrets(story: Story) -> dict[str, bytes]:
     """Open every sealed private key of the server and return what is secret in each, and the storage secrets."""
     settings = load_settings(story.server.data, {})
     organization_id = settings.organization.organization_id
-    keystore = SoftwareKeystore(Path(settings.seal.key_file), settings.seal_file)
+    keystore = software_keystore(Path(settings.seal.key_file), settings.seal_file)
     storage, kms, authority = open_storage(settings.database_url), KeyStore(), CaStore()
     records: list[SealedRecord] = []
     with storage.read(None) as tx:

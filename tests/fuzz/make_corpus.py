@@ -26,7 +26,7 @@ from sealwright.cms.recipient_encoding import encode_recipient_info
 from sealwright.cms.recipients import wrapped_keys
 from sealwright.cms.signers import PrivateKeySigner
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
-from sealwright.keystore.shares import EmergencyShare, encode_share
+from sealwright.keystore.shares import Share, encode_share
 from sealwright.smime import capabilities
 from sealwright.tlog.checkpoint import Checkpoint
 from sealwright.tlog.layout import encode_bundle
@@ -194,7 +194,7 @@ def _write_wire() -> None:
     rules = ReleaseRules(level=3, networks=("192.0.2.0/24", "2001:db8::/32"), hours=("mon-fri 07:00-19:00 UTC",))
     write("keystore-release-rules", usual=ReleaseRules().encode(), strict=rules.encode())
     write("keystore-release-mailbox", usual=MailboxRelease().encode(), group=MailboxRelease("a" * 32, True).encode())
-    write("keystore-share", share=encode_share(EmergencyShare(b"set1", 2, 1, bytes(32))).encode())
+    write("keystore-share", share=encode_share(Share("operator", b"set1", 2, 1, bytes(32))).encode())
 
 
 def write(target: str, **seeds: bytes) -> None:

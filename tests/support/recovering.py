@@ -4,6 +4,7 @@ import msgspec
 from cryptography import x509
 from support.approving import Approvals, asked
 from support.people_world import ORGANIZATION, World
+from support.seals import key_file_seal, software_keystore
 
 from sealwright.cms.content_ciphers import new_cipher
 from sealwright.cms.enveloped import encrypt
@@ -11,8 +12,6 @@ from sealwright.cms.recipient_encoding import encode_recipient_info
 from sealwright.cms.recipients import wrapped_keys
 from sealwright.cms.schema import EnvelopedData, load_content
 from sealwright.identity.model import AuthenticatedDevice
-from sealwright.keystore.seal import create_seal
-from sealwright.keystore.software import SoftwareKeystore
 from sealwright.kms.recovery import RecoveryService
 from sealwright.kms.recovery_rules import RecoveryRules
 from sealwright.wire.content_keys import ContentKeyItem
@@ -30,10 +29,10 @@ OFFICER = "recovery-officer"
 CIPHER = new_cipher("aes-256-cbc")
 
 
-def software_keystore(folder, clock):
+def keystore_in(folder, clock):
     """Return a real keystore with a seal of its own."""
-    create_seal(folder / "seal.key", folder / "seal.json", shares=1, threshold=1)
-    return SoftwareKeystore(folder / "seal.key", folder / "seal.json", clock)
+    key_file_seal(folder / "seal.key", folder / "seal.json", shares=1, threshold=1)
+    return software_keystore(folder / "seal.key", folder / "seal.json", clock)
 
 
 class Recovering:
@@ -45,7 +44,7 @@ class Recovering:
     """
 
     def __init__(self, folder, rule=RecoveryRule()):  # noqa: B008 - frozen
-        self.world = World(folder, make_keystore=software_keystore)
+        self.world = World(folder, make_keystore=keystore_in)
         self.approvals = Approvals(self.world)
         self.rules = RecoveryRules(
             self.world.storage, self.world.keystore, self.world.audit, approvals=self.approvals.service

@@ -60,10 +60,10 @@ def answer_for(device, begun):
 
 
 class World:
-    """The organization; `keystore` is the one under test."""
+    """The organization; `keystore` is the one under test, `opener` one in this process over the same seal."""
 
-    def __init__(self, keystore):
-        self.keystore = keystore
+    def __init__(self, keystore, opener=None):
+        self.keystore, self.opener = keystore, opener or keystore
         self.log_key = keystore.generate_service_key(ORGANIZATION, f"log/{ORIGIN}", "ed25519")
         self.release_key = keystore.generate_service_key(ORGANIZATION, "release", "ed25519")
         self.device = make_device()
@@ -119,7 +119,7 @@ class World:
         key = log_key or self.log_key
         public = key.spki[-32:]  # RFC 8410: the key ends the SubjectPublicKeyInfo
         point = Checkpoint(origin, 2, node_hash(hashed, SIBLING))
-        note = sign_note(point, origin, lambda m: sign_with(self.keystore._open(key), "ed25519", m), public)
+        note = sign_note(point, origin, lambda m: sign_with(self.opener._open(key), "ed25519", m), public)
         asked = {"method": "POST", "uri": URI, "nonce": NONCE} | (request or {})
         body = msgspec.json.encode(ReleaseRequest(request_nonce=asked["nonce"], mailbox_id=asked.get("mailbox_id", "")))
         headers = sign_request(device.key, asked["method"], asked["uri"], body, NOW, "nonce", "retry")

@@ -12,6 +12,8 @@ from support.asgi_client import AsgiClient
 from support.people_world import MovableClock
 from support.release_evidence import make_device
 
+from sealwright.keystore.hsm import Hsm
+from sealwright.keystore.seal_creation import SealPlan
 from sealwright.outbox.tables import outbox_item
 from sealwright.server.app import local_app, public_app
 from sealwright.server.init import InitOptions, initialize
@@ -45,8 +47,9 @@ OPTIONS = InitOptions(
     submission=MailServerSection(),
     keys=KeysSection(algorithm="p256", pool_size=2),
     seal_key_file=None,
-    shares=3,
-    threshold=2,
+    seal=SealPlan("key-file", 0, 0, emergency_shares=3, emergency_threshold=2),
+    hsm=Hsm("", ""),
+    pin_file="",
 )
 
 

@@ -63,7 +63,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "roles": ("sealwright.cli.roles:roles", "Who has which role: list, appoint, dismiss."),
     "shared": ("sealwright.cli.shared:shared", "Shared mailboxes: create, list, join, leave."),
     "hold": ("sealwright.cli.key_custody:hold", "Legal holds: set, lift, list."),
-    "seal": ("sealwright.cli.seal:seal", "The seal over all keys: status, rotate."),
+    "seal": ("sealwright.cli.seal_change:seal", "The seal over all keys: open, close, rotate, change."),
     "policy": ("sealwright.cli.policy:policy", "What a device has to show before it gets keys."),
 }
 

@@ -9,6 +9,7 @@ import click
 from sealwright.cli.output import print_json
 from sealwright.clock import SystemClock
 from sealwright.errors import VerificationError
+from sealwright.wire.seal import SEAL_KINDS
 
 DATA = click.argument("data", type=click.Path(path_type=Path, file_okay=False))
 
@@ -46,6 +47,18 @@ SECURITY = click.Choice(["tls", "starttls"])
 @click.option("--kem", default="", help="Of a second key beside it, ml-kem-768 or ml-kem-1024; none if left out.")
 @click.option("--pool-size", default=8, show_default=True, help="Encryption keys made in advance.")
 @click.option("--seal-key-file", type=click.Path(path_type=Path), help="Root wrapping key; DATA.seal-key if left out.")
+@click.option(
+    "--seal",
+    type=click.Choice(SEAL_KINDS),
+    default="key-file",
+    show_default=True,
+    help="How the root wrapping key is kept: in a file, shared among people, or wrapped in an HSM.",
+)
+@click.option("--operator-shares", default=5, show_default=True, help="Shares of a seal of kind shamir.")
+@click.option("--operator-threshold", default=3, show_default=True, help="How many of them open it at each start.")
+@click.option("--pkcs11-module", default="", help="Library of the HSM's vendor.")
+@click.option("--pkcs11-token", default="", help="Label of the HSM's token.")
+@click.option("--pkcs11-pin-file", type=click.Path(path_type=Path, dir_okay=False), help="Holds its PIN, mode 0600.")
 @click.option("--shares", default=5, show_default=True, help="Emergency shares to print.")
 @click.option("--threshold", default=3, show_default=True, help="Shares that open the emergency key.")
 def init(data: Path, **options: object) -> None:
@@ -55,23 +68,28 @@ def init(data: Path, **options: object) -> None:
     click.echo("Making keys and certificates ...", err=True)
     made = initialize(data, InitOptions.from_options(options), SystemClock())
     click.echo(f"\nThe data folder {data} is ready. What follows is shown once and kept nowhere.\n")
-    click.echo(
-        f"Emergency shares ({options['threshold']} of {options['shares']} open the storage keys without the key file);"
-    )
-    click.echo("give each to another person:\n")
-    for number, share in enumerate(made.shares, start=1):
-        click.echo(f"  {number}  {share}")
+    if made.seal.operator:
+        _print_shares("Operator shares", made.seal.operator, options["operator_threshold"], "at each start")
+    _print_shares("Emergency shares", made.seal.emergency, options["threshold"], "when its root wrapping key is lost")
     click.echo(
         f"\nPassphrase of the offline statement root ({made.statement_root_file}):\n\n  {made.root_passphrase}\n"
     )
     click.echo("Move that file to a medium of its own; it is needed once in 90 days.\n")
     click.echo(f"Sign-in link for the first administrator, valid until {made.sign_in_expires:%Y-%m-%d %H:%M} UTC:\n")
     click.echo(f"  {made.sign_in_url}\n")
-    click.echo(
-        f"Warning: the root wrapping key lies in {made.seal_key_file}. Keep it out of backups of {data}:\n"
-        "whoever has both has every key.\n"
-    )
+    if options["seal"] == "key-file":
+        click.echo(
+            f"Warning: the root wrapping key lies in {made.seal_key_file}. Keep it out of backups of {data}:\n"
+            "whoever has both has every key.\n"
+        )
     click.echo(f"Start the server:  sealwright serve {data}")
+
+
+def _print_shares(name: str, shares: list[str], threshold: object, when: str) -> None:
+    click.echo(f"{name} ({threshold} of {len(shares)} open the seal {when}); give each to another person:\n")
+    for number, share in enumerate(shares, start=1):
+        click.echo(f"  {number}  {share}")
+    click.echo()
 
 
 @click.command("serve")
@@ -88,19 +106,13 @@ def serve(data: Path) -> None:
 @DATA
 def check_config(data: Path) -> None:
     """Check the settings, the seal, the database and the TLS certificate of DATA."""
-    from sealwright.server.run import tls_context
+    from sealwright.server.checking import check_data_folder
     from sealwright.server.settings import load_settings
-    from sealwright.server.wiring import build
 
-    settings = load_settings(data)
-    tls_context(settings)
-    services = build(settings)
-    try:
-        services.statements.delegation_ends()
-        services.check()
-    finally:
-        services.close()
-    click.echo("The configuration is in order.")
+    if check_data_folder(load_settings(data)):
+        click.echo("The configuration is in order.")
+    else:
+        click.echo("The configuration is in order, as far as it can be seen while people have not opened the seal.")
 
 
 @click.command("upgrade")
@@ -163,14 +175,16 @@ def restore(source: Path, data: Path) -> None:
 @click.command("backup-drill")
 @click.argument("source", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option(
-    "--seal-key-file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Root wrapping key."
+    "--seal-key-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Root wrapping key of a seal of kind key-file.",
 )
 @click.option(
     "--share-file",
     "share_files",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Instead of the key: a file with one emergency share; as many as the seal asks for.",
+    help="Instead of the key: a file with one operator or emergency share; as many as the seal asks for.",
 )
 @click.option(
     "--folder",
@@ -185,8 +199,8 @@ def backup_drill(
     """Prove that the backup SOURCE can be restored: open every key in it, check its log, and throw the copy away."""
     from sealwright.server.backup_drill import drill
 
-    if (seal_key_file is None) == (not share_files):
-        raise click.UsageError("give the root wrapping key, or emergency shares")
+    if seal_key_file is not None and share_files:
+        raise click.UsageError("give the root wrapping key, or shares")
     shares = [path.read_text(encoding="utf-8").strip() for path in share_files]
     steps = drill(source, folder, seal_key_file, shares, SystemClock())
     if as_json:

@@ -36,6 +36,7 @@ from sealwright.keystore.sign_on import SignOn
 from sealwright.wire.destruction import DestructionReceipt
 from sealwright.wire.manifest import KeyState
 from sealwright.wire.recovery import RecoveryRule
+from sealwright.wire.seal import ChangeRequest, SealStatus
 
 LENGTH_BYTES = 4
 MAX_FRAME_BYTES = 32 * 1024 * 1024
@@ -78,6 +79,19 @@ METHODS: dict[str, tuple[Any, Any]] = {
     "rewrap": (tuple[tuple[SealedRecord, ...]], tuple[SealedRecord, ...]),
 }
 """Name -> (types of the arguments, type of the result)."""
+
+SEAL_METHODS: dict[str, tuple[Any, Any]] = {
+    "status": (tuple[()], SealStatus),
+    "open_by_itself": (tuple[()], SealStatus),
+    "enter": (tuple[bytes], SealStatus),
+    "begin_change": (tuple[str, ChangeRequest, ApprovalEvidence | None], SealStatus),
+    "take_new_shares": (tuple[()], bytes),
+    "cancel_change": (tuple[()], SealStatus),
+    "commit_change": (tuple[()], SealStatus),
+    "start_worker": (tuple[int], int),
+    "end_worker": (tuple[int], type(None)),
+}
+"""What the seal process is asked."""
 
 _ERRORS = {
     kind.__name__: kind

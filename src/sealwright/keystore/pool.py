@@ -4,16 +4,15 @@ import contextlib
 import os
 import queue
 import socket
-import subprocess
-import sys
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from sealwright.errors import InputError, SealedError, UnavailableError
+from sealwright.errors import InputError, SealedError, SealwrightError, UnavailableError
 from sealwright.keystore.frames import METHODS, decode_reply, encode_call, receive_frame, send_frame
+from sealwright.keystore.keeper import SealOptions
 from sealwright.keystore.model import (
     AnnouncementEvidence,
     ApprovalEvidence,
@@ -33,14 +32,14 @@ from sealwright.keystore.model import (
     SignedImportKey,
     VouchedRow,
 )
-from sealwright.keystore.protocol import Keystore
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
+from sealwright.keystore.seal_handle import SealHandle
 from sealwright.keystore.sign_on import SignOn
 from sealwright.wire.destruction import DestructionReceipt
 from sealwright.wire.manifest import KeyState
 from sealwright.wire.recovery import RecoveryRule
+from sealwright.wire.seal import ChangeRequest, SealEntry, SealStatus, seal_entry
 
-START_SECONDS = 30.0
 CALL_SECONDS = 120.0
 """RSA-4096 at low priority on a busy machine takes tens of seconds at worst."""
 WAIT_SECONDS = 60.0
@@ -48,38 +47,24 @@ STOP_SECONDS = 5.0
 GENERATOR_NICENESS = 19
 """Whatever else runs goes first; still no SCHED_IDLE, under which a machine that is never idle would make no key."""
 T = TypeVar("T")
-_ENVIRONMENT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "OPENSSL_CONF", "OPENSSL_MODULES")
 
 
 class _Worker:
-    """One process; used by one thread at a time."""
+    """One keystore process; used by one thread at a time."""
 
-    def __init__(self, arguments: tuple[str, ...], niceness: int) -> None:
-        self._arguments, self._niceness = arguments, niceness
-        self._process: subprocess.Popen[bytes] | None = None
+    def __init__(self, seal: SealHandle, niceness: int) -> None:
+        self._seal, self._niceness = seal, niceness
+        self._process: int | None = None
         self._connection: socket.socket | None = None
 
     def start(self) -> None:
-        """Start the process and wait until its seal is open.
+        """Start the process and wait until it is ready.
 
         Raises:
-            SealedError: If it does not open.
+            SealedError: If the seal is closed.
         """
-        ours, theirs = socket.socketpair()
-        with theirs:
-            command = [sys.executable, "-P", "-m", "sealwright.keystore.process", str(theirs.fileno())]
-            self._connection = ours
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [*command, *self._arguments, str(self._niceness)],
-                stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
-            )
-        try:
-            self._receive(START_SECONDS, type(None))
-        except SealedError:
-            self.stop()
-            raise
+        self._process, self._connection = self._seal.start_worker(self._niceness)
+        self._receive(CALL_SECONDS, type(None))
 
     def call(self, method: str, arguments: tuple[object, ...]) -> Any:
         """Carry out one call, in a new process if the old one is gone.
@@ -103,22 +88,18 @@ class _Worker:
         return self._receive(CALL_SECONDS, METHODS[method][1])
 
     def stop(self) -> None:
-        """End the process: it leaves when its socket closes, and is killed if it does not."""
+        """End the process."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
         if self._process is not None:
-            try:
-                self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            self._seal.end_worker(self._process)
             self._process = None
 
     @property
     def process_id(self) -> int | None:
         """The process's id, None while there is none."""
-        return None if self._process is None else self._process.pid
+        return self._process
 
     def _send(self, frame: bytes) -> None:
         if self._connection is None:
@@ -136,8 +117,6 @@ class _Worker:
                 raise ConnectionError("the process ended")
             return decode_reply(reply, result_type)
         except (OSError, msgspec.MsgspecError) as error:
-            if self._process is not None:
-                self._process.kill()
             self.stop()
             raise SealedError("the keystore process ended or does not answer; try again") from error
 
@@ -149,26 +128,44 @@ class _Group:
         self._workers = workers
         self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
         self._closed = False
-        try:
-            for worker in workers:
-                worker.start()
-                self._idle.put(worker)
-        except SealedError:
-            for worker in workers:
-                worker.stop()
-            raise
+        for worker in workers:
+            self._idle.put(worker)
+
+    def start(self) -> None:
+        """Start all processes.
+
+        Raises:
+            SealedError: If one does not start.
+        """
+        for worker in self._workers:
+            worker.start()
 
     def call(self, method: str, arguments: tuple[object, ...]) -> Any:
-        try:
-            worker = self._idle.get(timeout=WAIT_SECONDS)
-        except queue.Empty as error:
-            raise UnavailableError("all keystore processes are busy; try again") from error
+        worker = self._take()
         try:
             if self._closed:
                 raise SealedError("the keystore is closed")
             return worker.call(method, arguments)
         finally:
             self._idle.put(worker)
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Wait until nothing is under way and end all processes; they start again when the block has ended.
+
+        Raises:
+            UnavailableError: If something takes too long; then nothing was stopped.
+        """
+        taken: list[_Worker] = []
+        try:
+            while len(taken) < len(self._workers):
+                taken.append(self._take())
+            for worker in taken:
+                worker.stop()
+            yield
+        finally:
+            for worker in taken:
+                self._idle.put(worker)
 
     def close(self) -> None:
         self._closed = True
@@ -183,32 +180,88 @@ class _Group:
     def process_ids(self) -> list[int]:
         return [worker.process_id for worker in self._workers if worker.process_id is not None]
 
+    def _take(self) -> _Worker:
+        try:
+            return self._idle.get(timeout=WAIT_SECONDS)
+        except queue.Empty as error:
+            raise UnavailableError("all keystore processes are busy; try again") from error
+
 
 class PooledKeystore:
     """Implements `keystore.protocol.Keystore` over processes; safe from any thread.
 
-    A process that ends is started again at the next call; a call that it was busy with fails with `SealedError`.
+    A process that ends is started again at the next call; a call that it was busy with fails with `SealedError`, as every
+    call does while the seal is closed.
 
     Args:
-        seal_key_file: The root wrapping key.
-        seal_file: The seal.
+        options: Where the seal is.
         workers: Processes for everything but key generation, which has one for each core at low priority.
 
     Raises:
-        SealedError: If the seal does not open.
+        SealedError: If there is no seal.
         InputError: If there are no workers.
     """
 
-    def __init__(self, seal_key_file: Path, seal_file: Path, workers: int) -> None:
+    def __init__(self, options: SealOptions, workers: int) -> None:
         if workers < 1:
             raise InputError("a keystore needs at least one process")
-        arguments = (str(seal_key_file.absolute()), str(seal_file.absolute()))
-        self._group = _Group([_Worker(arguments, 0) for _ in range(workers)])
-        try:
-            self._generator = _Group([_Worker(arguments, GENERATOR_NICENESS) for _ in range(os.cpu_count() or 1)])
-        except SealedError:
-            self._group.close()
-            raise
+        self._seal = SealHandle(options)
+        self._group = _Group([_Worker(self._seal, 0) for _ in range(workers)])
+        self._generator = _Group([_Worker(self._seal, GENERATOR_NICENESS) for _ in range(os.cpu_count() or 1)])
+        if self.is_open():
+            self._start()
+
+    def is_open(self) -> bool:
+        """Tell whether the seal is open."""
+        return self._seal.is_open()
+
+    def seal_status(self) -> SealStatus:
+        """Return how the seal is."""
+        return self._seal.status()
+
+    def enter(self, sealed_entry: bytes) -> SealStatus:
+        """Hand in what somebody entered; a change that is ready then is carried out.
+
+        Raises:
+            InputError: If it cannot be read.
+            VerificationError: If it is not of this seal.
+            ConflictError: If nothing asks for it.
+            SealedError: If the HSM refuses.
+        """
+        return self._go_on(self._seal.enter(sealed_entry))
+
+    def unseal(self) -> SealStatus:
+        """Open the seal if nobody is needed for it; why not is in the answer."""
+        return self._go_on(self._seal.open_by_itself())
+
+    def seal(self) -> None:
+        """Close the seal: every process that has a key ends, and what was under way fails."""
+        self._seal.seal()
+
+    def begin_change(
+        self, organization_id: str, request: ChangeRequest, evidence: ApprovalEvidence | None
+    ) -> SealStatus:
+        """Begin a change of the seal; where nothing else is needed, carry it out.
+
+        Raises:
+            ApprovalsMissingError: If two security officers have to approve it first.
+            ConflictError: If one is under way.
+            SealedError: If the seal is closed.
+            InputError: If it cannot be.
+        """
+        return self._go_on(self._seal.begin_change(organization_id, request, evidence))
+
+    def take_new_shares(self) -> bytes:
+        """Return new shares, sealed to whoever began the change, once.
+
+        Raises:
+            ConflictError: If there are none.
+        """
+        return self._seal.take_new_shares()
+
+    def cancel_change(self) -> SealStatus:
+        """Forget a change that is under way."""
+        return self._seal.cancel_change()
 
     def process_ids(self) -> list[int]:
         """Return the ids of the processes that run now."""
@@ -402,6 +455,25 @@ class PooledKeystore:
         """End the processes; every later call raises `SealedError`."""
         self._group.close()
         self._generator.close()
+        self._seal.close()
+
+    def _go_on(self, status: SealStatus) -> SealStatus:
+        if status.change is not None and status.change.state == "ready":
+            try:
+                with self._generator.stopped(), self._group.stopped():
+                    status = self._seal.commit_change()
+            except UnavailableError:
+                self._seal.cancel_change()
+                raise
+        return status
+
+    def _start(self) -> None:
+        try:
+            self._group.start()
+            self._generator.start()
+        except SealwrightError:
+            self.close()
+            raise
 
     def _call(self, kind: type[T], method: str, *arguments: object) -> T:
         result: T = self._group.call(method, arguments)
@@ -409,15 +481,28 @@ class PooledKeystore:
         return result
 
 
-def open_keystore(seal_key_file: Path, seal_file: Path, workers: int = 2) -> Keystore:
-    """Start the keystore's processes and wait until all are open.
+def open_keystore(options: SealOptions, workers: int = 2, shares: Sequence[str] = ()) -> PooledKeystore:
+    """Start the keystore's processes, open.
 
     Args:
-        seal_key_file: The root wrapping key, mode 0600.
-        seal_file: What `keystore.seal.create_seal` made.
-        workers: Processes; one per core. One more makes keys at low priority.
+        options: Where the seal is.
+        workers: Processes; one per core. As many as there are cores make keys at low priority.
+        shares: Operator shares, for a seal of kind "shamir".
 
     Raises:
-        SealedError: If the seal does not open.
+        SealedError: If the seal does not open, or people are needed to open it.
+        DecodingError: If a share was not copied right.
+        VerificationError: If a share is not of this seal.
     """
-    return PooledKeystore(seal_key_file, seal_file, workers)
+    keystore = PooledKeystore(options, workers)
+    try:
+        for share in shares:
+            if not keystore.is_open():
+                keystore.enter(seal_entry(keystore.seal_status().entry_key, SealEntry(share=share)))
+        status = keystore.seal_status()
+        if status.state == "sealed":
+            raise SealedError(status.problem or "people are needed to open the seal")
+    except SealwrightError:
+        keystore.close()
+        raise
+    return keystore

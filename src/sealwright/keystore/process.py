@@ -1,16 +1,14 @@
-"""A keystore process: `python -m sealwright.keystore.process <descriptor> <seal key file> <seal file> [niceness]`.
+"""What a keystore process does: it serves one socket, one request after another, until the other end closes.
 
-It serves one socket, one request after another, until the other end closes. Not dumpable, not traceable by others, no
-core files. Anything unexpected ends the process: its parent starts another one and tells the caller that it is sealed.
+Not dumpable, not traceable by others, no core files. Anything unexpected ends the process: the seal process starts another
+one, and the caller is told that it ended.
 """
 
 import ctypes
-import os
 import resource
 import signal
 import socket
 import sys
-from pathlib import Path
 
 import msgspec
 
@@ -51,26 +49,3 @@ def answer(frame: bytes, keystore: SoftwareKeystore) -> bytes:
         return encode_error(InputError(f"the keystore cannot read the request: {error}"))
     except SealwrightError as error:
         return encode_error(error)
-
-
-def main(arguments: list[str]) -> int:
-    """Run the process; return its exit code."""
-    descriptor, seal_key_file, seal_file = int(arguments[0]), Path(arguments[1]), Path(arguments[2])
-    connection = socket.socket(fileno=descriptor)
-    try:
-        harden()
-        os.nice(int(arguments[3]) if len(arguments) > 3 else 0)
-        keystore = SoftwareKeystore(seal_key_file, seal_file)
-    except SealwrightError as error:
-        send_frame(connection, encode_error(error))
-        return 1
-    send_frame(connection, encode_result(None))
-    try:
-        serve(connection, keystore)
-    except ConnectionError:
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,95 +1,65 @@
 """The seal: storage secrets in a file, wrapped twice - under a root wrapping key, and to an emergency key.
 
-    root wrapping key (key file, 0600, on a path that backups leave out) ──────┐
-    emergency key (HPKE; its 32-octet seed is Shamir-shared, M of N people) ───┤ each opens
-      └── storage secrets: version 0 (what the keystore vouches and derives with), versions 1, 2 ... (records)
-            └── storage key of an organization and version = HKDF-SHA256(secret, organization, version)
-
-The file carries a MAC under the root wrapping key, so that nobody without it can put another emergency key in.
-The key file is the embedded default and is less than an HSM: whoever reads it and the data folder has every key.
+root wrapping key: a key file, or shared among people, or wrapped in an HSM ──┐
+emergency key (HPKE; its 32-octet seed is Shamir-shared, M of N people) ──────┤ each opens
+└── storage secrets: version 0 (what the keystore vouches and derives with), versions 1, 2 ... (records)
+└── storage key of an organization and version = HKDF-SHA256(secret, organization, version)
 """
 
-import hmac
 import secrets
 import threading
 from pathlib import Path
 
 import msgspec
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from msgspec import Struct
 
-from sealwright.errors import ConfigurationError, ConflictError, SealedError, VerificationError
+from sealwright.errors import ConflictError, SealedError, VerificationError
 from sealwright.files import create_private_file, file_stamp, locked, replace_file
-from sealwright.keystore import shamir
-from sealwright.keystore.shares import EmergencyShare, decode_share, encode_share
-from sealwright.wire.encoding import encode_fields, sha256
-from sealwright.wire.hpke import expand_hpke_seed, hpke_open, hpke_seal
+from sealwright.keystore.key_file import create_root_key, next_key_file, read_root_key, settle_key_file
+from sealwright.keystore.seal_file import (
+    SECRET_BYTES,
+    VOUCHING_VERSION,
+    EmergencyKey,
+    KeyFileRoot,
+    Root,
+    SealFile,
+    WrappedSecret,
+    combine_shares,
+    encode_seal_file,
+    open_secrets,
+    read_seal_file,
+    secret_info,
+    split_secret,
+    wrap_secret,
+)
+from sealwright.keystore.shares import Share, decode_share
+from sealwright.wire.encoding import encode_fields
+from sealwright.wire.hpke import expand_hpke_seed, hpke_open
 
-ROOT_KEY_BYTES = 32
-SECRET_BYTES = 32
-NONCE_BYTES = 12
-VOUCHING_VERSION = 0
-"""The storage secret that MACs and derived secrets come from; it seals no record and never changes."""
 MAX_VERSIONS = 1000
 """A rotation a month for 80 years; keeps whoever may rotate from growing the file without end."""
 MAX_DERIVED = 4096
 """Storage keys of organizations kept ready."""
 
 
-class WrappedSecret(Struct, frozen=True, forbid_unknown_fields=True):
-    """One storage secret, wrapped twice.
-
-    Attributes:
-        version: `VOUCHING_VERSION`, or the storage key version.
-        wrapped: Nonce (12) || AES-256-GCM under the root wrapping key || tag (16).
-        emergency: HPKE ciphertext to the emergency key.
-    """
-
-    version: int
-    wrapped: bytes
-    emergency: bytes
-
-
-class SealFile(Struct, frozen=True, forbid_unknown_fields=True):
-    """What lies in the seal file, as JSON.
-
-    Attributes:
-        format: 1.
-        set_id: 4 octets that the emergency shares of this seal carry.
-        threshold: How many of them it takes.
-        emergency_public_key: 1,216 octets.
-        secrets: Ascending versions from 0, without a gap.
-        mac: HMAC-SHA256 under the root wrapping key over all of the above.
-    """
-
-    format: int
-    set_id: bytes
-    threshold: int
-    emergency_public_key: bytes
-    secrets: tuple[WrappedSecret, ...]
-    mac: bytes = b""
-
-
 class Seal:
     """An open seal; safe from any thread.
 
     Args:
-        seal_key_file: The root wrapping key, mode 0600.
-        seal_file: What `create_seal` made.
+        root_key: The root wrapping key, 32 octets.
+        path: The seal file.
 
     Raises:
-        SealedError: If either cannot be read, or they do not belong together.
+        SealedError: If the file cannot be read, or they do not belong together.
     """
 
-    def __init__(self, seal_key_file: Path, seal_file: Path) -> None:
-        self._root_key = read_root_key(seal_key_file)
-        self._path = seal_file
+    def __init__(self, root_key: bytes, path: Path) -> None:
+        self._root_key = root_key
+        self.path = path
         self._lock = threading.Lock()
-        self._stamp = file_stamp(seal_file)
-        self._secrets = _open_secrets(self._root_key, _read(seal_file))
+        self._stamp = file_stamp(path)
+        self._secrets = open_secrets(root_key, read_seal_file(path))
         self._derived: dict[tuple[str, int], bytes] = {}
 
     @property
@@ -118,14 +88,91 @@ class Seal:
         info = encode_fields("sealwright derived secret", 1, *(label.encode("utf-8") for label in labels))
         return HKDF(hashes.SHA256(), 32, None, info).derive(self._secrets[VOUCHING_VERSION])
 
+    def rotate(self) -> int:
+        """Add a storage key version; new records use it, old ones keep theirs. The emergency shares stay good.
+
+        Returns:
+            The new version.
+
+        Raises:
+            SealedError: If the seal does not open any more.
+            ConflictError: If it has `MAX_VERSIONS`.
+            OSError: If it cannot be written.
+        """
+        with locked(self.path):
+            seal = read_seal_file(self.path)
+            version = max(open_secrets(self._root_key, seal)) + 1
+            if version > MAX_VERSIONS:
+                raise ConflictError(f"a seal has at most {MAX_VERSIONS} storage keys")
+            added = wrap_secret(self._root_key, seal.emergency.public_key, version, secrets.token_bytes(SECRET_BYTES))
+            changed = msgspec.structs.replace(seal, secrets=(*seal.secrets, added))
+            replace_file(self.path, encode_seal_file(self._root_key, changed))
+        return version
+
+    def change(
+        self,
+        *,
+        proposal_id: str,
+        root: Root | None = None,
+        root_key: bytes | None = None,
+        emergency: EmergencyKey | None = None,
+    ) -> "Seal":
+        """Wrap all storage secrets anew, in one write; they stay as they are, and so does everything sealed under them.
+
+        Args:
+            proposal_id: That permitted it, or empty.
+            root: How the new root wrapping key is kept; None to keep the old one.
+            root_key: The new root wrapping key.
+            emergency: The new emergency key; None to keep the old one.
+
+        Returns:
+            The seal under its new root wrapping key; this one does not open the file any more.
+
+        Raises:
+            SealedError: If the seal does not open any more.
+            OSError: If it cannot be written; then nothing was changed.
+        """
+        new_key = root_key or self._root_key
+        with locked(self.path):
+            seal = read_seal_file(self.path)
+            opened = open_secrets(self._root_key, seal)
+            new_emergency = emergency or seal.emergency
+            changed = msgspec.structs.replace(
+                seal,
+                number=seal.number + 1,
+                proposal_id=proposal_id,
+                root=root or seal.root,
+                emergency=new_emergency,
+                secrets=_wrap_all(new_key, new_emergency, opened),
+            )
+            replace_file(self.path, encode_seal_file(new_key, changed))
+        return Seal(new_key, self.path)
+
     def _fresh(self) -> dict[int, bytes]:
         """Return all secrets, read again if another process rotated."""
         with self._lock:
-            stamp = file_stamp(self._path)
+            stamp = file_stamp(self.path)
             if stamp is not None and stamp != self._stamp:
-                self._secrets = _open_secrets(self._root_key, _read(self._path))
+                self._secrets = open_secrets(self._root_key, read_seal_file(self.path))
                 self._stamp = stamp
             return self._secrets
+
+
+def open_with_key_file(key_file: Path, path: Path) -> Seal:
+    """Open a seal with the root wrapping key of a file, and end a change of that file that was cut off.
+
+    Raises:
+        SealedError: If the key file cannot be read, or is another seal's.
+    """
+    following = next_key_file(key_file)
+    if not following.exists():
+        return Seal(read_root_key(key_file), path)
+    try:
+        opened, is_changed = Seal(read_root_key(following), path), True
+    except SealedError:
+        opened, is_changed = Seal(read_root_key(key_file), path), False
+    settle_key_file(key_file, is_changed=is_changed)
+    return opened
 
 
 def derive_storage_key(secret: bytes, organization_id: str, version: int) -> bytes:
@@ -134,86 +181,35 @@ def derive_storage_key(secret: bytes, organization_id: str, version: int) -> byt
     return HKDF(hashes.SHA256(), 32, None, info).derive(secret)
 
 
-def create_root_key(path: Path) -> None:
-    """Make a root wrapping key in a new file of mode 0600, durably.
-
-    Raises:
-        ConflictError: If the file exists: it is never overwritten, what it sealed would be lost.
-    """
-    create_private_file(path, secrets.token_bytes(ROOT_KEY_BYTES))
-
-
-def read_root_key(path: Path) -> bytes:
-    """Read a root wrapping key.
-
-    Raises:
-        SealedError: If the file cannot be read, is open to others, or is no such key.
-    """
-    try:
-        mode, root_key = path.stat().st_mode, path.read_bytes()
-    except OSError as error:
-        raise SealedError(f"the root wrapping key cannot be read: {error.strerror}") from error
-    if mode & 0o077:
-        raise SealedError("the root wrapping key file is open to others: set its mode to 0600")
-    if len(root_key) != ROOT_KEY_BYTES:
-        raise SealedError("the root wrapping key file does not hold a root wrapping key")
-    return root_key
-
-
-def create_seal(seal_key_file: Path, seal_file: Path, shares: int, threshold: int) -> list[str]:
-    """Make a root wrapping key, a seal with storage key version 1, and the emergency shares.
+def create_seal(path: Path, root_key: bytes, root: Root, emergency: EmergencyKey) -> None:
+    """Make a seal with storage key version 1.
 
     Args:
-        seal_key_file: New file; lies where backups do not reach.
-        seal_file: New file.
-        shares: N, at most 255.
-        threshold: M, how many shares open the seal without the key file.
-
-    Returns:
-        N printable shares: each for another person, on paper, never stored by the server.
+        path: New file.
+        root_key: The root wrapping key.
+        root: How it is kept.
+        emergency: What opens the seal without it.
 
     Raises:
-        ConflictError: If a file exists.
-        ConfigurationError: If M and N do not fit.
+        ConflictError: If the file exists.
     """
-    seed, set_id = secrets.token_bytes(SECRET_BYTES), secrets.token_bytes(4)
-    try:
-        points = shamir.split(seed, shares, threshold)
-    except ValueError as error:
-        raise ConfigurationError(str(error)) from error
-    if seal_file.exists():
-        raise ConflictError(f"{seal_file} exists and is never overwritten")
-    create_root_key(seal_key_file)
-    root_key, emergency = read_root_key(seal_key_file), expand_hpke_seed(seed).public_key
-    made = (VOUCHING_VERSION, 1)
-    wrapped = tuple(_wrap(root_key, emergency, version, secrets.token_bytes(SECRET_BYTES)) for version in made)
-    seal = SealFile(1, set_id, threshold, emergency, wrapped)
-    create_private_file(seal_file, _encode(root_key, seal))
-    return [encode_share(EmergencyShare(set_id, threshold, x, values)) for x, values in points]
+    fresh = {version: secrets.token_bytes(SECRET_BYTES) for version in (VOUCHING_VERSION, 1)}
+    seal = SealFile(1, 0, "", root, emergency, _wrap_all(root_key, emergency, fresh))
+    create_private_file(path, encode_seal_file(root_key, seal))
 
 
-def rotate_storage_key(seal_key_file: Path, seal_file: Path) -> int:
-    """Add a storage key version; new records use it, old ones keep theirs. The emergency shares stay good.
-
-    Returns:
-        The new version.
+def new_emergency_key(shares: int, threshold: int) -> tuple[EmergencyKey, list[Share]]:
+    """Make an emergency key and the shares of its seed: each for another person, on paper, never stored by the server.
 
     Raises:
-        SealedError: If the seal does not open.
-        ConflictError: If it has `MAX_VERSIONS`.
+        ConfigurationError: If shares and threshold do not fit.
     """
-    root_key = read_root_key(seal_key_file)
-    with locked(seal_file):
-        seal = _read(seal_file)
-        version = max(_open_secrets(root_key, seal)) + 1
-        if version > MAX_VERSIONS:
-            raise ConflictError(f"a seal has at most {MAX_VERSIONS} storage keys")
-        added = _wrap(root_key, seal.emergency_public_key, version, secrets.token_bytes(SECRET_BYTES))
-        replace_file(seal_file, _encode(root_key, msgspec.structs.replace(seal, secrets=(*seal.secrets, added))))
-    return version
+    seed = secrets.token_bytes(SECRET_BYTES)
+    share_set, made = split_secret("emergency", seed, shares, threshold)
+    return EmergencyKey(expand_hpke_seed(seed).public_key, share_set), made
 
 
-def recover_storage_keys(shares: list[str], seal_file: Path) -> dict[int, bytes]:
+def recover_storage_keys(shares: list[str], path: Path) -> dict[int, bytes]:
     """Open all storage secrets with emergency shares, without the root wrapping key.
 
     Returns:
@@ -223,85 +219,40 @@ def recover_storage_keys(shares: list[str], seal_file: Path) -> dict[int, bytes]
         DecodingError: If a share was not copied right.
         VerificationError: If the shares are too few, or of another seal.
     """
-    seal = _read(seal_file)
-    points = {share.x: share.values for share in map(decode_share, shares) if share.set_id == seal.set_id}
-    if len(points) < seal.threshold:
-        raise VerificationError(
-            f"this seal opens with {seal.threshold} different shares; {len(points)} of it were given"
-        )
-    pair = expand_hpke_seed(shamir.combine(list(points.items())[: seal.threshold]))
-    if pair.public_key != seal.emergency_public_key:
+    seal = read_seal_file(path)
+    pair = expand_hpke_seed(combine_shares(seal.emergency.shares, map(decode_share, shares)))
+    if pair.public_key != seal.emergency.public_key:
         raise VerificationError("the shares do not give the emergency key of this seal")
     return {
-        secret.version: hpke_open(pair.private_key, _info(secret.version), secret.emergency) for secret in seal.secrets
+        secret.version: hpke_open(pair.private_key, secret_info(secret.version), secret.emergency)
+        for secret in seal.secrets
     }
 
 
-def restore_seal(shares: list[str], seal_file: Path, seal_key_file: Path) -> None:
-    """Make a new root wrapping key for a seal whose key was lost.
+def restore_seal(shares: list[str], path: Path, key_file: Path) -> None:
+    """Make a new root wrapping key, in a file, for a seal whose own was lost.
 
     Args:
         shares: At least M emergency shares.
-        seal_file: The old seal; wrapped anew.
-        seal_key_file: New file.
+        path: The old seal; wrapped anew.
+        key_file: New file.
 
     Raises:
         ConflictError: If the key file exists.
         DecodingError: If a share was not copied right.
         VerificationError: If the shares do not open the seal.
     """
-    recovered, seal = recover_storage_keys(shares, seal_file), _read(seal_file)
-    create_root_key(seal_key_file)
-    root_key = read_root_key(seal_key_file)
-    wrapped = tuple(_wrap(root_key, seal.emergency_public_key, *item) for item in sorted(recovered.items()))
-    replace_file(seal_file, _encode(root_key, msgspec.structs.replace(seal, secrets=wrapped)))
+    recovered, seal = recover_storage_keys(shares, path), read_seal_file(path)
+    root_key = create_root_key(key_file)
+    restored = msgspec.structs.replace(
+        seal,
+        number=seal.number + 1,
+        proposal_id="",
+        root=KeyFileRoot(),
+        secrets=_wrap_all(root_key, seal.emergency, recovered),
+    )
+    replace_file(path, encode_seal_file(root_key, restored))
 
 
-def _wrap(root_key: bytes, emergency_public_key: bytes, version: int, secret: bytes) -> WrappedSecret:
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    wrapped = nonce + AESGCM(root_key).encrypt(nonce, secret, _info(version))
-    return WrappedSecret(version, wrapped, hpke_seal(emergency_public_key, _info(version), secret))
-
-
-def _open_secrets(root_key: bytes, seal: SealFile) -> dict[int, bytes]:
-    if not hmac.compare_digest(seal.mac, _mac(root_key, seal)):
-        raise SealedError("the seal file was changed, or the root wrapping key is another one")
-    try:
-        opened = {
-            secret.version: AESGCM(root_key).decrypt(
-                secret.wrapped[:NONCE_BYTES], secret.wrapped[NONCE_BYTES:], _info(secret.version)
-            )
-            for secret in seal.secrets
-        }
-    except (InvalidTag, ValueError) as error:
-        raise SealedError("the root wrapping key does not open the seal") from error
-    if list(opened) != list(range(len(seal.secrets))) or len(opened) < 2:
-        raise SealedError("the seal file lacks a storage key")
-    return opened
-
-
-def _read(seal_file: Path) -> SealFile:
-    try:
-        seal = msgspec.json.decode(seal_file.read_bytes(), type=SealFile)
-    except OSError as error:
-        raise SealedError(f"the seal cannot be read: {error.strerror}") from error
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise SealedError("the seal file is damaged") from error
-    if seal.format != 1:
-        raise SealedError("the seal file is of another version")
-    return seal
-
-
-def _encode(root_key: bytes, seal: SealFile) -> bytes:
-    signed = msgspec.structs.replace(seal, mac=_mac(root_key, seal))
-    return msgspec.json.format(msgspec.json.encode(signed), indent=1) + b"\n"
-
-
-def _mac(root_key: bytes, seal: SealFile) -> bytes:
-    key = HKDF(hashes.SHA256(), 32, None, encode_fields("sealwright seal file key", 1)).derive(root_key)
-    content = msgspec.json.encode(msgspec.structs.replace(seal, mac=b""))
-    return hmac.digest(key, encode_fields("sealwright seal file", 1, sha256(content)), "sha256")
-
-
-def _info(version: int) -> bytes:
-    return encode_fields("sealwright storage secret", 1, version.to_bytes(4, "big"))
+def _wrap_all(root_key: bytes, emergency: EmergencyKey, opened: dict[int, bytes]) -> tuple[WrappedSecret, ...]:
+    return tuple(wrap_secret(root_key, emergency.public_key, *item) for item in sorted(opened.items()))

@@ -4,6 +4,7 @@ import secrets
 from pathlib import Path
 
 from sealwright.errors import PermissionDeniedError, SealedError, VerificationError
+from sealwright.keystore.key_file import read_root_key
 from sealwright.keystore.model import RecordIdentity, SealedRecord
 from sealwright.keystore.records import (
     SERVICE_ALGORITHMS,
@@ -13,7 +14,7 @@ from sealwright.keystore.records import (
     seal_record,
     sign_with,
 )
-from sealwright.keystore.seal import derive_storage_key, read_root_key
+from sealwright.keystore.seal import derive_storage_key
 
 
 class RootStorageKeys:

@@ -7,6 +7,9 @@ from sealwright.errors import PermissionDeniedError
 from sealwright.keystore.model import DeviceCredential, VouchedRow
 from sealwright.wire.encoding import encode_fields
 
+VOUCHING_LABELS = ("keystore", "vouching")
+"""What the seal derives its key from."""
+
 
 class Vouching:
     """Makes and checks MACs.

@@ -76,6 +76,8 @@ def public_app(services: Services) -> metrics.Counting:
         log_routes.cosigned,
         log_routes.checkpoint,
         log_routes.tile,
+        seal_routes.ShareController,
+        seal_routes.close_seal,
         DirectoryController,
         health.healthz,
         health.readyz,
@@ -121,7 +123,7 @@ def _console(services: Services) -> Console:
         roles=services.roles,
         recoveries=services.recoveries,
         recovery_rules=services.recovery_rules,
-        read_seal=lambda: seal_routes.seal_status(services),
+        read_seal=services.seal.status,
     )
     return Console(
         organization_id=services.organization_id,
@@ -208,6 +210,7 @@ def _application(
         "key_service": services.keys,
         "exit_service": services.exits,
         "recovery_service": services.recoveries,
+        "seal_service": services.seal,
         **dependencies,
     }
     return Litestar(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from sqlalchemy import func, select
 
 from sealwright.audit import store as audit_store
@@ -15,9 +16,10 @@ from sealwright.audit.tables import log_leaf
 from sealwright.ca.tables import ca_issuer
 from sealwright.clock import Clock
 from sealwright.errors import LogVerificationError, SealwrightError, VerificationError
-from sealwright.keystore.pool import open_keystore
+from sealwright.keystore.pool import PooledKeystore, open_keystore
 from sealwright.keystore.protocol import Keystore
 from sealwright.keystore.seal import restore_seal
+from sealwright.keystore.shares import decode_share
 from sealwright.kms.store import KeyStore
 from sealwright.kms.tables import mailbox_key
 from sealwright.server.backup import DATABASE, restore
@@ -58,8 +60,8 @@ def drill(source: Path, folder: Path, seal_key_file: Path | None, shares: list[s
     Args:
         source: What `sealwright backup` wrote.
         folder: Where there is room; what is restored there is removed again.
-        seal_key_file: The root wrapping key; None to open the seal with emergency shares.
-        shares: Emergency shares, as many as the seal asks for.
+        seal_key_file: The root wrapping key; None to open the seal with shares, or with the HSM that the settings name.
+        shares: Emergency or operator shares, as many as the seal asks for.
         clock: The time.
 
     Returns:
@@ -90,13 +92,10 @@ def _steps(
     try:
         check_schema(storage)
         yield DrillStep("database", True, "whole, and of this program's schema")
-        # 2 The seal, with the key file or the shares.
-        if seal_key_file is None:
-            seal_key_file = work / "seal.key"
-            restore_seal(shares, settings.seal_file, seal_key_file)
-        keystore = open_keystore(seal_key_file, settings.seal_file, 1)
+        # 2 The seal: with the key file, the shares, or the HSM.
+        keystore, how = _open(settings, work, seal_key_file, shares)
         try:
-            yield DrillStep("seal", True, "opens with the emergency shares" if shares else "opens with the key file")
+            yield DrillStep("seal", True, f"opens with {how}")
             # 3 Every archived key is its certificate's.
             yield DrillStep("keys", True, f"{_check_keys(storage, keystore, settings)} archived keys open and fit")
             # 4 The log is whole, and its salts open.
@@ -107,6 +106,20 @@ def _steps(
         yield DrillStep("numbers", True, _numbers(storage))
     finally:
         storage.close()
+
+
+def _open(settings: Settings, work: Path, seal_key_file: Path | None, shares: list[str]) -> tuple[PooledKeystore, str]:
+    options = settings.seal_options
+    kinds = {decode_share(share).kind for share in shares}
+    if kinds == {"emergency"}:
+        seal_key_file = work / "seal.key"
+        restore_seal(shares, settings.seal_file, seal_key_file)
+    if seal_key_file is not None:
+        options = msgspec.structs.replace(options, key_file=str(seal_key_file))
+    keystore = open_keystore(options, 1, shares if kinds == {"operator"} else ())
+    if kinds:
+        return keystore, f"the {kinds.pop()} shares"
+    return keystore, "the HSM" if keystore.seal_status().kind == "pkcs11" else "the key file"
 
 
 def _check_keys(storage: Storage, keystore: Keystore, settings: Settings) -> int:

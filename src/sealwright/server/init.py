@@ -17,12 +17,13 @@ from sealwright.clock import Clock
 from sealwright.errors import ConfigurationError, ConflictError
 from sealwright.files import create_private_file
 from sealwright.identity.model import Organization
+from sealwright.keystore.hsm import Hsm
 from sealwright.keystore.pool import open_keystore
-from sealwright.keystore.seal import create_seal
+from sealwright.keystore.seal_creation import CreatedSeal, SealPlan, create
 from sealwright.pkix.names import canonical_address
 from sealwright.server import store
 from sealwright.server.report import REPORT_PURPOSE
-from sealwright.server.schema import upgrade
+from sealwright.server.schema import check_schema, upgrade
 from sealwright.server.settings import (
     SETTINGS_FILE,
     KeysSection,
@@ -37,7 +38,6 @@ from sealwright.server.settings import (
 )
 from sealwright.server.statement import delegate, make_root, open_root
 from sealwright.server.trunk import Trunk, log_key_purpose, log_origin
-from sealwright.server.wiring import build
 from sealwright.storage.engine import Storage, open_storage
 from sealwright.storage.schema import new_id
 from sealwright.wire.encoding import b64u_encode
@@ -64,8 +64,9 @@ class InitOptions:
         submission: Where clients submit.
         keys: Encryption keys.
         seal_key_file: Or None for `<data folder>.seal-key`.
-        shares: N.
-        threshold: M.
+        seal: Kind of the seal, and its shares.
+        hsm: Of a seal of kind "pkcs11"; empty without.
+        pin_file: That holds the HSM's PIN, or empty.
     """
 
     organization: str
@@ -78,8 +79,9 @@ class InitOptions:
     submission: MailServerSection
     keys: KeysSection
     seal_key_file: Path | None
-    shares: int
-    threshold: int
+    seal: SealPlan
+    hsm: Hsm
+    pin_file: str
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> "InitOptions":
@@ -109,8 +111,15 @@ class InitOptions:
             submission=_mail_server(options, "submission"),
             keys=KeysSection(algorithm=options["key_algorithm"], kem=options["kem"], pool_size=options["pool_size"]),
             seal_key_file=options["seal_key_file"],
-            shares=options["shares"],
-            threshold=options["threshold"],
+            seal=SealPlan(
+                kind=options["seal"],
+                shares=options["operator_shares"] if options["seal"] == "shamir" else 0,
+                threshold=options["operator_threshold"] if options["seal"] == "shamir" else 0,
+                emergency_shares=options["shares"],
+                emergency_threshold=options["threshold"],
+            ),
+            hsm=Hsm(options["pkcs11_module"], options["pkcs11_token"]),
+            pin_file=str(options["pkcs11_pin_file"] or ""),
         )
 
 
@@ -119,7 +128,7 @@ class Initialized:
     """What is shown once.
 
     Attributes:
-        shares: Emergency shares.
+        seal: Shares for people.
         root_passphrase: Of the offline statement root.
         statement_root_file: Where the root lies.
         seal_key_file: Where the root wrapping key lies.
@@ -127,7 +136,7 @@ class Initialized:
         sign_in_expires: Aware UTC.
     """
 
-    shares: list[str] = field(repr=False)
+    seal: CreatedSeal
     root_passphrase: str = field(repr=False)
     statement_root_file: Path
     seal_key_file: Path
@@ -156,10 +165,10 @@ def initialize(data_folder: Path, options: InitOptions, clock: Clock) -> Initial
     # 2 Folders and seal.
     for folder in (data_folder, *(data_folder / name for name in FOLDERS)):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    shares = create_seal(key_file, settings.seal_file, options.shares, options.threshold)
+    created = create(settings.seal_options, options.seal)
     # 3 Database, service keys, log, CA, statement root.
     passphrase = make_passphrase()
-    keystore = open_keystore(key_file, settings.seal_file, 1)
+    keystore = open_keystore(settings.seal_options, 1, created.operator[: options.seal.threshold])
     if settings.database_url.startswith("sqlite:///"):
         Path(settings.database_url.removeprefix("sqlite:///")).touch(mode=0o600)  # SQLite's other files follow it
     storage = open_storage(settings.database_url)
@@ -180,7 +189,7 @@ def initialize(data_folder: Path, options: InitOptions, clock: Clock) -> Initial
     create_private_file(settings.tls_certificate, chain.encode("ascii"))
     # 5 The settings file comes last: a folder without one was not finished.
     create_private_file(data_folder / SETTINGS_FILE, render_settings(settings).encode("utf-8"))
-    return Initialized(shares, passphrase, data_folder / ROOT_FILE, key_file, url, expires)
+    return Initialized(created, passphrase, data_folder / ROOT_FILE, key_file, url, expires)
 
 
 def _not_empty(data_folder: Path, key_file: Path) -> str:
@@ -224,14 +233,15 @@ def renew_delegation(settings: Settings, root_pem: bytes, passphrase: str, clock
         ConflictError: If it was delegated in this very second.
     """
     root = open_root(root_pem, passphrase)
-    services = build(settings)
     organization = settings.organization
+    storage = open_storage(settings.database_url)
     try:
-        with services.storage.transaction(organization.organization_id) as tx:
+        check_schema(storage)
+        with storage.transaction(organization.organization_id) as tx:
             key = store.load_service_key(tx, organization.organization_id, "statement")
             return delegate(tx, organization.organization_id, organization.domain, root, key, clock.now())
     finally:
-        services.close()
+        storage.close()
 
 
 def _create_organization(trunk: Trunk, options: InitOptions, passphrase: str) -> bytes:
@@ -269,7 +279,12 @@ def _settings(data_folder: Path, options: InitOptions) -> Settings:
     return Settings(
         server=options.server,
         organization=OrganizationSection(organization_id=new_id(), name=options.organization, domain=options.domain),
-        seal=SealSection(key_file=str(key_file.resolve())),
+        seal=SealSection(
+            key_file=str(key_file.resolve()),
+            pkcs11_module=options.hsm.module,
+            pkcs11_token=options.hsm.token,
+            pkcs11_pin_file=options.pin_file,
+        ),
         mail=options.mail,
         imap=options.imap,
         submission=options.submission,

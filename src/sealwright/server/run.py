@@ -15,9 +15,14 @@ import structlog
 import uvicorn
 import uvloop
 
-from sealwright.errors import ConfigurationError
+from sealwright.errors import ConfigurationError, SealedError, SealwrightError
+from sealwright.keystore.pool import PooledKeystore
 from sealwright.server.app import local_app, public_app
+from sealwright.server.door import Door
 from sealwright.server.event_log import configure_logging
+from sealwright.server.seal_routes import SealController, ShareController
+from sealwright.server.sealed_app import sealed_app
+from sealwright.server.sealing import SealService
 from sealwright.server.settings import Settings, split_listen
 from sealwright.server.status_app import StatusApp
 from sealwright.server.trunk import worker_threads
@@ -26,6 +31,7 @@ from sealwright.server.wiring import Services, build
 LOG = structlog.get_logger("sealwright.server")
 GRACE_SECONDS = 10
 MAX_CONNECTIONS = 2048
+FOLLOW_SECONDS = 0.1
 
 
 class _Server(uvicorn.Server):
@@ -36,23 +42,106 @@ class _Server(uvicorn.Server):
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM or SIGINT; sealed, if people are needed to open the seal.
 
     Raises:
         ConfigurationError: If an address cannot be listened on, or the TLS certificate cannot be used.
-        SealedError: If the seal cannot be opened.
+        SealedError: If the seal cannot be opened, and nobody is needed for it.
     """
     configure_logging(settings.log)
     os.umask(0o077)
-    services = build(settings)
+    keystore = PooledKeystore(settings.seal_options, settings.seal.workers)
     try:
+        status = keystore.seal_status()
+        if status.kind == "key-file" and status.state == "sealed":
+            raise SealedError(status.problem)
+        house = _House(settings, keystore)
+        if status.state == "open":
+            house.build()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, services))
+            runner.run(_serve(settings, house))
     finally:
-        services.close()
+        keystore.close()
 
 
-async def _serve(settings: Settings, services: Services) -> None:
+class _House:
+    """The applications behind the three doors: those of a sealed server, or all of them.
+
+    Args:
+        settings: Of the data folder.
+        keystore: Open or sealed.
+    """
+
+    def __init__(self, settings: Settings, keystore: PooledKeystore) -> None:
+        self._settings, self._keystore = settings, keystore
+        self._services: Services | None = None
+        service = SealService(keystore)
+        self._sealed = (
+            sealed_app(service, ShareController),
+            sealed_app(service),
+            sealed_app(service, SealController),
+        )
+        self.doors = tuple(Door(inside) for inside in self._sealed)
+
+    @property
+    def is_built(self) -> bool:
+        """Whether all services are there."""
+        return self._services is not None
+
+    def build(self) -> None:
+        """Make all services of an open server.
+
+        Raises:
+            SealwrightError: If one cannot be made.
+        """
+        self._services = build(self._settings, keystore=self._keystore)
+
+    async def open(self) -> None:
+        """Let everybody in."""
+        if self._services is None:
+            await asyncio.to_thread(self.build)
+        services = self._services
+        assert services is not None
+        await asyncio.to_thread(services.start)
+        await self._exchange((public_app(services), StatusApp(services.authority), local_app(services)))
+
+    async def close(self) -> None:
+        """Let nobody in but those who open the seal; end what runs by itself."""
+        self.end_waits()
+        await self._exchange(self._sealed)
+        services, self._services = self._services, None
+        if services is not None:
+            await asyncio.to_thread(services.stop)
+            services.storage.close()
+
+    def end_waits(self) -> None:
+        """Answer the devices that wait for news."""
+        if self._services is not None:
+            self._services.feed_watch.close()
+
+    async def follow_seal(self) -> None:
+        """Open and close with the seal, for ever; a server that cannot be built is tried again when the seal is opened anew."""
+        was_open = self._services is not None
+        while True:
+            await asyncio.sleep(FOLLOW_SECONDS)
+            is_open = await asyncio.to_thread(self._keystore.is_open)
+            if is_open == was_open:
+                continue
+            was_open = is_open
+            try:
+                await (self.open() if is_open else self.close())
+                LOG.info("seal.state.changed", state="open" if is_open else "sealed")
+            except SealwrightError:
+                LOG.exception("server.build.failed")
+                self._keystore.seal()
+
+    async def _exchange(self, inside: tuple[Any, ...]) -> None:
+        await asyncio.gather(
+            *(door.exchange(each, GRACE_SECONDS) for door, each in zip(self.doors, inside, strict=True))
+        )
+
+
+async def _serve(settings: Settings, house: _House) -> None:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(worker_threads(), thread_name_prefix="request"))
     sockets = [
@@ -61,27 +150,31 @@ async def _serve(settings: Settings, services: Services) -> None:
         _operator_socket(settings.operator_socket),
     ]
     context = tls_context(settings)
+    public, status, local = house.doors
     servers = [
-        _Server(web_server_config(public_app(services), ssl_context_factory=lambda *_: context)),
-        _Server(web_server_config(StatusApp(services.authority))),
-        _Server(web_server_config(local_app(services))),
+        _Server(web_server_config(public, ssl_context_factory=lambda *_: context)),
+        _Server(web_server_config(status)),
+        _Server(web_server_config(local)),
     ]
 
     def stop() -> None:
-        services.feed_watch.close()
+        house.end_waits()
         for server in servers:
             server.should_exit = True
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    services.start()
+    if house.is_built:
+        await house.open()
+    following = loop.create_task(house.follow_seal())
     try:
         LOG.info("server.start.done", https=settings.server.listen, status=settings.server.status_listen)
         await asyncio.gather(
             *(_until_end(server, opened, stop) for server, opened in zip(servers, sockets, strict=True))
         )
     finally:
-        await asyncio.to_thread(services.stop)
+        following.cancel()
+        await house.close()
         settings.operator_socket.unlink(missing_ok=True)
         LOG.info("server.stop.done")
 

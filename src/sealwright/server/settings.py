@@ -17,6 +17,8 @@ from msgspec import Struct, field
 
 from sealwright.audit.witnessing import MAX_WITNESSES, KnownWitness
 from sealwright.errors import ConfigurationError, DecodingError
+from sealwright.keystore.hsm import Hsm
+from sealwright.keystore.keeper import SealOptions
 from sealwright.kms.model import CLASSICAL_ALGORITHMS, KEM_ALGORITHMS, KmsSettings
 from sealwright.tlog.note import COSIGNATURE, decode_verifier_key
 from sealwright.wire.statement import MailServer
@@ -60,12 +62,18 @@ class SealSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The keystore.
 
     Attributes:
-        key_file: Root wrapping key; on a path that backups of the data folder leave out.
+        key_file: Root wrapping key of a seal of kind "key-file"; on a path that backups of the data folder leave out.
         workers: Keystore processes.
+        pkcs11_module: Library of the HSM's vendor, for a seal of kind "pkcs11".
+        pkcs11_token: Label of the HSM's token.
+        pkcs11_pin_file: File that holds its PIN, mode 0600; empty if people enter it at each start.
     """
 
     key_file: str
     workers: int = 2
+    pkcs11_module: str = ""
+    pkcs11_token: str = ""
+    pkcs11_pin_file: str = ""
 
 
 class DatabaseSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -220,6 +228,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.data_folder / "seal" / "seal.json"
 
     @property
+    def seal_options(self) -> SealOptions:
+        """Where the seal and its root wrapping key are."""
+        seal = self.seal
+        hsm = Hsm(seal.pkcs11_module, seal.pkcs11_token) if seal.pkcs11_module else None
+        return SealOptions(str(self.seal_file), str(Path(seal.key_file).absolute()), hsm, seal.pkcs11_pin_file)
+
+    @property
     def operator_socket(self) -> Path:
         """The operator's Unix socket."""
         return self.data_folder / "run" / "operator.sock"
@@ -284,6 +299,8 @@ def check_settings(settings: Settings) -> None:
     if settings.keys.pool_size < 0 or settings.seal.workers < 1:
         raise ConfigurationError("[keys] pool_size is at least 0 and [seal] workers at least 1")
     settings.witnesses.known()
+    if bool(settings.seal.pkcs11_module) != bool(settings.seal.pkcs11_token):
+        raise ConfigurationError("[seal] pkcs11_module and pkcs11_token: both or none")
     if settings.log.level not in ("debug", "info", "warning", "error"):
         raise ConfigurationError("[log] level: 'debug', 'info', 'warning' or 'error'")
 

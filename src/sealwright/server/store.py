@@ -7,7 +7,14 @@ from sqlalchemy import ColumnElement, func, insert, select, update
 
 from sealwright.errors import ConfigurationError
 from sealwright.keystore.model import RecordIdentity, SealedRecord
-from sealwright.server.tables import domain_statement, service_key, sign_in_link, statement_delegation, storage_key
+from sealwright.server.tables import (
+    domain_statement,
+    seal_change,
+    service_key,
+    sign_in_link,
+    statement_delegation,
+    storage_key,
+)
 from sealwright.storage.engine import Transaction
 from sealwright.storage.schema import new_id
 from sealwright.wire.encoding import sha256
@@ -177,6 +184,19 @@ def end_rewrapping(tx: Transaction, organization_id: str, version: int, now: dat
     going_on = _version(organization_id, version) & storage_key.c.rewrapped.is_(None)
     tx.change_one(update(storage_key).where(going_on).values(rewrapped=now), "the re-sealing has ended already")
     return int(tx.fetch_value(select(storage_key.c.records).where(_version(organization_id, version))))
+
+
+def newest_seal_change(tx: Transaction, organization_id: str) -> int | None:
+    """Return the number of the newest change of the seal that was written down, or None if none was."""
+    own = seal_change.c.organization_id == organization_id
+    number = tx.fetch_value(select(func.max(seal_change.c.number)).where(own))
+    return None if number is None else int(number)
+
+
+def add_seal_change(tx: Transaction, organization_id: str, number: int, kind: str, now: datetime) -> bool:
+    """Write a change of the seal down; return whether it was not yet."""
+    values = {"organization_id": organization_id, "number": number, "kind": kind, "noted": now}
+    return tx.insert_missing(seal_change, values)
 
 
 def _version(organization_id: str, version: int) -> ColumnElement[bool]:

@@ -30,6 +30,17 @@ storage_key = Table(
 )
 """Versions of the storage key: how many records were re-sealed under each, and when none was left."""
 
+seal_change = Table(
+    "seal_change",
+    metadata,
+    id_column("organization_id"),
+    Column("number", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("noted", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("organization_id", "number"),
+)
+"""Changes of the seal that are leaves."""
+
 statement_delegation = Table(
     "statement_delegation",
     metadata,

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 import structlog
 
@@ -30,7 +29,7 @@ from sealwright.identity.roles import RoleService
 from sealwright.identity.shared_mailboxes import SharedMailboxService
 from sealwright.identity.tokens import TokenService
 from sealwright.identity.weaker_policy import WeakerPolicies
-from sealwright.keystore.pool import open_keystore
+from sealwright.keystore.pool import PooledKeystore, open_keystore
 from sealwright.keystore.protocol import Keystore
 from sealwright.kms.exits import ExitService
 from sealwright.kms.recovery import RecoveryService
@@ -49,6 +48,7 @@ from sealwright.server.mail import Mailer
 from sealwright.server.report import REPORT_PURPOSE, ReportWriter
 from sealwright.server.rotation import StorageKeyRotation
 from sealwright.server.schema import check_schema
+from sealwright.server.sealing import OpenServer, SealService
 from sealwright.server.settings import Settings
 from sealwright.server.statement import StatementContent, StatementIssuer
 from sealwright.server.trunk import Subjects, Trunk, log_key_purpose, log_origin, worker_threads
@@ -94,6 +94,7 @@ class Services:
     recoveries: RecoveryService
     keys: KeyService
     rotation: StorageKeyRotation
+    seal: SealService
     exits: ExitService
     readiness: Readiness
     _worker: OutboxWorker = field(repr=False)
@@ -106,6 +107,8 @@ class Services:
 
     def start(self) -> None:
         """Start the sequencer, the outbox worker and the jobs."""
+        self.seal.note()
+        self.seal.note_opening()
         self.audit.start()
         self._worker.start()
         self._jobs.start()
@@ -131,8 +134,13 @@ class Services:
         self.storage.close()
 
 
-def build(settings: Settings, clock: Clock | None = None) -> Services:
-    """Open database and keystore and make every service; nothing runs yet.
+def build(settings: Settings, clock: Clock | None = None, keystore: PooledKeystore | None = None) -> Services:
+    """Open the database and make every service; nothing runs yet.
+
+    Args:
+        settings: Of the data folder.
+        clock: The time; the system's without.
+        keystore: Open; made and opened without.
 
     Raises:
         ConfigurationError: If the settings do not fit the database.
@@ -143,26 +151,21 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
     storage = open_storage(settings.database_url, worker_threads())
     try:
         check_schema(storage)
-        keystore = open_keystore(Path(settings.seal.key_file), settings.seal_file, settings.seal.workers)
+        opened = keystore or open_keystore(settings.seal_options, settings.seal.workers)
     except BaseException:
         storage.close()
         raise
     try:
-        return _services(Trunk(settings, storage, keystore, clock))
+        return _services(Trunk(settings, storage, opened, clock), opened)
     except BaseException:
-        keystore.close()
+        if keystore is None:
+            opened.close()
         storage.close()
         raise
 
 
-def _services(trunk: Trunk) -> Services:
-    settings, storage, keystore, clock, audit = (
-        trunk.settings,
-        trunk.storage,
-        trunk.keystore,
-        trunk.clock,
-        trunk.audit,
-    )
+def _services(trunk: Trunk, keystore: PooledKeystore) -> Services:
+    settings, storage, clock, audit = trunk.settings, trunk.storage, trunk.clock, trunk.audit
     organization_id = settings.organization.organization_id
     # 1 Keys and anchors of the organization.
     with storage.read(organization_id) as tx:
@@ -215,6 +218,7 @@ def _services(trunk: Trunk) -> Services:
         put_outbox=put,
     )
     rotation = StorageKeyRotation(storage, keystore, audit, clock, organization_id)
+    seal = SealService(keystore, OpenServer(organization_id, storage, audit, clock, trunk.approvals, rotation))
     # 4 What runs by itself.
     witnessing = Witnessing(
         storage,
@@ -307,6 +311,7 @@ def _services(trunk: Trunk) -> Services:
         recoveries=trunk.recoveries,
         keys=trunk.keys,
         rotation=rotation,
+        seal=seal,
         exits=trunk.exits,
         readiness=readiness,
         _worker=worker,

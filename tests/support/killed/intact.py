@@ -4,10 +4,10 @@ from collections import Counter
 from pathlib import Path
 
 from sqlalchemy import func, select
+from support.seals import open_seal
 
 from sealwright.audit.tables import chain_head, log_leaf, log_map_page, log_state, log_tile
 from sealwright.ca.tables import ca_certificate
-from sealwright.keystore.seal import Seal
 from sealwright.kms.tables import key_release, mailbox_key, pooled_key
 from sealwright.outbox.tables import outbox_item
 from sealwright.server.schema import metadata
@@ -35,7 +35,7 @@ def check_intact(world):
         for columns in SEALED_COLUMNS:
             records = columns.sealed_records(tx, services.organization_id, 1_000, 10_000)
             services.keystore.rewrap(tuple(records))  # opens each
-    assert Seal(Path(services.settings.seal.key_file), services.settings.seal_file).current_version >= 1
+    assert open_seal(Path(services.settings.seal.key_file), services.settings.seal_file).current_version >= 1
 
 
 def _check_log(services, tx):

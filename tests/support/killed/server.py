@@ -3,9 +3,9 @@
 import shutil
 
 import pytest
+from support.seals import open_seal
 
 from sealwright.errors import ConfigurationError, ConflictError, SealedError
-from sealwright.keystore.seal import Seal
 from sealwright.server import backup
 from sealwright.server.settings import load_settings
 from sealwright.server.wiring import build
@@ -24,7 +24,7 @@ def initialize(world):
 def rotate_storage_key(world):
     """A new storage key, and everything sealed anew."""
     settings, rotation = world.services.settings, world.services.rotation
-    if Seal(world.data.with_name("data.seal-key"), settings.seal_file).current_version == 1:
+    if open_seal(world.data.with_name("data.seal-key"), settings.seal_file).current_version == 1:
         rotation.rotate()
     rotation.finish()
     world.settle()

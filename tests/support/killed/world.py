@@ -3,6 +3,7 @@
 import json
 from base64 import b64decode, b64encode
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -10,11 +11,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from support.killed.points import CLIENT
 from support.people_world import MovableClock
 from support.release_evidence import Device
+from support.seals import software_keystore
 from support.served import ALICE, BOB, OPTIONS, Served, people
 
 from sealwright.client.session import load_p256_private_key
 from sealwright.files import replace_file
-from sealwright.keystore.software import SoftwareKeystore
 from sealwright.server import init, wiring
 from sealwright.server.init import initialize
 from sealwright.server.settings import SETTINGS_FILE
@@ -45,8 +46,8 @@ class World(Served):
             self.move()
 
         # All writes in one process, so that all are seen, and all ends together, as when the power fails.
-        def open_here(seal_key_file, seal_file, *_arguments, **_options):
-            return SoftwareKeystore(seal_key_file, seal_file, self.clock)
+        def open_here(options, *_arguments, **_options):
+            return software_keystore(Path(options.key_file), Path(options.seal_file), self.clock)
 
         for module in (wiring, init):
             vars(module)["open_keystore"] = open_here

@@ -6,6 +6,8 @@ import pytest
 from support.asgi_client import AsgiClient
 
 from sealwright.clock import SystemClock
+from sealwright.keystore.hsm import Hsm
+from sealwright.keystore.seal_creation import SealPlan
 from sealwright.server.app import public_app
 from sealwright.server.init import InitOptions, initialize, make_sign_in_link
 from sealwright.server.settings import KeysSection, MailSection, MailServerSection, ServerSection, load_settings
@@ -37,8 +39,9 @@ def world(tmp_path_factory):
         submission=MailServerSection(),
         keys=KeysSection(algorithm="p256", pool_size=2),
         seal_key_file=None,
-        shares=3,
-        threshold=2,
+        seal=SealPlan("key-file", 0, 0, emergency_shares=3, emergency_threshold=2),
+        hsm=Hsm("", ""),
+        pin_file="",
     )
     made = initialize(folder, options, SystemClock())
     services = build(load_settings(folder, {}))

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, mlkem, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_public_key
 from cryptography.x509.oid import NameOID
 from support.release_evidence import MAILBOX, NONCE, NOW, ORGANIZATION, ORIGIN, SALT, SIBLING, World, make_device
+from support.seals import key_file_seal, software_keystore
 
 from sealwright.cms import enveloped, schema
 from sealwright.cms.recipient_encoding import decode_recipient_info, encode_recipient_info
@@ -20,8 +21,6 @@ from sealwright.keystore.content_keys import unwrap_content_key
 from sealwright.keystore.model import ReleasePolicy, RemoteDecryptEvidence, SignedRequestEvidence
 from sealwright.keystore.records import sign_with
 from sealwright.keystore.release_rules import ReleaseRules
-from sealwright.keystore.seal import create_seal
-from sealwright.keystore.software import SoftwareKeystore
 from sealwright.tlog.checkpoint import Checkpoint, sign_note
 from sealwright.tlog.leaf import LeafRecord, commit
 from sealwright.tlog.tree import leaf_hash, node_hash
@@ -125,8 +124,8 @@ class RemoteWorld(World):
 
 @pytest.fixture
 def world(tmp_path):
-    create_seal(tmp_path / "seal.key", tmp_path / "seal.json", shares=1, threshold=1)
-    return RemoteWorld(SoftwareKeystore(tmp_path / "seal.key", tmp_path / "seal.json"))
+    key_file_seal(tmp_path / "seal.key", tmp_path / "seal.json", shares=1, threshold=1)
+    return RemoteWorld(software_keystore(tmp_path / "seal.key", tmp_path / "seal.json"))
 
 
 class Known:

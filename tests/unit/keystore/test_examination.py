@@ -10,11 +10,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 from support.release_evidence import MAILBOX, NOW, ORGANIZATION, World
+from support.seals import key_file_seal, software_keystore
 
 from sealwright.errors import InvalidSignatureError, PermissionDeniedError, SealedError, UnsupportedAlgorithmError
 from sealwright.keystore.model import RecordIdentity, SealedRecord
-from sealwright.keystore.seal import create_seal
-from sealwright.keystore.software import SoftwareKeystore
 from sealwright.wire.api import LeafOpening
 from sealwright.wire.destruction import DestructionReceipt, SignedDestruction, verify_destruction
 from sealwright.wire.encoding import sha256
@@ -25,13 +24,13 @@ ISSUER = ec.generate_private_key(ec.SECP256R1())
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("seal")
-    create_seal(made / "root.key", made / "seal.json", 3, 2)
+    key_file_seal(made / "root.key", made / "seal.json", 3, 2)
     return made
 
 
 @pytest.fixture
 def keystore(folder):
-    return SoftwareKeystore(folder / "root.key", folder / "seal.json")
+    return software_keystore(folder / "root.key", folder / "seal.json")
 
 
 def certificate(spki):
@@ -108,7 +107,7 @@ def test_a_destroyed_keys_record_opens_nowhere_and_the_word_is_signed(keystore, 
     public = load_der_public_key(world.release_key.spki)
     assert isinstance(public, ed25519.Ed25519PublicKey)
     public.verify(signature, receipt.encode())
-    again = SoftwareKeystore(folder / "root.key", folder / "seal.json")  # as every other process, and after a restart
+    again = software_keystore(folder / "root.key", folder / "seal.json")  # as every other process, and after a restart
     for opened in (keystore, again):
         with pytest.raises(PermissionDeniedError, match="destroyed"):
             opened.open(world.records, world.evidence())

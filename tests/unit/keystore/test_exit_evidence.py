@@ -15,11 +15,10 @@ from support.release_evidence import (
     binding,
     make_device,
 )
+from support.seals import key_file_seal, software_keystore
 
 from sealwright.errors import ApprovalsMissingError, PermissionDeniedError
 from sealwright.keystore.model import ApprovalEvidence, ExitEvidence, SignedApproval, SignedRequestEvidence
-from sealwright.keystore.seal import create_seal
-from sealwright.keystore.software import SoftwareKeystore
 from sealwright.keystore.versions import RowName
 from sealwright.wire.approvals import ApprovalStatement, Proposal
 from sealwright.wire.encoding import encode_fields, sha256
@@ -114,9 +113,9 @@ class ExitWorld(World):
 
 @pytest.fixture
 def world(tmp_path):
-    create_seal(tmp_path / "seal.key", tmp_path / "seal.json", shares=1, threshold=1)
+    key_file_seal(tmp_path / "seal.key", tmp_path / "seal.json", shares=1, threshold=1)
     clock = Clock()
-    made = ExitWorld(SoftwareKeystore(tmp_path / "seal.key", tmp_path / "seal.json", clock))
+    made = ExitWorld(software_keystore(tmp_path / "seal.key", tmp_path / "seal.json", clock))
     made.clock = clock
     return made
 

@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from support.release_evidence import MAILBOX, NOW, ORGANIZATION, answer_for, binding, make_device
+from support.seals import key_file_seal, software_keystore
 
 from sealwright.errors import (
     AuthenticationError,
@@ -20,8 +21,6 @@ from sealwright.errors import (
 from sealwright.keystore import factors as rules
 from sealwright.keystore.guesses import GuessLimit
 from sealwright.keystore.model import FactorEvidence
-from sealwright.keystore.seal import create_seal
-from sealwright.keystore.software import SoftwareKeystore
 from sealwright.wire.factors import DeviceApproval, NewPassword, factor_info, normal_secret, password_verifier
 from sealwright.wire.hpke import hpke_seal
 
@@ -39,14 +38,14 @@ class World:
     """A mailbox with devices, over the real keystore; Argon2id with little memory."""
 
     def __init__(self, folder, clock):
-        create_seal(folder / "seal.key", folder / "seal.json", shares=1, threshold=1)
+        key_file_seal(folder / "seal.key", folder / "seal.json", shares=1, threshold=1)
         self.files, self.clock = (folder / "seal.key", folder / "seal.json"), clock
         self.restart()
         self.keystore.generate_service_key(ORGANIZATION, "release", "ed25519")
         self.public_key = self.keystore.import_public_key(ORGANIZATION).public_key
 
     def restart(self):
-        self.keystore = SoftwareKeystore(*self.files, clock=self.clock)
+        self.keystore = software_keystore(*self.files, clock=self.clock)
 
     def enrol(self, device_id, mailbox=MAILBOX):
         device = make_device()

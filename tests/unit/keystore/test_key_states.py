@@ -7,12 +7,11 @@ from typing import get_args
 import msgspec
 import pytest
 from support.release_evidence import MAILBOX, NOW, ORGANIZATION, World, answer_for, binding, make_device
+from support.seals import key_file_seal, software_keystore
 
 from sealwright.errors import ApprovalsMissingError, ConflictError, PermissionDeniedError
 from sealwright.keystore.key_states import DECIDED_STATES, TRANSITIONS, UNDECIDED_STATES
 from sealwright.keystore.model import ApprovalEvidence, SignedApproval
-from sealwright.keystore.seal import create_seal
-from sealwright.keystore.software import SoftwareKeystore
 from sealwright.wire.approvals import ApprovalStatement, Proposal
 from sealwright.wire.destruction import DESTRUCTION, KeyDestruction
 from sealwright.wire.manifest import KeyState
@@ -31,8 +30,8 @@ class Clock:
 
 @pytest.fixture
 def keystore(tmp_path):
-    create_seal(tmp_path / "seal.key", tmp_path / "seal.json", shares=1, threshold=1)
-    return SoftwareKeystore(tmp_path / "seal.key", tmp_path / "seal.json", Clock())
+    key_file_seal(tmp_path / "seal.key", tmp_path / "seal.json", shares=1, threshold=1)
+    return software_keystore(tmp_path / "seal.key", tmp_path / "seal.json", Clock())
 
 
 def test_the_first_decision_starts_from_a_state_that_needs_none_and_follows_the_table(keystore):
@@ -54,7 +53,7 @@ def test_later_changes_start_from_the_newest_state_whatever_the_caller_says(keys
         row = keystore.vouch_key_state(ORGANIZATION, KEY, old, new, version)
         assert keystore.vouch_key_state(ORGANIZATION, KEY, old, new, version) == row  # lost, and asked for again
         old, version = new, row.version
-    again = SoftwareKeystore(tmp_path / "seal.key", tmp_path / "seal.json", Clock())  # after a restart
+    again = software_keystore(tmp_path / "seal.key", tmp_path / "seal.json", Clock())  # after a restart
     for claimed, new in product(STATES, STATES):
         if claimed != old or new not in TRANSITIONS[old]:
             with pytest.raises(ConflictError):

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from support.release_evidence import NOW, ORGANIZATION, World, answer_for, binding, make_device
+from support.seals import key_file_seal, seal_options, software_keystore
 
 from sealwright.errors import (
     AuthenticationError,
@@ -24,8 +25,6 @@ from sealwright.keystore.frames import METHODS, decode_reply, encode_call
 from sealwright.keystore.pool import open_keystore
 from sealwright.keystore.process import answer
 from sealwright.keystore.release_rules import ReleaseRules
-from sealwright.keystore.seal import create_seal
-from sealwright.keystore.software import SoftwareKeystore
 
 CORES = os.cpu_count() or 1
 
@@ -33,19 +32,19 @@ CORES = os.cpu_count() or 1
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("seal")
-    create_seal(folder / "seal.key", folder / "seal.json", shares=1, threshold=1)
+    key_file_seal(folder / "seal.key", folder / "seal.json", shares=1, threshold=1)
     return folder / "seal.key", folder / "seal.json"
 
 
 @pytest.fixture(scope="module")
 def keystore(files):
-    keystore = open_keystore(*files, workers=2)
+    keystore = open_keystore(seal_options(*files), workers=2)
     yield keystore
     keystore.close()
 
 
-def test_a_release_through_the_processes(keystore):
-    world = World(keystore)
+def test_a_release_through_the_processes(files, keystore):
+    world = World(keystore, software_keystore(*files))
     for _ in range(4):  # every process knows the registry, whichever wrote it
         evidence = world.evidence()
         release = keystore.open(world.records, evidence)
@@ -121,7 +120,7 @@ def test_a_dead_process_is_replaced(keystore):
 
 
 def test_closed_is_closed_and_the_processes_end(files):
-    keystore = open_keystore(*files, workers=1)
+    keystore = open_keystore(seal_options(*files), workers=1)
     processes = keystore.process_ids()
     keystore.close()
     assert not [process for process in processes if Path(f"/proc/{process}").exists()]
@@ -131,15 +130,15 @@ def test_closed_is_closed_and_the_processes_end(files):
 
 
 def test_a_seal_that_does_not_open_is_told_at_once(files, tmp_path):
-    create_seal(tmp_path / "other.key", tmp_path / "other.json", shares=1, threshold=1)
+    key_file_seal(tmp_path / "other.key", tmp_path / "other.json", shares=1, threshold=1)
     with pytest.raises(SealedError, match="root wrapping key"):
-        open_keystore(tmp_path / "other.key", files[1])
+        open_keystore(seal_options(tmp_path / "other.key", files[1]))
     with pytest.raises(InputError):
-        open_keystore(*files, workers=0)
+        open_keystore(seal_options(*files), workers=0)
 
 
 def test_a_process_answers_nonsense_with_an_error(files):
-    keystore = SoftwareKeystore(*files)
+    keystore = software_keystore(*files)
     for frame in (b"", b"\xc1", encode_call("close", ()), encode_call("__init__", ()), encode_call("sign", (1,))):
         with pytest.raises(InputError):
             decode_reply(answer(frame, keystore), bytes)

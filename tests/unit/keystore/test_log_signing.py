@@ -2,10 +2,9 @@
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_der_public_key
+from support.seals import key_file_seal, software_keystore
 
 from sealwright.errors import ConflictError, PermissionDeniedError
-from sealwright.keystore.seal import create_seal
-from sealwright.keystore.software import SoftwareKeystore
 from sealwright.tlog.checkpoint import Checkpoint
 from sealwright.tlog.tree import EMPTY_ROOT, consistency_proof, leaf_hash, node_hash, root_hash
 
@@ -33,8 +32,8 @@ class Tree:
 class World:
     def __init__(self, folder):
         self.files = folder / "root.key", folder / "seal.json"
-        create_seal(*self.files, 3, 2)
-        self.keystore = SoftwareKeystore(*self.files)
+        key_file_seal(*self.files, 3, 2)
+        self.keystore = software_keystore(*self.files)
         self.key = self.keystore.generate_service_key(ORGANIZATION, f"log/{ORIGIN}", "ed25519")
         self.tree = Tree("log")
 
@@ -60,7 +59,7 @@ def grown(world):
 def test_a_log_that_grows_is_signed_and_the_same_checkpoint_once_more_after_a_restart(world):
     old = grown(world)
     signature = world.sign(old, "whatever")
-    again = SoftwareKeystore(*world.files)
+    again = software_keystore(*world.files)
     assert again.signed_checkpoint(ORGANIZATION) == old
     assert again.sign_checkpoint(world.key, old, "", ()) == signature
     world.sign(world.tree.text(9), old, world.tree.proof(5, 9))

@@ -4,12 +4,11 @@ from dataclasses import replace
 
 import pytest
 from support.release_evidence import MAILBOX, NOW, ORGANIZATION, World, answer_for, binding, make_device
+from support.seals import key_file_seal, software_keystore
 
 from sealwright.errors import AuthenticationError, InputError, PermissionDeniedError
 from sealwright.keystore.model import MemberEvidence, ReleasePolicy
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
-from sealwright.keystore.seal import create_seal
-from sealwright.keystore.software import SoftwareKeystore
 
 OTHER = "c" * 32
 
@@ -17,14 +16,14 @@ OTHER = "c" * 32
 @pytest.fixture
 def files(tmp_path):
     key_file, seal_file = tmp_path / "root.key", tmp_path / "seal"
-    create_seal(key_file, seal_file, 3, 2)
+    key_file_seal(key_file, seal_file, 3, 2)
     return key_file, seal_file
 
 
 @pytest.fixture
 def world(files):
     """A world whose keys are those of a shared mailbox, and whose device is one of a member's."""
-    made = World(SoftwareKeystore(*files))
+    made = World(software_keystore(*files))
     made.shared = made.keystore.new_shared_mailbox_id(ORGANIZATION)
     pooled = [made.keystore.generate_encryption_key(ORGANIZATION, "p256") for _ in range(2)]
     made.records = tuple(made.keystore.assign_encryption_key(key, made.shared, n) for n, key in enumerate(pooled, 1))

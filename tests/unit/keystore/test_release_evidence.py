@@ -22,6 +22,7 @@ from support.release_evidence import (
     binding,
     make_device,
 )
+from support.seals import key_file_seal, software_keystore
 
 from sealwright.errors import (
     AuthenticationError,
@@ -34,21 +35,19 @@ from sealwright.errors import (
 )
 from sealwright.keystore.model import UNKNOWN_MAILBOX, ReleasePolicy
 from sealwright.keystore.release_rules import ReleaseRules
-from sealwright.keystore.seal import create_seal
-from sealwright.keystore.software import SoftwareKeystore
 from sealwright.wire.hpke import hpke_open
 from sealwright.wire.manifest import decode_released_keys
 
 
 @pytest.fixture
 def files(tmp_path):
-    create_seal(tmp_path / "seal.key", tmp_path / "seal.json", shares=1, threshold=1)
+    key_file_seal(tmp_path / "seal.key", tmp_path / "seal.json", shares=1, threshold=1)
     return tmp_path / "seal.key", tmp_path / "seal.json"
 
 
 @pytest.fixture
 def world(files):
-    return World(SoftwareKeystore(*files))
+    return World(software_keystore(*files))
 
 
 def refuse(world, evidence, records=None):
@@ -91,11 +90,11 @@ def test_changed_rows_are_no_evidence(world):
 
 def test_a_removed_devices_old_row_is_no_evidence_any_more(world, files):
     """A row that was vouched for and is put back; also in another process, after a restart, and if nobody kept the new row."""
-    good, other = world.evidence(), SoftwareKeystore(*files)
+    good, other = world.evidence(), software_keystore(*files)
     assert other.open(world.records, good).sealed_keys
     removed = world.keystore.change_device(world.credential, "removed")
     refuse(world, replace(good, credential=removed))
-    for keystore in (world.keystore, other, SoftwareKeystore(*files)):
+    for keystore in (world.keystore, other, software_keystore(*files)):
         with pytest.raises(PermissionDeniedError, match="put back"):
             keystore.open(world.records, good)
         assert keystore.change_device(world.credential, "removed") == removed  # the act can be repeated
@@ -263,7 +262,7 @@ def test_rsa_keys_are_made_and_sign(world):
 
 def test_the_registry_fails_closed(world, files):
     registry = files[1].with_name("registry.json")
-    again = SoftwareKeystore(*files)
+    again = software_keystore(*files)
     assert again.generate_service_key(ORGANIZATION, "release", "ed25519") == world.release_key
     with pytest.raises(ConflictError):
         again.generate_service_key(ORGANIZATION, "log/other", "ed25519")

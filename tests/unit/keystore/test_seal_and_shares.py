@@ -6,12 +6,12 @@ from itertools import combinations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.seals import key_file_seal, open_seal, software_keystore
 
 from sealwright.errors import ConfigurationError, ConflictError, DecodingError, SealedError, VerificationError
 from sealwright.keystore import shamir
-from sealwright.keystore.seal import Seal, create_seal, recover_storage_keys, restore_seal, rotate_storage_key
-from sealwright.keystore.shares import EmergencyShare, decode_share, encode_share
-from sealwright.keystore.software import SoftwareKeystore
+from sealwright.keystore.seal import recover_storage_keys, restore_seal
+from sealwright.keystore.shares import Share, decode_share, encode_share
 
 ORGANIZATION = "a" * 32
 
@@ -50,12 +50,18 @@ def test_shares_that_cannot_be_combined():
             shamir.split(b"a", shares, threshold)
 
 
-@given(st.binary(min_size=4, max_size=4), st.integers(1, 255), st.integers(1, 255), st.binary(min_size=32, max_size=32))
-def test_a_share_is_read_as_written(set_id, threshold, x, values):
-    share = EmergencyShare(set_id, threshold, x, values)
+@given(
+    st.sampled_from(("operator", "emergency")),
+    st.binary(min_size=4, max_size=4),
+    st.integers(1, 255),
+    st.integers(1, 255),
+    st.binary(min_size=32, max_size=32),
+)
+def test_a_share_is_read_as_written(kind, set_id, threshold, x, values):
+    share = Share(kind, set_id, threshold, x, values)
     text = encode_share(share)
     assert decode_share(text.lower().replace("-", " ")) == share
-    wrong = text[:6] + ("A" if text[6] != "A" else "B") + text[7:]
+    wrong = text[:8] + ("A" if text[8] != "A" else "B") + text[9:]
     with pytest.raises(DecodingError):
         decode_share(wrong)
 
@@ -68,10 +74,10 @@ def test_arbitrary_text_is_no_share(text):
 
 def test_every_quorum_recovers_every_version(files):
     key_file, seal_file = files
-    shares = create_seal(key_file, seal_file, shares=3, threshold=2)
+    shares = key_file_seal(key_file, seal_file, shares=3, threshold=2)
     assert (key_file.stat().st_mode & 0o777, seal_file.stat().st_mode & 0o777) == (0o600, 0o600)
-    assert rotate_storage_key(key_file, seal_file) == 2
-    expected = dict(Seal(key_file, seal_file)._secrets)
+    assert open_seal(key_file, seal_file).rotate() == 2
+    expected = dict(open_seal(key_file, seal_file)._secrets)
     assert sorted(expected) == [0, 1, 2]
     for quorum in combinations(shares, 2):
         assert recover_storage_keys(list(quorum), seal_file) == expected
@@ -81,58 +87,59 @@ def test_every_quorum_recovers_every_version(files):
 
 
 def test_shares_of_another_seal_open_nothing(files, tmp_path):
-    create_seal(*files, shares=3, threshold=2)
-    foreign = create_seal(tmp_path / "other.key", tmp_path / "other.json", shares=3, threshold=2)
+    key_file_seal(*files, shares=3, threshold=2)
+    foreign = key_file_seal(tmp_path / "other.key", tmp_path / "other.json", shares=3, threshold=2)
     with pytest.raises(VerificationError):
         recover_storage_keys(foreign, files[1])
 
 
 def test_a_lost_key_file_is_replaced_and_old_records_open(files, tmp_path):
-    shares = create_seal(*files, shares=5, threshold=3)
-    keystore = SoftwareKeystore(*files)
+    shares = key_file_seal(*files, shares=5, threshold=3)
+    keystore = software_keystore(*files)
     secret = keystore.seal_secret(ORGANIZATION, "purpose", "d" * 32, b"secret")
     derived = keystore.derive_secret(ORGANIZATION, "nonces")
     files[0].unlink()
     with pytest.raises(SealedError):
-        SoftwareKeystore(*files)
+        software_keystore(*files)
     restore_seal(shares[2:], files[1], files[0])
-    again = SoftwareKeystore(*files)
+    again = software_keystore(*files)
     assert again.open_secret(secret) == b"secret"
     assert again.derive_secret(ORGANIZATION, "nonces") == derived
 
 
 def test_a_seal_is_never_overwritten(files, tmp_path):
-    create_seal(*files, shares=1, threshold=1)
+    key_file_seal(*files, shares=1, threshold=1)
     for arguments in (files, (tmp_path / "new.key", files[1]), (files[0], tmp_path / "new.json")):
         with pytest.raises(ConflictError):
-            create_seal(*arguments, shares=1, threshold=1)
+            key_file_seal(*arguments, shares=1, threshold=1)
     assert not (tmp_path / "new.key").exists()
     with pytest.raises(ConfigurationError):
-        create_seal(tmp_path / "k", tmp_path / "s", shares=2, threshold=3)
+        key_file_seal(tmp_path / "k", tmp_path / "s", shares=2, threshold=3)
     assert not (tmp_path / "k").exists()
 
 
 def test_a_changed_seal_does_not_open(files, tmp_path):
-    create_seal(*files, shares=1, threshold=1)
-    create_seal(tmp_path / "other.key", tmp_path / "other.json", shares=1, threshold=1)
+    key_file_seal(*files, shares=1, threshold=1)
+    key_file_seal(tmp_path / "other.key", tmp_path / "other.json", shares=1, threshold=1)
     good, other = json.loads(files[1].read_text()), json.loads((tmp_path / "other.json").read_text())
-    for name in ("emergency_public_key", "secrets", "mac", "set_id"):
+    other |= {"number": 7, "proposal_id": "another", "root": {"kind": "pkcs11", "key_id": "", "wrapped": ""}}
+    for name in ("number", "proposal_id", "root", "emergency", "secrets", "mac"):
         files[1].write_text(json.dumps({**good, name: other[name]}))
         with pytest.raises(SealedError):
-            Seal(*files)
+            open_seal(*files)
         with pytest.raises(SealedError):
-            rotate_storage_key(*files)
+            open_seal(*files).rotate()
     for text in ("", "{}", "[" * 5, json.dumps({**good, "format": 2})):
         files[1].write_text(text)
         with pytest.raises(SealedError):
-            Seal(*files)
+            open_seal(*files)
 
 
 def test_a_running_keystore_follows_a_rotation(files):
-    create_seal(*files, shares=1, threshold=1)
-    keystore = SoftwareKeystore(*files)
+    key_file_seal(*files, shares=1, threshold=1)
+    keystore = software_keystore(*files)
     old = keystore.seal_secret(ORGANIZATION, "p", "d" * 32, b"old")
-    rotate_storage_key(*files)
+    open_seal(*files).rotate()
     new = keystore.seal_secret(ORGANIZATION, "p", "d" * 32, b"new")
     assert (old.storage_key_version, new.storage_key_version) == (1, 2)
     assert (keystore.open_secret(old), keystore.open_secret(new)) == (b"old", b"new")

@@ -8,6 +8,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey
 from support.release_evidence import MAILBOX, ORGANIZATION, answer_for, binding, make_device
+from support.seals import key_file_seal, software_keystore
 
 from sealwright.errors import (
     ApprovalsMissingError,
@@ -17,9 +18,7 @@ from sealwright.errors import (
     PermissionDeniedError,
 )
 from sealwright.keystore.model import FactorEvidence
-from sealwright.keystore.seal import create_seal
 from sealwright.keystore.sign_on import SignOn, check_id_token
-from sealwright.keystore.software import SoftwareKeystore
 from sealwright.wire.factors import factor_info, sign_on_nonce
 from sealwright.wire.hpke import hpke_seal
 
@@ -137,8 +136,8 @@ class Clock:
 
 @pytest.fixture
 def keystore(tmp_path):
-    create_seal(tmp_path / "seal.key", tmp_path / "seal.json", shares=1, threshold=1)
-    made = SoftwareKeystore(tmp_path / "seal.key", tmp_path / "seal.json", clock=Clock())
+    key_file_seal(tmp_path / "seal.key", tmp_path / "seal.json", shares=1, threshold=1)
+    made = software_keystore(tmp_path / "seal.key", tmp_path / "seal.json", clock=Clock())
     made.generate_service_key(ORGANIZATION, "release", "ed25519")
     return made
 

@@ -14,8 +14,9 @@ from sealwright.errors import (
     UnsupportedAlgorithmError,
     VerificationError,
 )
+from sealwright.keystore.key_file import create_root_key
+from sealwright.keystore.service_keys import SoftwareServiceKeystore
 from sealwright.keystore.signing import KeystoreECKey
-from sealwright.keystore.software import SoftwareServiceKeystore, create_root_key
 
 ORGANIZATION, OTHER = "a" * 32, "b" * 32
 

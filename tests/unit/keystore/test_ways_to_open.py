@@ -14,9 +14,9 @@ WAYS = {
     # service keys and secrets, which are no keys of people: each checks the record's kind
     "keystore/service_keys.py:SoftwareServiceKeystore.sign": "_open",
     "keystore/service_keys.py:SoftwareServiceKeystore.open_secret": "_open",
-    "keystore/software.py:SoftwareKeystore.__init__": "_open",  # handed to `factors`, for protection passwords
+    "keystore/vouching_keystore.py:VouchingKeystore.__init__": "_open",  # handed to `factors`, for protection passwords
     "keystore/factors.py:Factors.__init__": "open_record",
-    "keystore/software.py:SoftwareKeystore.finish_proof": "_open",
+    "keystore/vouching_keystore.py:VouchingKeystore.finish_proof": "_open",
     # encryption keys that stay in the keystore
     "keystore/rewrapping.py:rewrap_record": "open_record",
     "keystore/software.py:SoftwareKeystore.assign_encryption_key": "_open",

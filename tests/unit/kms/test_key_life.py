@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from support.approving import Approvals
 from support.people_world import ORGANIZATION, World
-from support.recovering import software_keystore
+from support.recovering import keystore_in
+from support.seals import software_keystore
 
 from sealwright.errors import (
     ApprovalsMissingError,
@@ -21,7 +22,6 @@ from sealwright.errors import (
     UnavailableError,
 )
 from sealwright.keystore.key_states import TRANSITIONS
-from sealwright.keystore.software import SoftwareKeystore
 from sealwright.kms.tables import mailbox_key
 from sealwright.storage.schema import new_id
 from sealwright.tlog.leaf import decode_leaf_record
@@ -50,14 +50,14 @@ class Restartable:
 
     def __init__(self, folder, clock):
         self.folder, self.clock = folder, clock
-        self.inner = software_keystore(folder, clock)
+        self.inner = keystore_in(folder, clock)
 
     def __getattr__(self, name):
         return getattr(self.inner, name)
 
     def restart(self):
         self.inner.close()
-        self.inner = SoftwareKeystore(self.folder / "seal.key", self.folder / "seal.json", self.clock)
+        self.inner = software_keystore(self.folder / "seal.key", self.folder / "seal.json", self.clock)
 
 
 class Life:

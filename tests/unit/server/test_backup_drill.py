@@ -69,13 +69,13 @@ def test_a_good_backup_passes_and_leaves_nothing_behind(made, tmp_path):
 
 
 def test_it_passes_with_the_emergency_shares_alone(made, tmp_path):
-    steps = run(made, tmp_path, shares=made[0].shares[:2])
+    steps = run(made, tmp_path, shares=made[0].seal.emergency[:2])
     assert [step.holds for step in steps] == [True] * len(ALL)
     assert "emergency shares" in steps[2].said
 
 
 def test_too_few_shares_are_said_so(made, tmp_path):
-    steps = run(made, tmp_path, shares=made[0].shares[:1])
+    steps = run(made, tmp_path, shares=made[0].seal.emergency[:1])
     assert (steps[-1].name, steps[-1].holds) == ("seal", False)
 
 

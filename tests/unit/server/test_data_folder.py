@@ -16,6 +16,8 @@ from support.asgi_client import AsgiClient
 from sealwright.audit.log import Act
 from sealwright.clock import SystemClock
 from sealwright.errors import AuthenticationError, ConfigurationError, ConflictError, SealedError, VerificationError
+from sealwright.keystore.hsm import Hsm
+from sealwright.keystore.seal_creation import SealPlan
 from sealwright.server import store
 from sealwright.server.app import local_app, public_app
 from sealwright.server.backup import back_up, lift_quarantine, restore
@@ -53,8 +55,9 @@ def options(**changes):
         submission=MailServerSection(),
         keys=KeysSection(algorithm="p256", pool_size=2),
         seal_key_file=None,
-        shares=3,
-        threshold=2,
+        seal=SealPlan("key-file", 0, 0, emergency_shares=3, emergency_threshold=2),
+        hsm=Hsm("", ""),
+        pin_file="",
     )
     return replace(made, **changes)
 
@@ -93,7 +96,7 @@ def test_everything_private_is_private(made):
     assert set(modes.values()) == {0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE(shown.seal_key_file.stat().st_mode) == 0o600
-    assert len(shown.shares) == 3
+    assert len(shown.seal.emergency) == 3
     assert shown.root_passphrase not in repr(shown)
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
+from support.seals import key_file_seal, open_seal
 from support.served import OPTIONS, Served
 
 from sealwright.audit.tables import log_leaf, pending_leaf
@@ -79,7 +80,7 @@ def told(services):
 def initialized(tmp_path):
     """Make a data folder; return its settings and its emergency shares."""
     made = initialize(tmp_path / "data", OPTIONS, SystemClock())
-    return load_settings(tmp_path / "data", {}), made.shares
+    return load_settings(tmp_path / "data", {}), made.seal.emergency
 
 
 def test_every_column_with_ciphertext_is_re_sealed():
@@ -197,8 +198,9 @@ def test_a_process_killed_while_it_rotates_leaves_what_the_next_start_ends(tmp_p
 
 
 def test_a_seal_has_an_end(tmp_path, monkeypatch):
-    seal.create_seal(tmp_path / "key", tmp_path / "seal.json", 1, 1)
+    files = (tmp_path / "key", tmp_path / "seal.json")
+    key_file_seal(*files)
     monkeypatch.setattr(seal, "MAX_VERSIONS", 2)
-    assert seal.rotate_storage_key(tmp_path / "key", tmp_path / "seal.json") == 2
+    assert open_seal(*files).rotate() == 2
     with pytest.raises(ConflictError):
-        seal.rotate_storage_key(tmp_path / "key", tmp_path / "seal.json")
+        open_seal(*files).rotate()

@@ -118,6 +118,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("token_sha256", name=op.f("uq_sign_in_link_token_sha256")),
     )
     op.create_table(
+        "seal_change",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("noted", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("organization_id", "number", name=op.f("pk_seal_change")),
+    )
+    op.create_table(
         "storage_key",
         sa.Column("organization_id", sa.String(length=32), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),

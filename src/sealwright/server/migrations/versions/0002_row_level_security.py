@@ -51,6 +51,7 @@ TABLES = (
     "shared_member",
     "sign_in_link",
     "statement_delegation",
+    "seal_change",
     "storage_key",
     "sync_item",
     "vouched_row",

@@ -1,0 +1,26 @@
+"""Seals of kind "key-file" for tests, and keystores over them in this process."""
+
+from sealwright.keystore.keeper import SealOptions
+from sealwright.keystore.seal import open_with_key_file
+from sealwright.keystore.seal_creation import SealPlan, create
+from sealwright.keystore.software import SoftwareKeystore
+
+
+def seal_options(key_file, seal_file):
+    """Return where they are."""
+    return SealOptions(str(seal_file), str(key_file))
+
+
+def key_file_seal(key_file, seal_file, shares=1, threshold=1):
+    """Make a seal and return its emergency shares."""
+    return create(seal_options(key_file, seal_file), SealPlan("key-file", 0, 0, shares, threshold)).emergency
+
+
+def open_seal(key_file, seal_file):
+    """Open it."""
+    return open_with_key_file(key_file, seal_file)
+
+
+def software_keystore(key_file, seal_file, clock=None):
+    """Return a keystore over it."""
+    return SoftwareKeystore(open_seal(key_file, seal_file), clock)
