@@ -6,12 +6,10 @@ from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody
 
-from sealwright.errors import NotFoundError
 from sealwright.identity.approvals import ApprovalService
 from sealwright.identity.http import answer, authenticate, decode_request
-from sealwright.identity.model import AuthenticatedDevice
 from sealwright.identity.tokens import TokenService
-from sealwright.wire.approvals import DecisionRequest, ProposalList, ProposalRequest, ProposalView
+from sealwright.wire.approvals import DecisionRequest, ProposalList, ProposalRequest
 
 AnyRequest = Request[Any, Any, Any]
 MAX_PROPOSAL_BODY = 512 * 1024
@@ -39,7 +37,8 @@ def show_proposal(
 ) -> Response[bytes]:
     """Show a proposal: 200 ProposalView."""
     device = authenticate(request, token_service, state_changing=False)
-    return answer(_visible(approval_service, device, proposal_id), token_service)
+    found = approval_service.visible(device.organization_id, proposal_id, device.mailbox_id)
+    return answer(found, token_service)
 
 
 @post("/v1/proposals", sync_to_thread=True)
@@ -67,17 +66,9 @@ def decide(
     """Approve or veto: 200 ProposalView."""
     device = authenticate(request, token_service, state_changing=True, body=body)
     wanted = decode_request(body, DecisionRequest)
-    _visible(approval_service, device, proposal_id)
+    approval_service.visible(device.organization_id, proposal_id, device.mailbox_id)
     decided = approval_service.decide(device, proposal_id, wanted)
     return answer(decided, token_service)
-
-
-def _visible(service: ApprovalService, device: AuthenticatedDevice, proposal_id: str) -> ProposalView:
-    """Return a proposal that this person may see: the own ones, and with any role all."""
-    view = service.view(device.organization_id, proposal_id)
-    if view.proposal.requester != device.mailbox_id and not service.roles_of(device.organization_id, device.mailbox_id):
-        raise NotFoundError("there is no such proposal")
-    return view
 
 
 approval_router = Router(path="/", route_handlers=[list_proposals, show_proposal, propose, decide])

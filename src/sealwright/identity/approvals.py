@@ -56,6 +56,7 @@ class ProposalKind:
         approval_life: How long an approval is good.
         lives: Organization id -> both of them, where a rule of the organization says so.
         is_done_when_applied: Else it can still be vetoed until whoever registered it calls `finish`.
+        is_hidden: Proposal and mailbox id -> whether this person must not know of it now, whatever the role.
     """
 
     name: str
@@ -68,6 +69,7 @@ class ProposalKind:
     approval_life: timedelta = timedelta(days=7)
     lives: Callable[[str], tuple[timedelta, timedelta]] | None = None
     is_done_when_applied: bool = True
+    is_hidden: Callable[[Transaction, Proposal, str], bool] = lambda _tx, _proposal, _mailbox_id: False
 
     def lives_of(self, organization_id: str) -> tuple[timedelta, timedelta]:
         """Return the lives of requests and approvals."""
@@ -163,7 +165,8 @@ class ApprovalService:
             self._store.add_proposal(tx, ProposalRow(proposal, "OPEN", known.needed(organization_id), None))
             leaf = self._log(tx, proposal, "proposal.create", requester or "operator")
             for row in self._rows.rows(tx, organization_id, ROLE):
-                if known.approver_role in decode_roles(row.content) and row.row_id != requester:
+                may_decide = known.approver_role in decode_roles(row.content) and row.row_id != requester
+                if may_decide and not known.is_hidden(tx, proposal, row.row_id):
                     notice = self._devices.notice("approval-asked", f"{wanted.kind} {proposal.proposal_id}", leaf)
                     self._devices.notify(tx, organization_id, row.row_id, notice)
         return proposal
@@ -318,11 +321,30 @@ class ApprovalService:
             return self._view(tx, self._store.proposal(tx, organization_id, proposal_id))
 
     def views(self, organization_id: str, mailbox_id: str | None = None) -> tuple[ProposalView, ...]:
-        """Return the newest proposals; for a person without a role only the own ones."""
+        """Return the newest proposals; for a person those that are visible, and without a role only the own ones."""
         own = mailbox_id is not None and not self.roles_of(organization_id, mailbox_id)
         with self._storage.read(organization_id) as tx:
             rows = self._store.proposals(tx, organization_id, mailbox_id if own else None)
-            return tuple(self._view(tx, row) for row in rows)
+            return tuple(
+                self._view(tx, row)
+                for row in rows
+                if mailbox_id is None or not self._kind(row.proposal.kind).is_hidden(tx, row.proposal, mailbox_id)
+            )
+
+    def visible(self, organization_id: str, proposal_id: str, mailbox_id: str) -> ProposalView:
+        """Return a proposal for a person: an own one, or with any role every one that is not hidden from this person.
+
+        Raises:
+            NotFoundError: If there is none that this person may see.
+        """
+        with self._storage.read(organization_id) as tx:
+            row = self._store.proposal(tx, organization_id, proposal_id)
+            is_hidden = self._kind(row.proposal.kind).is_hidden(tx, row.proposal, mailbox_id)
+            view = self._view(tx, row)
+        is_own = view.proposal.requester == mailbox_id
+        if is_hidden or not (is_own or self.roles_of(organization_id, mailbox_id)):
+            raise NotFoundError("there is no such proposal")
+        return view
 
     def _view(self, tx: Transaction, row: ProposalRow) -> ProposalView:
         proposal, kind = row.proposal, self._kind(row.proposal.kind)

@@ -38,6 +38,7 @@ from sealwright.wire.recovery import (
     RecoveryFetch,
     RecoveryManifest,
     RecoveryRequest,
+    RecoveryRule,
     RecoveryTarget,
     RecoveryTenure,
     deferred_chain,
@@ -88,6 +89,7 @@ class RecoveryService:
                 REQUESTER_ROLES,
                 lives=self._lives,
                 is_done_when_applied=False,
+                is_hidden=self._is_hidden,
             )
         )
 
@@ -244,7 +246,8 @@ class RecoveryService:
         rule, row = self._rules.rule(organization_id)
         if wanted.rule_version != row.version:
             raise InputError("the recovery rule was changed meanwhile: ask again")
-        if len(self._rules.officers(organization_id) - {requester}) < rule.needed:
+        unable = {requester, wanted.mailbox_id} if rule.owner_delay_seconds else {requester}
+        if len(self._rules.officers(organization_id) - unable) < rule.needed:
             raise InputError(f"the rule needs {rule.needed} recovery officers besides the requester")
         # The device is the requester's: so the operator, who has none, cannot ask.
         credential = self._devices.credential(organization_id, wanted.device_id)
@@ -261,6 +264,17 @@ class RecoveryService:
             raise NotFoundError("the mailbox has no key that could be recovered")
         if not all(item.key_id in usable for message in wanted.messages for item in message.items):
             raise InputError("a message is for a key that the mailbox does not have any more")
+
+    def _is_hidden(self, tx: Transaction, proposal: Proposal, mailbox_id: str) -> bool:
+        """Tell whether it is about this person, who hears of it when the legal delay ends, also as an officer."""
+        wanted = decode_json(proposal.content, RecoveryRequest)
+        if wanted.mailbox_id != mailbox_id or proposal.requester == mailbox_id:
+            return False
+        if self._store.is_announced(tx, proposal.organization_id, proposal.proposal_id):
+            recovery = self._store.recovery(tx, proposal.organization_id, proposal.proposal_id)
+            return self._clock.now() < recovery.owner_at
+        row = self._rules.row_in(tx, proposal.organization_id)
+        return row is not None and RecoveryRule.decode(row.content).owner_delay_seconds > 0
 
     def _announce(self, approval: ApprovalEvidence) -> None:
         """Announce a recovery (outbox "proposal.apply"); can be repeated."""

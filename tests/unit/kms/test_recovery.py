@@ -168,6 +168,47 @@ def test_under_a_legal_delay_the_owner_sees_nothing_until_it_ends_and_then_every
     recovering.close()
 
 
+def test_under_a_legal_delay_an_owner_who_is_an_officer_neither_sees_it_nor_counts_nor_is_asked(tmp_path):
+    recovering = Recovering(tmp_path, RecoveryRule(owner_delay_seconds=30 * DAY))
+    owner = recovering.officers[2]
+    recovering.world.keys.provision(ORGANIZATION, owner.mailbox_id)
+    about = {"mailbox_id": owner.mailbox_id, "address": owner.address}
+    notices = sync_number(recovering, owner)
+    proposal = recovering.propose(recovering.request(**about))
+    service = recovering.approvals.service
+    assert sync_number(recovering, owner) == notices
+    assert proposal not in [view.proposal for view in service.views(ORGANIZATION, owner.mailbox_id)]
+    with pytest.raises(NotFoundError):
+        service.visible(ORGANIZATION, proposal.proposal_id, owner.mailbox_id)
+    for other in (recovering.rita, *recovering.officers[:2]):
+        assert proposal in [view.proposal for view in service.views(ORGANIZATION, other.mailbox_id)]
+        assert service.visible(ORGANIZATION, proposal.proposal_id, other.mailbox_id).proposal == proposal
+    recovering.approve(proposal)
+    with pytest.raises(NotFoundError):
+        service.visible(ORGANIZATION, proposal.proposal_id, owner.mailbox_id)
+    recovering.world.clock.move(days=30)
+    assert service.visible(ORGANIZATION, proposal.proposal_id, owner.mailbox_id).proposal == proposal
+    recovering.set_rule(RecoveryRule(needed=3, owner_delay_seconds=30 * DAY))
+    with pytest.raises(InputError, match="besides the requester"):
+        recovering.propose(recovering.request(**about))
+    recovering.close()
+
+
+def test_without_a_legal_delay_the_owner_may_see_it_and_veto(recovering):
+    owner = recovering.officers[2]
+    recovering.world.keys.provision(ORGANIZATION, owner.mailbox_id)
+    proposal = recovering.propose(recovering.request(mailbox_id=owner.mailbox_id, address=owner.address))
+    found = recovering.approvals.service.visible(ORGANIZATION, proposal.proposal_id, owner.mailbox_id)
+    assert found.proposal == proposal
+    assert recovering.approvals.decide(owner, proposal, "veto").state == "vetoed"
+
+
+def sync_number(recovering, person):
+    with recovering.world.storage.read(ORGANIZATION) as tx:
+        found = recovering.world.device_store.sync_numbers(tx, [person.enrolled.device_id])
+    return found[person.enrolled.device_id]
+
+
 def test_every_step_is_a_leaf(recovering):
     proposal = recovering.approved()
     recovering.fetch(proposal)
