@@ -66,10 +66,11 @@ class Provisioner:
             mailbox = self._mailboxes.mailbox(organization_id, mailbox_id)
         except NotFoundError:
             return  # withdrawn before its turn came
-        wanted = policy.wanted_slots(self._settings.algorithms, self._in_use(organization_id, mailbox_id))
+        in_use = self._in_use(organization_id, mailbox_id)
+        wanted = policy.wanted_slots(self._settings.algorithms, in_use)
         for slot in wanted:
             self._provision_slot(mailbox, slot)
-        for key in self._in_use(organization_id, mailbox_id):
+        for key in in_use:
             if key.slot not in wanted:
                 self._give_up(mailbox, key)
 
@@ -202,4 +203,5 @@ class Provisioner:
             if old is not None:
                 leaf = self._acts.log(tx, key, "key.rotate", old_key=old.key_id)
                 self._acts.tell(tx, key, "key-rotated", leaf)
-            self._put_outbox(tx, organization_id, PROVISION_TOPIC, {"mailbox_id": mailbox_id}, mailbox_id)
+                # a first key is made by the outbox, which comes back until it has its certificate
+                self._put_outbox(tx, organization_id, PROVISION_TOPIC, {"mailbox_id": mailbox_id}, mailbox_id)
