@@ -42,7 +42,7 @@ def list_command(options: ClientOptions) -> None:
         return
     for row in rows:
         until = f"{row['not_after']:%Y-%m-%d}" if row["not_after"] else "no certificate"
-        click.echo(f"{row['generation']:>3}  {row['state']:12} {row['algorithm']:10} {until}  {row['key_id']}")
+        click.echo(f"{row['generation']:>3}  {row['state']:12} {row['algorithm']:11} {until}  {row['key_id']}")
 
 
 @keys.command("export")

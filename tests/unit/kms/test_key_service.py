@@ -20,6 +20,7 @@ from sealwright.errors import (
     SealwrightError,
     UnavailableError,
 )
+from sealwright.identity.feed_watch import FeedWatch
 from sealwright.identity.routes import identity_router
 from sealwright.identity.tables import vouched_row
 from sealwright.keystore.sign_on import SignOn
@@ -259,6 +260,7 @@ def test_a_device_is_set_up_over_http(world):
     services = {
         "enrolment_service": world.enrolments,
         "device_service": world.devices,
+        "feed_watch": FeedWatch(world.storage, world.device_store),
         "token_service": world.tokens,
         "key_service": world.keys,
     }
