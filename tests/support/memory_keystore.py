@@ -205,7 +205,7 @@ class MemoryKeystore:
         new: KeyState,
         from_version: int,
         evidence: ApprovalEvidence | None = None,
-    ) -> VouchedRow:
+    ) -> VouchedRow | None:
         """Vouch for a key's next state."""
         now = self._clock.now()
         return self.key_states.vouch(organization_id, key_id, (old, new), from_version, evidence, now)

@@ -51,7 +51,7 @@ METHODS: dict[str, tuple[Any, Any]] = {
     "generate_encryption_key": (tuple[str, str], SealedRecord),
     "assign_encryption_key": (tuple[SealedRecord, str, int], SealedRecord),
     "examine": (tuple[SealedRecord, bytes], bool),
-    "vouch_key_state": (tuple[str, str, KeyState, KeyState, int, ApprovalEvidence | None], VouchedRow),
+    "vouch_key_state": (tuple[str, str, KeyState, KeyState, int, ApprovalEvidence | None], VouchedRow | None),
     "sign_destruction": (tuple[DestructionReceipt], bytes),
     "import_public_key": (tuple[str], SignedImportKey),
     "import_encryption_key": (tuple[str, str, bytes, bytes], SealedRecord),

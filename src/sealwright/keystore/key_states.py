@@ -67,8 +67,10 @@ class KeyStates:
         from_version: int,
         evidence: ApprovalEvidence | None,
         now: datetime,
-    ) -> VouchedRow:
-        """Vouch for a key's next state. From two security officers on, two of them approve a destruction.
+    ) -> VouchedRow | None:
+        """Vouch for a key's next state, unless nobody ever decided on the key.
+
+        From two security officers on, two of them approve a destruction.
 
         Args:
             organization_id: 32 hex digits.
@@ -77,6 +79,9 @@ class KeyStates:
             from_version: Of the key's row; 0 where it has none.
             evidence: Approvals of exactly this destruction.
             now: By the keystore's own clock.
+
+        Returns:
+            The key's row; None where it needs none.
 
         Raises:
             ApprovalsMissingError: If it has to be approved and was not.
@@ -94,6 +99,8 @@ class KeyStates:
             if newest.version and newest.content != old.encode("ascii"):
                 raise ConflictError("the key is in another state")
             check_transition(old, new)
+            if not newest.version and new in UNDECIDED_STATES:
+                return None
             # 2 A destruction is approved by two.
             if new == "DESTROYED":
                 self._check_approved(organization_id, key_id, evidence, now)

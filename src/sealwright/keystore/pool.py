@@ -313,9 +313,12 @@ class PooledKeystore:
         new: KeyState,
         from_version: int,
         evidence: ApprovalEvidence | None = None,
-    ) -> VouchedRow:
+    ) -> VouchedRow | None:
         """Vouch for a key's next state."""
-        return self._call(VouchedRow, "vouch_key_state", organization_id, key_id, old, new, from_version, evidence)
+        arguments = (organization_id, key_id, old, new, from_version, evidence)
+        row = self._group.call("vouch_key_state", arguments)
+        assert row is None or isinstance(row, VouchedRow)
+        return row
 
     def sign_destruction(self, receipt: DestructionReceipt) -> bytes:
         """Remember and sign that a key is destroyed."""

@@ -139,8 +139,8 @@ class Keystore(LogKeystore, Protocol):
         new: KeyState,
         from_version: int,
         evidence: ApprovalEvidence | None = None,
-    ) -> VouchedRow:
-        """Vouch for a key's next state, to which it is held from then on (`keystore.key_states`).
+    ) -> VouchedRow | None:
+        """Vouch for a key's next state, to which it is held from then on; None if nobody ever decided on it.
 
         Raises:
             ApprovalsMissingError: If it is a destruction that two security officers must approve.

@@ -298,8 +298,8 @@ class VouchingKeystore(SoftwareServiceKeystore):
         new: KeyState,
         from_version: int,
         evidence: ApprovalEvidence | None = None,
-    ) -> VouchedRow:
-        """Vouch for a key's next state, to which it is held from then on.
+    ) -> VouchedRow | None:
+        """Vouch for a key's next state, to which it is held from then on; None if nobody ever decided on the key.
 
         Raises:
             ApprovalsMissingError: If it is a destruction that two security officers must approve.

@@ -5,7 +5,7 @@ from datetime import datetime
 from sealwright.audit.log import Act, AuditLog, LeafSalt, PendingLeaf
 from sealwright.identity.devices import DeviceService
 from sealwright.identity.model import Mailbox
-from sealwright.keystore.key_states import DECIDED_STATES, check_transition
+from sealwright.keystore.key_states import check_transition
 from sealwright.keystore.model import ApprovalEvidence
 from sealwright.keystore.protocol import Keystore
 from sealwright.kms.model import MailboxKey
@@ -67,12 +67,8 @@ class KeyActs:
             PermissionDeniedError: If a legal hold forbids a destruction.
         """
         check_transition(key.state, state)
-        row, identity = None, key.record.identity
-        if key.state_row is not None or state in DECIDED_STATES:
-            version = 0 if key.state_row is None else key.state_row.version
-            row = self._keystore.vouch_key_state(
-                identity.organization_id, key.key_id, key.state, state, version, evidence
-            )
+        organization_id, version = key.record.identity.organization_id, key.state_row.version if key.state_row else 0
+        row = self._keystore.vouch_key_state(organization_id, key.key_id, key.state, state, version, evidence)
         if state == "DESTROYED" and row is not None:
             self._store.destroy(tx, key, now, row)
         else:

@@ -9,7 +9,7 @@ from sealwright.identity.approvals import ApprovalService, ProposalKind
 from sealwright.identity.people import PROVISION_TOPIC
 from sealwright.identity.ports import PutOutbox
 from sealwright.keystore.approvals import OFFICERS_NEEDED
-from sealwright.keystore.key_states import check_transition
+from sealwright.keystore.key_states import TRANSITIONS, check_transition
 from sealwright.keystore.model import ApprovalEvidence
 from sealwright.keystore.protocol import Keystore
 from sealwright.kms.acts import KeyActs
@@ -183,7 +183,10 @@ class KeyLifecycle:
         try:
             self._destroy(proposal.organization_id, wanted.key_id, proposal.reason, by, evidence)
         except ConflictError:
-            return  # it is destroyed already, or was put to use again: then nothing is destroyed
+            with self._storage.read(proposal.organization_id) as tx:
+                if "DESTROYED" in TRANSITIONS[self._find(tx, proposal.organization_id, wanted.key_id).state]:
+                    raise  # somebody else was at it at the same moment: once more
+            # it is destroyed already, or was put to use again: then nothing is destroyed
 
     def _destroy(
         self, organization_id: str, key_id: str, reason: str, by: str, evidence: ApprovalEvidence | None

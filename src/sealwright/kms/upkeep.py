@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sealwright.audit.log import AuditLog
 from sealwright.clock import Clock
-from sealwright.errors import ConflictError, NotFoundError
+from sealwright.errors import ConflictError, NotFoundError, SealedError, UnavailableError
 from sealwright.keystore.protocol import Keystore
 from sealwright.kms.acts import KeyActs
 from sealwright.kms.key_pool import KeyPool
@@ -156,8 +156,10 @@ class KeyUpkeep:
         for mailbox_id in due:
             try:
                 self._provisioner.rotate(organization_id, mailbox_id)
-            except (NotFoundError, ConflictError):
-                continue  # withdrawn, or somebody else was faster
+            except SealedError:
+                raise
+            except (NotFoundError, ConflictError, UnavailableError):
+                continue  # withdrawn, somebody else was faster, or a decision on its key is half-done: the others go on
             rotated += 1
         with self._storage.read(organization_id) as tx:
             return rotated, self._store.count_due_for_rotation(tx, organization_id, before)
