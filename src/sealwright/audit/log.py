@@ -167,8 +167,16 @@ class AuditLog:
         """
         return self._sequencer.sequence(organization_id)
 
-    def wait_included(self, organization_id: str, leaf_id: str, timeout_seconds: float = 10.0) -> IncludedLeaf:
+    def wait_included(
+        self, organization_id: str, leaf_id: str, timeout_seconds: float = 10.0, *, salt: bytes = b""
+    ) -> IncludedLeaf:
         """Wait until a committed leaf is numbered; where no sequencer's thread runs, number it.
+
+        Args:
+            organization_id: 32 hex digits.
+            leaf_id: Of the leaf.
+            timeout_seconds: How long.
+            salt: Of the leaf, where the caller has just made it; else the keystore opens it.
 
         Raises:
             UnavailableError: If it is not in the log in time.
@@ -181,7 +189,7 @@ class AuditLog:
             if not self._sequencer.is_running:
                 self.sequence(organization_id)
             seen = self._sequencer.rounds
-            leaf = self._find_included(organization_id, leaf_id)
+            leaf = self._find_included(organization_id, leaf_id, salt)
             if leaf is not None:
                 return leaf
             left = deadline - time.monotonic()
@@ -278,23 +286,25 @@ class AuditLog:
                 raise NotFoundError("the log does not have these sizes")
             return consistency_proof(first, second, store.hash_reader(tx, organization_id))
 
-    def _find_included(self, organization_id: str, leaf_id: str) -> IncludedLeaf | None:
+    def _find_included(self, organization_id: str, leaf_id: str, salt: bytes) -> IncludedLeaf | None:
         with self._storage.read(organization_id) as tx:
             leaf = store.find_leaf(tx, organization_id, leaf_id)
+            if leaf is None:
+                return None
             state = store.get_state(tx, organization_id)
-            if leaf is None or leaf.leaf_index >= state.signed_size:
+            if leaf.leaf_index >= state.signed_size:
                 return None
             proof = inclusion_proof(leaf.leaf_index, state.signed_size, store.hash_reader(tx, organization_id))
-        return self._open(leaf, state, proof)
+        return self._open(leaf, state, proof, salt)
 
-    def _open(self, leaf: Row[Any], state: Row[Any], proof: tuple[bytes, ...]) -> IncludedLeaf:
+    def _open(self, leaf: Row[Any], state: Row[Any], proof: tuple[bytes, ...], salt: bytes = b"") -> IncludedLeaf:
         return IncludedLeaf(
             index=leaf.leaf_index,
             tree_size=state.signed_size,
             inclusion_proof=proof,
             checkpoint=state.checkpoint,
             leaf_hash=leaf_hash(leaf.commitment),
-            salt=self._keystore.open_secret(store.salt_of(leaf)),
+            salt=salt or self._keystore.open_secret(store.salt_of(leaf)),
             record=leaf.record,
         )
 

@@ -110,7 +110,7 @@ class ExitService:
         self._check_approved(device, proposal_id)
         # 2 The act and its leaf, once.
         release = self._record(device, proposal_id, request, signed)
-        included = self._audit.wait_included(organization_id, release.leaf_id)
+        included = self._audit.wait_included(organization_id, release.leaf_id, salt=release.salt)
         # 3 The manifest over exactly the keys that the leaf names.
         with self._storage.read(organization_id) as tx:
             history = self._store.keys(tx, organization_id, request.mailbox_id)

@@ -132,6 +132,7 @@ class KeyRelease:
         key_ids: In the manifest's order.
         leaf_id: To find the leaf.
         created: Aware UTC.
+        salt: Of the leaf, from the try that wrote it; empty for a retry, for which the keystore opens it.
     """
 
     organization_id: str
@@ -142,6 +143,7 @@ class KeyRelease:
     key_ids: tuple[str, ...]
     leaf_id: str
     created: datetime
+    salt: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ class Releases:
                         key_ids=key_ids,
                         leaf_id=leaf.leaf_id,
                         created=self._clock.now(),
+                        salt=leaf.salt,
                     )
                     self._store.add_release(tx, found)
         except ConflictError:

@@ -90,7 +90,7 @@ class RemoteDecryption:
         # 3 The act and its leaf, once.
         named = tuple(dict.fromkeys(key.key_id for key in keys))
         use = self._record_use(device, evidence.body, idempotency_key, request.request_nonce, named)
-        included = self._audit.wait_included(device.organization_id, use.leaf_id)
+        included = self._audit.wait_included(device.organization_id, use.leaf_id, salt=use.salt)
         leaf = included.opening()
         # 4 The keystore unwraps, or not.
         sealed = self._keystore.unwrap_content_keys(

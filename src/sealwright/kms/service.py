@@ -216,7 +216,7 @@ class KeyService:
             rules.check_release(device.credential, of_member, self._clock.now(), device.source)
         # 2 The act and its leaf, once.
         release = self._record(device, "release", evidence.body, idempotency_key, request.request_nonce, None)
-        included = self._audit.wait_included(device.organization_id, release.leaf_id)
+        included = self._audit.wait_included(device.organization_id, release.leaf_id, salt=release.salt)
         # 3 The manifest over exactly the keys that the leaf names.
         with self._storage.read(device.organization_id) as tx:
             history = self._store.keys(tx, device.organization_id, device.mailbox_id)
@@ -258,7 +258,7 @@ class KeyService:
         in_force = self._policies.policy(device.organization_id, device.mailbox_id)
         rules.check_export(device.credential, in_force, self._clock.now(), device.source)
         release = self._record(device, "export", evidence.body, idempotency_key, b"", (request.key_id,))
-        included = self._audit.wait_included(device.organization_id, release.leaf_id)
+        included = self._audit.wait_included(device.organization_id, release.leaf_id, salt=release.salt)
         return ExportAnswer(leaf=included.opening(), checkpoint=included.checkpoint)
 
     def _record(
