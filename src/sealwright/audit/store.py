@@ -35,6 +35,61 @@ _HEAD = select(chain_head.c.number, chain_head.c.head).where(_OF_CHAIN)
 _LONGER = update(chain_head).where(_OF_CHAIN).values(number=chain_head.c.number + 1)
 _NEW_HEAD = update(chain_head).where(_OF_CHAIN).values(head=bindparam("new_head"))
 _PENDING = insert(pending_leaf)
+# what each batch of the sequencer asks
+_OF_LOG = log_state.c.organization_id == bindparam("of_organization")
+_LEASE = (
+    update(log_state)
+    .where(_OF_LOG, (log_state.c.lease_holder == bindparam("by")) | (log_state.c.lease_expires <= bindparam("now")))
+    .values(lease_holder=bindparam("by"), lease_expires=bindparam("until"))
+)
+_GROW = update(log_state).where(_OF_LOG, log_state.c.size == bindparam("old_size")).values(size=bindparam("new_size"))
+_PUBLISH = (
+    update(log_state)
+    .where(_OF_LOG, log_state.c.signed_size == bindparam("old_size"))
+    .values(signed_size=bindparam("new_size"), checkpoint=bindparam("note"))
+)
+_WORK = (
+    select(pending_leaf.c.organization_id).distinct(),
+    select(log_state.c.organization_id).where(log_state.c.size > log_state.c.signed_size),
+)
+_WAITING = (
+    select(pending_leaf)
+    .where(pending_leaf.c.organization_id == bindparam("organization_id"))
+    .order_by(pending_leaf.c.number)
+    .limit(bindparam("most"))
+)
+_TAKEN = delete(pending_leaf).where(pending_leaf.c.number.in_(bindparam("numbers", expanding=True)))
+_NUMBERED = insert(log_leaf)
+_LEAF_COLUMNS = [column.name for column in log_leaf.columns if column.name != "leaf_index"]
+_NEW_HEADS = (
+    select(log_leaf.c.chain_id, log_leaf.c.chain_number, log_leaf.c.commitment)
+    .where(
+        log_leaf.c.organization_id == bindparam("organization_id"),
+        log_leaf.c.leaf_index >= bindparam("start"),
+        log_leaf.c.leaf_index < bindparam("end"),
+    )
+    .order_by(log_leaf.c.leaf_index)
+)
+_WIDER = (
+    update(log_tile)
+    .where(
+        log_tile.c.organization_id == bindparam("of_organization"),
+        log_tile.c.level == bindparam("of_level"),
+        log_tile.c.number == bindparam("of_number"),
+    )
+    .values(hashes=bindparam("new_hashes"))
+)
+_PAGES = select(log_map_page.c.prefix, log_map_page.c.slots).where(
+    log_map_page.c.organization_id == bindparam("organization_id"),
+    log_map_page.c.prefix.in_(bindparam("prefixes", expanding=True)),
+)
+_PAGE = (
+    update(log_map_page)
+    .where(
+        log_map_page.c.organization_id == bindparam("of_organization"), log_map_page.c.prefix == bindparam("of_prefix")
+    )
+    .values(slots=bindparam("new_slots"))
+)
 MAX_NAMES = 500
 """Names in one statement; every database takes as many parameters."""
 
@@ -87,9 +142,7 @@ def mark_time(tx: Transaction, organization_id: str, before: datetime, now: date
 
 def take_lease(tx: Transaction, organization_id: str, holder: str, now: datetime, until: datetime) -> bool:
     """Take or keep the lease of a log; the row stays locked until the transaction ends."""
-    free = (log_state.c.lease_holder == holder) | (log_state.c.lease_expires <= now)
-    statement = update(log_state).where(log_state.c.organization_id == organization_id, free)
-    return tx.execute(statement.values(lease_holder=holder, lease_expires=until)) == 1
+    return tx.execute(_LEASE, {"of_organization": organization_id, "by": holder, "now": now, "until": until}) == 1
 
 
 def release_leases(tx: Transaction, holder: str, now: datetime) -> None:
@@ -99,15 +152,14 @@ def release_leases(tx: Transaction, holder: str, now: datetime) -> None:
 
 def grow(tx: Transaction, organization_id: str, old_size: int, size: int) -> None:
     """Give a log more numbered leaves; ConflictError if it does not have the old size any more."""
-    old = (log_state.c.organization_id == organization_id) & (log_state.c.size == old_size)
-    tx.change_one(update(log_state).where(old).values(size=size), "the log was extended meanwhile")
+    values = {"of_organization": organization_id, "old_size": old_size, "new_size": size}
+    tx.change_one(_GROW, "the log was extended meanwhile", values)
 
 
 def publish(tx: Transaction, organization_id: str, old_size: int, size: int, checkpoint: str) -> None:
     """Set the newest checkpoint; ConflictError if the newest is not of the old size any more."""
-    old = (log_state.c.organization_id == organization_id) & (log_state.c.signed_size == old_size)
-    changed = update(log_state).where(old).values(signed_size=size, checkpoint=checkpoint)
-    tx.change_one(changed, "the log was signed meanwhile")
+    values = {"of_organization": organization_id, "old_size": old_size, "new_size": size, "note": checkpoint}
+    tx.change_one(_PUBLISH, "the log was signed meanwhile", values)
 
 
 def set_cosigned(tx: Transaction, organization_id: str, note: str) -> None:
@@ -122,9 +174,7 @@ def organizations_with_logs(tx: Transaction) -> list[str]:
 
 def organizations_with_work(tx: Transaction) -> list[str]:
     """Return every organization whose log has leaves to number, or numbered ones to sign."""
-    waiting = select(pending_leaf.c.organization_id).distinct()
-    unsigned = select(log_state.c.organization_id).where(log_state.c.size > log_state.c.signed_size)
-    return sorted({row.organization_id for query in (waiting, unsigned) for row in tx.fetch_all(query)})
+    return sorted({row.organization_id for query in _WORK for row in tx.fetch_all(query)})
 
 
 def extend_chain(tx: Transaction, act: Act) -> tuple[int, bytes]:
@@ -152,21 +202,19 @@ def insert_pending(tx: Transaction, values: dict[str, Any]) -> None:
 
 def pending_leaves(tx: Transaction, organization_id: str, limit: int) -> Sequence[Row[Any]]:
     """Return the oldest leaves that wait for an index."""
-    of_log = pending_leaf.c.organization_id == organization_id
-    return tx.fetch_all(select(pending_leaf).where(of_log).order_by(pending_leaf.c.number).limit(limit))
+    return tx.fetch_all(_WAITING, {"organization_id": organization_id, "most": limit})
 
 
 def number_leaves(tx: Transaction, first_index: int, leaves: Sequence[Row[Any]]) -> None:
     """Move pending leaves into the log; ConflictError if somebody else did."""
-    columns = [column.name for column in log_leaf.columns if column.name != "leaf_index"]
     rows = [
-        {"leaf_index": first_index + offset, **{name: getattr(leaf, name) for name in columns}}
+        {"leaf_index": first_index + offset, **{name: getattr(leaf, name) for name in _LEAF_COLUMNS}}
         for offset, leaf in enumerate(leaves)
     ]
     numbers = [leaf.number for leaf in leaves]
-    if tx.execute(delete(pending_leaf).where(pending_leaf.c.number.in_(numbers))) != len(numbers):
+    if tx.execute(_TAKEN, {"numbers": numbers}) != len(numbers):
         raise ConflictError("the leaves were numbered meanwhile")
-    tx.execute(insert(log_leaf), rows)
+    tx.execute(_NUMBERED, rows)
 
 
 def find_leaf(tx: Transaction, organization_id: str, leaf_id: str) -> Row[Any] | None:
@@ -189,9 +237,7 @@ def commitments(tx: Transaction, organization_id: str, start: int, end: int) -> 
 
 def new_heads(tx: Transaction, organization_id: str, start: int, end: int) -> dict[str, tuple[int, bytes]]:
     """Return number and commitment of the newest record of each chain that grew between two indexes."""
-    columns = (log_leaf.c.chain_id, log_leaf.c.chain_number, log_leaf.c.commitment)
-    wanted = (log_leaf.c.organization_id == organization_id) & log_leaf.c.leaf_index.between(start, end - 1)
-    rows = tx.fetch_all(select(*columns).where(wanted).order_by(log_leaf.c.leaf_index))
+    rows = tx.fetch_all(_NEW_HEADS, {"organization_id": organization_id, "start": start, "end": end})
     return {row.chain_id: (row.chain_number, row.commitment) for row in rows}
 
 
@@ -236,8 +282,8 @@ def read_tile(tx: Transaction, organization_id: str, level: int, number: int) ->
 
 def write_tile(tx: Transaction, organization_id: str, level: int, number: int, hashes: bytes) -> None:
     """Insert or extend a tile."""
-    of_tile = (log_tile.c.organization_id == organization_id) & (log_tile.c.level == level)
-    if tx.execute(update(log_tile).where(of_tile, log_tile.c.number == number).values(hashes=hashes)) == 0:
+    of_tile = {"of_organization": organization_id, "of_level": level, "of_number": number}
+    if tx.execute(_WIDER, {**of_tile, "new_hashes": hashes}) == 0:
         key = {"organization_id": organization_id, "level": level, "number": number}
         tx.execute(insert(log_tile).values(**key, hashes=hashes))
 
@@ -247,9 +293,8 @@ def read_map_pages(tx: Transaction, organization_id: str, prefixes: Iterable[str
     wanted = list(prefixes)
     pages: dict[str, bytes] = {}
     for start in range(0, len(wanted), MAX_NAMES):
-        of_pages = log_map_page.c.prefix.in_(wanted[start : start + MAX_NAMES])
-        chosen = select(log_map_page.c.prefix, log_map_page.c.slots)
-        rows = tx.fetch_all(chosen.where(log_map_page.c.organization_id == organization_id, of_pages))
+        named = wanted[start : start + MAX_NAMES]
+        rows = tx.fetch_all(_PAGES, {"organization_id": organization_id, "prefixes": named})
         pages.update((row.prefix, bytes(row.slots)) for row in rows)
     return pages
 
@@ -257,8 +302,7 @@ def read_map_pages(tx: Transaction, organization_id: str, prefixes: Iterable[str
 def write_map_pages(tx: Transaction, organization_id: str, pages: Mapping[str, bytes]) -> None:
     """Insert pages, or replace them."""
     for prefix, slots in pages.items():
-        of_page = (log_map_page.c.organization_id == organization_id) & (log_map_page.c.prefix == prefix)
-        if tx.execute(update(log_map_page).where(of_page).values(slots=slots)) == 0:
+        if tx.execute(_PAGE, {"of_organization": organization_id, "of_prefix": prefix, "new_slots": slots}) == 0:
             key = {"organization_id": organization_id, "prefix": prefix}
             tx.execute(insert(log_map_page).values(**key, slots=slots))
 

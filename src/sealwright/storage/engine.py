@@ -64,17 +64,18 @@ class Transaction:
         """Return the first column of the first row, or None."""
         return self.connection.execute(statement, values).scalar()
 
-    def change_one(self, statement: Executable, otherwise: str) -> None:
+    def change_one(self, statement: Executable, otherwise: str, values: Mapping[str, Any] | None = None) -> None:
         """Run an `UPDATE ... WHERE <old state>` that must touch exactly one row.
 
         Args:
             statement: The update or delete.
             otherwise: Message of the error when the state had changed meanwhile.
+            values: Of the statement's parameters.
 
         Raises:
             ConflictError: If it touched no row, or more than one.
         """
-        if self.execute(statement) != 1:
+        if self.execute(statement, values) != 1:
             raise ConflictError(otherwise)
 
     def insert_missing(self, table: Table, values: Mapping[str, Any]) -> bool:
