@@ -334,7 +334,7 @@ def test_the_pages_of_custody_show_who_decides(server, visit):
             ("Roles", "Who may do what"),
             ("Keys", "All well"),
             ("Legal holds", "case 2026-17"),
-            ("Seal", "key file"),
+            ("Seal", "Emergency key"),
         ):
             page.goto(server.url + "/custody")
             page.get_by_role("link", name=link, exact=True).press("Enter")

@@ -37,6 +37,7 @@ PROPOSAL_TITLES: Final = {
     "policy.change": "Weaken the release policy",
     "recovery.rule": "Change the recovery rule",
     "role.change": "Change roles",
+    "seal.change": "Change the seal",
 }
 """Kind -> words; a kind that is not here is shown as it is."""
 LEVELS: Final = {

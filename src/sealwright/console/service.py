@@ -67,10 +67,14 @@ TITLES: Final = {
     "recovery.announce": "Recovery announced",
     "recovery.rule": "Recovery rule set",
     "role.change": "Roles changed",
+    "seal.change": "Seal changed",
+    "seal.close": "Seal closed",
+    "seal.open": "Seal opened",
     "shared-mailbox.create": "Shared mailbox made",
     "sign-in-link.use": "Sign-in link used",
     "storage-key.rewrap": "Everything sealed under the new storage key",
     "storage-key.rotate": "New storage key",
+    "time.reset": "Clock's high-water mark set back",
 }
 """Kind of a leaf -> words; a kind that is not here is shown as it is."""
 

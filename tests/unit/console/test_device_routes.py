@@ -6,6 +6,7 @@ import pytest
 from support.console_browser import ConsoleBrowser
 from support.served import ALICE, BOB, Served
 
+from sealwright.console.custody import PROPOSAL_TITLES
 from sealwright.tlog.leaf import decode_leaf_record
 from sealwright.wire.operator import PolicyChange
 
@@ -129,3 +130,7 @@ def test_who_waits_and_what_a_device_lacks_is_told_with_the_command_that_helps(s
         assert ("A device needs" in page) is sees_rules
         assert ("Encryption keys" in page) is sees_rules
         assert ("Make" in page.partition("Enrolment letter")[2]) is False
+
+
+def test_everything_that_can_be_proposed_is_said_in_words(served):
+    assert set(served.services.approvals._kinds) == set(PROPOSAL_TITLES)
