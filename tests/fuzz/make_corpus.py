@@ -35,6 +35,7 @@ from sealwright.tlog.note import VerifierKey
 from sealwright.tlog.witness import AddCheckpoint
 from sealwright.wire import dpop, escrow, manifest, signed_request, statement
 from sealwright.wire.factors import NewPassword
+from sealwright.wire.log_break import LogBreak
 from sealwright.wire.report import encode_sums
 from sealwright.wire.roles import encode_roles
 
@@ -158,6 +159,8 @@ def _write_wire() -> None:
     write("tlog-bundle", two=b"\x01" + encode_bundle((b"", bytes(32))))
     write("tlog-verifier-key", log=VerifierKey("log.example.test", bytes(32)).encode().encode())
     write("tlog-witness", asked=AddCheckpoint(7, (bytes(32),), "text\n\n— w AAAAAAA=\n").encode())
+    known = LogBreak(origin="log", number=1795600000, size=7, root=bytes(32), reason="restored")
+    write("wire-log-break", text=known.encode().encode())
     write("wire-report-sums", sums=encode_sums({"report.csv": b"", "report.pdf": b""}))
     record = LeafRecord("key.release", "a" * 32, "organization", 1, bytes(32), NOW, {"mailbox": "m"})
     write("tlog-leaf", record=record.encode())

@@ -45,7 +45,19 @@ from sealwright.smime.originators import originators
 from sealwright.smime.trust import Trust
 from sealwright.smime.verdict import judge_message
 from sealwright.tlog import checkpoint, layout, leaf, note, tree, witness
-from sealwright.wire import dpop, encoding, escrow, factors, hpke, manifest, report, roles, signed_request, statement
+from sealwright.wire import (
+    dpop,
+    encoding,
+    escrow,
+    factors,
+    hpke,
+    log_break,
+    manifest,
+    report,
+    roles,
+    signed_request,
+    statement,
+)
 
 CORPUS = Path(__file__).with_name("corpus")
 VECTORS = Path(__file__).resolve().parents[1] / "vectors"
@@ -240,6 +252,17 @@ def _bundle(data: bytes) -> None:
     layout.decode_bundle(data[1:], data[0] + 1 if data else 1)
 
 
+def _log_break(data: bytes) -> None:
+    """Take a note as it is, and then a text that is signed here."""
+    text = data.decode("utf-8", "replace")
+    try:
+        log_break.open_log_break(
+            log_break.log_break_note(text, ISSUER_KEY, ISSUER.sign(text.encode())), "log", ISSUER_KEY
+        )
+    finally:
+        log_break.open_log_break(text, "log", ISSUER_KEY)
+
+
 def _report(data: bytes) -> None:
     report.decode_sums(data)
 
@@ -398,6 +421,7 @@ TARGETS = {
     "wire-dpop-jwt": Target(_jwt, (AuthenticationError,)),
     "wire-signed-request": Target(_request, (AuthenticationError,)),
     "wire-hpke-key": Target(_hpke, (InputError,)),
+    "wire-log-break": Target(_log_break),
     "wire-report-sums": Target(_report),
     "wire-roles": Target(roles.decode_roles),
     "wire-new-password": Target(factors.NewPassword.decode, (InputError,)),

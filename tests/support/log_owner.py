@@ -1,5 +1,6 @@
 """An owner's device before a real log: what it asks is answered as the server does, or as a liar would."""
 
+import shutil
 from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
@@ -7,10 +8,14 @@ from support.memory_keystore import MemoryKeystore
 
 from sealwright.audit.log import Act, AuditLog
 from sealwright.client.state import ClientState
+from sealwright.client.store import ClientStore
 from sealwright.clock import SystemClock
 from sealwright.storage.engine import open_storage
 from sealwright.storage.schema import metadata, new_id
-from sealwright.wire.api import ChainAnswer, ConsistencyAnswer
+from sealwright.tlog.checkpoint import Checkpoint
+from sealwright.tlog.note import split_note
+from sealwright.tlog.tree import EMPTY_ROOT
+from sealwright.wire.api import BreaksAnswer, ChainAnswer, ConsistencyAnswer
 from sealwright.wire.statement import Invitation
 
 ORIGIN = "example.test/log"
@@ -60,6 +65,8 @@ class LogServer:
         if answer_type is ConsistencyAnswer:
             sizes = int(query["first"]), int(query["second"])
             return ConsistencyAnswer(proof=self.audit.consistency(self.organization_id, *sizes))
+        if answer_type is BreaksAnswer:
+            return BreaksAnswer(breaks=self.audit.breaks(self.organization_id))
         assert answer_type is ChainAnswer
         view = self.audit.chain(self.organization_id, query["mailbox"], int(query["after"]))
         answer = ChainAnswer(
@@ -72,6 +79,24 @@ class LogServer:
             map_other=view.map_proof.other,
         )
         return self.lie(answer)
+
+
+class RestoredServer(LogServer):
+    """The log of another server as it was in a copy of its database; its keystore remembers no more than that."""
+
+    def __init__(self, original, folder, copy):
+        folder.mkdir()
+        shutil.copy(copy, folder / "log.db")
+        self.storage = open_storage(f"sqlite:///{folder / 'log.db'}")
+        self.organization_id, self.log_key = original.organization_id, original.log_key
+        self.keystore = original.keystore.forgetful()
+        self.audit = AuditLog(self.storage, self.keystore, SystemClock())
+        text = split_note(self.audit.checkpoint(self.organization_id))[0]
+        empty = Checkpoint(ORIGIN, 0, EMPTY_ROOT).encode()
+        self.keystore.sign_checkpoint(self.log_key, empty, "", ())
+        self.keystore.sign_checkpoint(self.log_key, text, empty, ())
+        self.lie = lambda answer: answer
+        self.asked = []
 
 
 class OwnersDevice:
@@ -89,6 +114,8 @@ class OwnersDevice:
     def store(self):
         """The device itself keeps its state."""
         return self
+
+    break_log = ClientStore.break_log
 
     def update(self, changes):
         """Keep changes."""

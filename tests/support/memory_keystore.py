@@ -37,6 +37,7 @@ from sealwright.keystore.factors import Factors
 from sealwright.keystore.guesses import GuessLimit
 from sealwright.keystore.importing import open_imported_key
 from sealwright.keystore.key_states import KeyStates
+from sealwright.keystore.log_breaks import LogBreaks
 from sealwright.keystore.log_signing import LogSigning
 from sealwright.keystore.memberships import Memberships
 from sealwright.keystore.model import (
@@ -75,6 +76,7 @@ from sealwright.wire.device import DevicePublicKeys
 from sealwright.wire.encoding import decode_fields, encode_fields
 from sealwright.wire.hpke import expand_hpke_seed, hpke_open, hpke_seal
 from sealwright.wire.key_import import import_key_input
+from sealwright.wire.log_break import LogBreakRequest, log_break_note
 from sealwright.wire.manifest import KeyState, ReleasedKey, encode_released_keys
 from sealwright.wire.proof import proof_answer, proof_transcript
 
@@ -95,6 +97,7 @@ class MemoryKeystore:
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         vouching, versions = Vouching(self._key), Versions(folder / "versions")
         self._folder, self.log_signing = folder, LogSigning(versions)
+        self._log_keys: dict[str, SealedRecord] = {}
         self.access = DeviceAccess(vouching, versions)
         self.approvers = Approvers(vouching, versions, self.access)
         self.pair = expand_hpke_seed(self._key)
@@ -169,8 +172,20 @@ class MemoryKeystore:
 
     def sign_checkpoint(self, key: SealedRecord, text: str, old: str, proof: tuple[bytes, ...]) -> bytes:
         """Sign a checkpoint that continues the newest one."""
+        self._log_keys[key.identity.organization_id] = key
         self.log_signing.advance(key.identity.organization_id, decode_checkpoint(text).origin, text, old, proof)
         return self.sign(key, "ed25519", text.encode())
+
+    def sign_log_break(
+        self, organization_id: str, wanted: LogBreakRequest, proof: tuple[bytes, ...], evidence: ApprovalEvidence | None
+    ) -> tuple[int, str]:
+        """Sign that the log goes on from an older state."""
+        breaks = LogBreaks(Versions(self._folder / "breaks"), self.log_signing, self.approvers)
+        found = breaks.approved(organization_id, wanted, proof, evidence, self._clock.now())
+        key = self._log_keys[organization_id]
+        return found.number, log_break_note(
+            found.encode(), key.spki[-32:], self.sign(key, "ed25519", found.encode().encode())
+        )
 
     def forgetful(self) -> "MemoryKeystore":
         """Return a keystore with the same keys that knows nothing of what this one signed: for whoever forks a log."""

@@ -155,6 +155,15 @@ class AuditLog:
         fields = {"from": latest.isoformat(), "to": now.isoformat(), "by": by}
         self.append(tx, Act(organization_id, ORGANIZATION_CHAIN, "time.reset", fields))
 
+    def add_break(self, tx: Transaction, organization_id: str, number: int, note: str) -> bool:
+        """Keep the note of a log break for devices; return False if it is there already."""
+        return store.add_break(tx, organization_id, number, note)
+
+    def breaks(self, organization_id: str) -> tuple[str, ...]:
+        """Return the notes of the newest log breaks, newest first."""
+        with self._storage.read(organization_id) as tx:
+            return tuple(store.breaks(tx, organization_id))
+
     def sequence(self, organization_id: str) -> int:
         """Number the pending leaves of an organization now, up to one batch, and sign the new checkpoint.
 

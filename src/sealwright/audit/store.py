@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 
 from sealwright.audit.model import Act
-from sealwright.audit.tables import chain_head, log_leaf, log_map_page, log_state, log_tile, pending_leaf
+from sealwright.audit.tables import chain_head, log_break, log_leaf, log_map_page, log_state, log_tile, pending_leaf
 from sealwright.errors import ConflictError, NotFoundError
 from sealwright.keystore.model import RecordIdentity, SealedRecord
 from sealwright.storage.engine import Transaction
@@ -35,6 +35,7 @@ _HEAD = select(chain_head.c.number, chain_head.c.head).where(_OF_CHAIN)
 _LONGER = update(chain_head).where(_OF_CHAIN).values(number=chain_head.c.number + 1)
 _NEW_HEAD = update(chain_head).where(_OF_CHAIN).values(head=bindparam("new_head"))
 _PENDING = insert(pending_leaf)
+MAX_BREAKS = 100
 # what each batch of the sequencer asks
 _OF_LOG = log_state.c.organization_id == bindparam("of_organization")
 _LEASE = (
@@ -138,6 +139,21 @@ def mark_time(tx: Transaction, organization_id: str, before: datetime, now: date
     """Mark a later time."""
     earlier = (log_state.c.organization_id == organization_id) & (log_state.c.latest_time == before)
     tx.execute(update(log_state).where(earlier).values(latest_time=now))
+
+
+def add_break(tx: Transaction, organization_id: str, number: int, note: str) -> bool:
+    """Insert a break unless it is there; return whether it was inserted."""
+    own = (log_break.c.organization_id == organization_id) & (log_break.c.number == number)
+    if tx.fetch_value(select(func.count()).select_from(log_break).where(own)):
+        return False
+    tx.execute(insert(log_break).values(organization_id=organization_id, number=number, note=note))
+    return True
+
+
+def breaks(tx: Transaction, organization_id: str) -> list[str]:
+    """Return the newest breaks, newest first, as far as one answer goes."""
+    own = select(log_break.c.note).where(log_break.c.organization_id == organization_id)
+    return [row.note for row in tx.fetch_all(own.order_by(log_break.c.number.desc()).limit(MAX_BREAKS))]
 
 
 def take_lease(tx: Transaction, organization_id: str, holder: str, now: datetime, until: datetime) -> bool:

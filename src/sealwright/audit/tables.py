@@ -87,6 +87,17 @@ log_tile = Table(
     ForeignKeyConstraint(["organization_id"], ["log_state.organization_id"]),
 )
 
+log_break = Table(
+    "log_break",
+    metadata,
+    id_column("organization_id"),
+    Column("number", BigInteger, nullable=False),
+    Column("note", Text, nullable=False),
+    PrimaryKeyConstraint("organization_id", "number"),
+    ForeignKeyConstraint(["organization_id"], ["log_state.organization_id"]),
+)
+"""Signed notes of log breaks (`wire.log_break`), by the time at which the keystore signed them."""
+
 log_map_page = Table(
     "log_map_page",
     metadata,

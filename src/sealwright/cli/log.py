@@ -9,10 +9,11 @@ from sealwright.cli.log_audit import ANCHORS, DATA, KEY, export_command, key_com
 from sealwright.cli.log_report import report_command, verify_report_command
 from sealwright.cli.log_witness import witness_command
 from sealwright.cli.operator_options import DATA as OPERATOR_DATA
-from sealwright.cli.operator_options import ask
+from sealwright.cli.operator_options import JSON, ask
 from sealwright.cli.output import one_line, print_json
 from sealwright.client.log_check import verify_log
 from sealwright.client.witnesses import check_witnesses
+from sealwright.wire.operator import LogBreakReason, RoleChanged
 
 
 @click.group("log")
@@ -70,6 +71,24 @@ def reset_time(data: Path, yes: bool) -> None:
         click.confirm("Is the clock of the server right now?", abort=True, err=True)
     ask(data, "POST", "/local/log/time", None, type(None))
     click.echo("The time is marked anew.")
+
+
+@log.command("break")
+@click.option("--reason", required=True, help="One line; every device shows it to its user.")
+@OPERATOR_DATA
+@JSON
+def break_command(data: Path, reason: str, as_json: bool) -> None:
+    """After a restored backup: have it signed that the log goes on from where it is, so that devices trust it again.
+
+    As soon as there are two security officers, two of them approve it. Each device takes a break once and says so to its user.
+    """
+    made = ask(data, "POST", "/local/log/breaks", LogBreakReason(reason=reason), RoleChanged)
+    if as_json:
+        print_json(made)
+    elif made.proposal_id:
+        click.echo(f"Proposed as {made.proposal_id}; two security officers have to approve it.")
+    else:
+        click.echo("Signed; devices take it with their next contact.")
 
 
 def _verify_own(options: ClientOptions) -> None:

@@ -59,7 +59,10 @@ def _follow(context: ClientContext, after: int, previous: bytes) -> LogReport:
     records: list[LeafRecord] = []
     hashes: list[bytes] = []
     for page in _pages(context, after):
+        known_break = store.state.log_break
         checkpoint = remember_checkpoint(page.checkpoint, store, context.session, statement)
+        if store.state.log_break != known_break:  # what was known of the chain is of the history before
+            return _follow(context, 0, _NO_COMMITMENT)
         check_head(page, checkpoint)
         log_size = max(log_size, checkpoint.size)
         for leaf in page.leaves:

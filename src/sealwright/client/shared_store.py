@@ -8,6 +8,7 @@ import msgspec
 from sealwright.client.state import ClientState, HeldMail, SharedMailbox
 from sealwright.client.store import ClientStore
 from sealwright.errors import NotFoundError
+from sealwright.wire.log_break import LogBreak
 
 _OWN = frozenset(SharedMailbox.__struct_fields__)
 
@@ -40,6 +41,11 @@ class SharedMailboxStore(ClientStore):
         self._member.update(rest)
         self._refresh()
         return self.state
+
+    def break_log(self, checkpoint: str, taken: LogBreak) -> None:
+        """Take a log break in the member's store, for all mailboxes there."""
+        self._member.break_log(checkpoint, taken)
+        self._refresh()
 
     def hold_mail(self, mail: HeldMail, *, perhaps_sent: bool = False, replaces: str = "") -> str:
         """Keep a message back in the member's store."""

@@ -191,6 +191,7 @@ class ClientState(_Secret, frozen=True, kw_only=True):
         mailbox_keys: Step 5 done once there is one; ordered by slot and generation.
         signing_key: Step 6.
         checkpoint: Newest signed note of the log that was verified.
+        log_break: Number of the newest log break that was taken; 0 for none.
         chain_number: Of the newest record of the owner's chain that was verified.
         chain_head: Its commitment.
         sync_number: Newest item of the feed that was read.
@@ -216,6 +217,7 @@ class ClientState(_Secret, frozen=True, kw_only=True):
     mailbox_keys: tuple[MailboxKey, ...] = ()
     signing_key: SigningKey | None = None
     checkpoint: str = ""
+    log_break: int = 0
     chain_number: int = 0
     chain_head: bytes = b""
     sync_number: int = 0

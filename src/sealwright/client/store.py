@@ -19,12 +19,13 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
-from sealwright.client.state import ClientState, HeldMail
+from sealwright.client.state import ClientState, HeldMail, Notice
 from sealwright.client.store_key import KeyChoice, chosen_kind, load_store_key
 from sealwright.errors import ConfigurationError, ConflictError, DecodingError, InputError, NotFoundError
 from sealwright.files import replace_file
 from sealwright.pkix.names import canonical_address
 from sealwright.wire.encoding import decode_json, encode_fields
+from sealwright.wire.log_break import LogBreak
 
 HOME_VARIABLE = "SEALWRIGHT_HOME"
 LOCK_SECONDS = 60.0
@@ -117,6 +118,25 @@ class ClientStore:
     def key_kind(self) -> str:
         """Where the store's key is: "keyring", "file" or "passphrase"."""
         return msgspec.json.decode(self._header, type=_Header).key
+
+    def break_log(self, checkpoint: str, taken: LogBreak) -> None:
+        """Go on with a log that its officers say is the true one: every chain is checked anew, and the user is told.
+
+        Raises:
+            OSError: If the file cannot be written; nothing has changed then.
+        """
+        notice = Notice(kind="log-break", time=taken.time, subject=taken.reason, thumbprint=b"")
+        shared = (msgspec.structs.replace(each, chain_number=0, chain_head=b"") for each in self.state.shared)
+        self.update(
+            {
+                "checkpoint": checkpoint,
+                "log_break": taken.number,
+                "chain_number": 0,
+                "chain_head": b"",
+                "shared": tuple(shared),
+                "notices": (*self.state.notices, notice),
+            }
+        )
 
     def update(self, changes: Mapping[str, Any]) -> ClientState:
         """Replace fields of the state and write it.

@@ -60,14 +60,18 @@ def synchronize(context: ClientContext) -> tuple[Notice, ...]:
             except (DecryptionError, DecodingError):
                 continue  # a broken item must not hide those after it
             fresh.append(Notice(kind=said.kind, time=said.time, subject=said.subject, thumbprint=said.thumbprint))
+    known_break = store.state.log_break
     check_new_records(context)
     check_witnesses(context)
+    if store.state.log_break != known_break:  # kept already; no feed tells of it
+        fresh.append(store.state.notices[-1])
     if any(notice.kind in _CHANGED_KEYS for notice in fresh):
         fetch_keys(context)
     if any(notice.kind == "shared-mailbox" for notice in fresh):
         refresh_shared(context)
     if number != store.state.sync_number:
-        kept = (*store.state.notices, *fresh)[-_KEPT_NOTICES:]
+        told = (notice for notice in fresh if notice.kind != "log-break")
+        kept = (*store.state.notices, *told)[-_KEPT_NOTICES:]
         store.update({"sync_number": number, "notices": kept})
     return tuple(fresh)
 
@@ -89,6 +93,8 @@ def describe(notice: Notice) -> str:
     """Say a notice in one line for people."""
     when = notice.time.strftime("%Y-%m-%d %H:%M UTC")
     texts = {
+        "log-break": f"the log of your organization was continued from an older state, which its security officers "
+        f"confirmed; what it said after that is lost. The reason: {notice.subject}",
         "device-added": f"a new device can read your mail: {notice.subject}, fingerprint {notice.thumbprint.hex()[:16]}",
         "device-locked": f"a device was locked: {notice.subject}",
         "device-unlocked": f"a device was unlocked: {notice.subject}",

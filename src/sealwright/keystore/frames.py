@@ -34,6 +34,7 @@ from sealwright.keystore.model import (
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
 from sealwright.keystore.sign_on import SignOn
 from sealwright.wire.destruction import DestructionReceipt
+from sealwright.wire.log_break import LogBreakRequest
 from sealwright.wire.manifest import KeyState
 from sealwright.wire.recovery import RecoveryRule
 from sealwright.wire.seal import ChangeRequest, SealStatus
@@ -71,6 +72,7 @@ METHODS: dict[str, tuple[Any, Any]] = {
     "unwrap_content_keys": (tuple[tuple[SealedRecord, ...], RemoteDecryptEvidence], SealedRelease),
     "open_for_exit": (tuple[tuple[SealedRecord, ...], ExitEvidence], SealedRelease),
     "vouch_recovery_rule": (tuple[str, RecoveryRule, int, ApprovalEvidence | None], VouchedRow),
+    "sign_log_break": (tuple[str, LogBreakRequest, tuple[bytes, ...], ApprovalEvidence | None], tuple[int, str]),
     "announce_recovery": (tuple[AnnouncementEvidence], VouchedRow),
     "recover": (tuple[tuple[SealedRecord, ...], RecoveryEvidence], SealedRelease),
     "open": (tuple[tuple[SealedRecord, ...], DeviceReleaseEvidence], SealedRelease),

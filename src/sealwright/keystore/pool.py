@@ -36,6 +36,7 @@ from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
 from sealwright.keystore.seal_handle import SealHandle
 from sealwright.keystore.sign_on import SignOn
 from sealwright.wire.destruction import DestructionReceipt
+from sealwright.wire.log_break import LogBreakRequest
 from sealwright.wire.manifest import KeyState
 from sealwright.wire.recovery import RecoveryRule
 from sealwright.wire.seal import ChangeRequest, SealEntry, SealStatus, seal_entry
@@ -424,6 +425,13 @@ class PooledKeystore:
     ) -> VouchedRow:
         """Vouch for an organization's recovery rule."""
         return self._call(VouchedRow, "vouch_recovery_rule", organization_id, rule, from_version, evidence)
+
+    def sign_log_break(
+        self, organization_id: str, wanted: LogBreakRequest, proof: tuple[bytes, ...], evidence: ApprovalEvidence | None
+    ) -> tuple[int, str]:
+        """Sign that the log goes on from an older state."""
+        number, note = self._group.call("sign_log_break", (organization_id, wanted, proof, evidence))
+        return int(number), str(note)
 
     def announce_recovery(self, evidence: AnnouncementEvidence) -> VouchedRow:
         """Write down that a recovery is approved."""

@@ -28,6 +28,7 @@ from sealwright.keystore.model import (
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
 from sealwright.keystore.sign_on import SignOn
 from sealwright.wire.destruction import DestructionReceipt
+from sealwright.wire.log_break import LogBreakRequest
 from sealwright.wire.manifest import KeyState
 from sealwright.wire.recovery import RecoveryRule
 
@@ -396,6 +397,24 @@ class Keystore(LogKeystore, Protocol):
             ApprovalsMissingError: If it has to be approved and was not.
             PermissionDeniedError: If the approvals are for something else, or the proposal was vetoed.
             ConflictError: If there is a newer row.
+        """
+        ...
+
+    def sign_log_break(
+        self, organization_id: str, wanted: LogBreakRequest, proof: tuple[bytes, ...], evidence: ApprovalEvidence | None
+    ) -> tuple[int, str]:
+        """Sign that the log goes on from an older state; return the break's number and note.
+
+        Args:
+            organization_id: 32 hex digits.
+            wanted: What is to be signed.
+            proof: From its size to what `signed_checkpoint` says.
+            evidence: Approvals by two security officers; not needed while there are fewer of them.
+
+        Raises:
+            InputError: If the reason is none.
+            ApprovalsMissingError: If it has to be approved and was not.
+            PermissionDeniedError: If the approvals are for something else, or the break is not of the log that is signed now.
         """
         ...
 

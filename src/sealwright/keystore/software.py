@@ -26,6 +26,7 @@ from sealwright.keystore.importing import open_imported_key
 from sealwright.keystore.model import (
     POOL,
     UNKNOWN_MAILBOX,
+    ApprovalEvidence,
     DeviceReleaseEvidence,
     ExitEvidence,
     RecordIdentity,
@@ -48,6 +49,7 @@ from sealwright.wire.content_keys import (
 from sealwright.wire.destruction import DestructionReceipt
 from sealwright.wire.hpke import hpke_seal
 from sealwright.wire.key_import import import_key_input
+from sealwright.wire.log_break import LogBreakRequest, log_break_note
 from sealwright.wire.manifest import ReleasedKey, encode_released_keys
 
 MAX_GENERATION = 0xFFFF
@@ -115,6 +117,22 @@ class SoftwareKeystore(VouchingKeystore):
             raise PermissionDeniedError("the key is not that of the organization's log")
         self._log_signing.advance(organization_id, origin, text, old, proof)
         return super().sign(registered, "ed25519", text.encode())
+
+    def sign_log_break(
+        self, organization_id: str, wanted: LogBreakRequest, proof: tuple[bytes, ...], evidence: ApprovalEvidence | None
+    ) -> tuple[int, str]:
+        """Sign that the log goes on from an older state; return the break's number and note.
+
+        Raises:
+            InputError: If the reason is none.
+            ApprovalsMissingError: If it has to be approved and was not.
+            PermissionDeniedError: If the approvals are for something else, or the break is not of the log that is signed now.
+        """
+        self._storage_keys()
+        _, record = self._registry.log(organization_id)
+        found = self._log_breaks.approved(organization_id, wanted, proof, evidence, self._clock.now())
+        text = found.encode()
+        return found.number, log_break_note(text, record.spki[-32:], super().sign(record, "ed25519", text.encode()))
 
     def generate_encryption_key(self, organization_id: str, algorithm: str) -> SealedRecord:
         """Make an encryption key for the pool, of one of `records.ENCRYPTION_ALGORITHMS`.

@@ -14,6 +14,7 @@ from sealwright.keystore.exits import Exits
 from sealwright.keystore.factors import Factors
 from sealwright.keystore.guesses import GUESSES_NAME, GuessLimit
 from sealwright.keystore.key_states import KeyStates
+from sealwright.keystore.log_breaks import LogBreaks
 from sealwright.keystore.log_signing import CHECKPOINTS_NAME, LogSigning
 from sealwright.keystore.memberships import Memberships
 from sealwright.keystore.model import (
@@ -72,6 +73,7 @@ class VouchingKeystore(SoftwareServiceKeystore):
         self._log_signing = LogSigning(Versions(seal_file.with_name(CHECKPOINTS_NAME)))
         self._approvers = Approvers(self._vouching, self._versions, self._access)
         self._key_states = KeyStates(self._vouching, self._versions, self._destroyed, self._approvers)
+        self._log_breaks = LogBreaks(self._versions, self._log_signing, self._approvers)
         self._exits = Exits(self._versions, self._approvers)
         self._factors = Factors(
             self._access,

@@ -6,16 +6,24 @@ from typing import Annotated, Any
 
 from litestar import MediaType, Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import PathParameter, QueryParameter
+from litestar.params import PathParameter, QueryParameter, RawBody
 
 from sealwright.errors import DecodingError, InputError, NotFoundError
-from sealwright.identity.http import answer, authenticate
+from sealwright.identity.http import answer, authenticate, decode_request
 from sealwright.server.wiring import Services
 from sealwright.tlog.layout import ENTRIES, encode_bundle, parse_path
 from sealwright.tlog.note import VerifierKey
 from sealwright.tlog.tiles import TILE_WIDTH
-from sealwright.wire.api import ChainAnswer, ConsistencyAnswer, CosignedAnswer, LeavesAnswer, OpenedLeaf, ReportAnswer
-from sealwright.wire.operator import LogDescription
+from sealwright.wire.api import (
+    BreaksAnswer,
+    ChainAnswer,
+    ConsistencyAnswer,
+    CosignedAnswer,
+    LeavesAnswer,
+    OpenedLeaf,
+    ReportAnswer,
+)
+from sealwright.wire.operator import LogBreakReason, LogDescription, RoleChanged
 
 DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 MAX_INDEX = 2**62
@@ -105,6 +113,19 @@ def report_for_host(
 ) -> ReportAnswer:
     """Return the report of a day to the operator."""
     return ReportAnswer(files=services.reports.files(_day(day)))
+
+
+@get("/v1/log/breaks", sync_to_thread=True)
+def breaks(services: NamedDependency[Services]) -> BreaksAnswer:
+    """Return the log's breaks."""
+    return BreaksAnswer(breaks=services.audit.breaks(services.organization_id))
+
+
+@post("/local/log/breaks", sync_to_thread=True, status_code=200)
+def break_log(body: RawBody, services: NamedDependency[Services]) -> RoleChanged:
+    """Have it signed that the log goes on from where it is, or propose it."""
+    made = services.log_breaks.break_log(services.organization_id, decode_request(body, LogBreakReason).reason)
+    return RoleChanged(proposal_id=made.proposal_id if made else "")
 
 
 @post("/local/log/time", sync_to_thread=True, status_code=204)

@@ -14,6 +14,7 @@ from sealwright.identity.approval_store import ApprovalStore
 from sealwright.identity.approvals import ApprovalService
 from sealwright.identity.device_store import DeviceStore
 from sealwright.identity.devices import DeviceService
+from sealwright.identity.log_breaks import LogBreakService
 from sealwright.identity.people import Mailboxes
 from sealwright.identity.policy import PolicyService
 from sealwright.identity.roles import RoleService
@@ -109,6 +110,7 @@ class Trunk:
             put_outbox=put,
         )
         self.roles = RoleService(storage, keystore, self.audit, mailboxes=self.mailboxes, approvals=self.approvals)
+        self.log_breaks = LogBreakService(storage, keystore, self.audit, approvals=self.approvals)
         self.weaker = WeakerPolicies(self.policies, self.approvals)
         self.shared = SharedMailboxService(
             storage,

@@ -21,6 +21,7 @@ from sealwright.identity.devices import DeviceService
 from sealwright.identity.enrolment import EnrolmentService
 from sealwright.identity.feed_watch import FeedWatch
 from sealwright.identity.freshness import NonceIssuer
+from sealwright.identity.log_breaks import LogBreakService
 from sealwright.identity.passkeys import PasskeyService
 from sealwright.identity.people import Mailboxes, PeopleService
 from sealwright.identity.policy import PolicyService
@@ -69,6 +70,7 @@ class Services:
     audit: AuditLog
     witnessing: Witnessing
     reports: ReportWriter
+    log_breaks: LogBreakService
     authority: CertificateAuthority
     subjects: Subjects
     directory: Directory
@@ -286,6 +288,7 @@ def _services(trunk: Trunk, keystore: PooledKeystore) -> Services:
         audit=audit,
         witnessing=witnessing,
         reports=reports,
+        log_breaks=trunk.log_breaks,
         authority=trunk.authority,
         subjects=trunk.subjects,
         directory=trunk.directory,

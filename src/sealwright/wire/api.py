@@ -293,6 +293,12 @@ class CosignedAnswer(Answer, frozen=True, kw_only=True):
     checkpoint: str
 
 
+class BreaksAnswer(Answer, frozen=True, kw_only=True):
+    """GET /v1/log/breaks: notes of log breaks (`wire.log_break`), newest first."""
+
+    breaks: tuple[str, ...]
+
+
 class OpenedLeaf(Answer, frozen=True, kw_only=True):
     """A leaf's place in the log, its salt (32 octets) and its canonical record (`tlog.leaf`), JSON bytes."""
 

@@ -449,6 +449,12 @@ class HoldList(Answer, frozen=True, kw_only=True):
     holds: tuple[HoldView, ...]
 
 
+class LogBreakReason(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /local/log/breaks: the log goes on from where it is; answered with `RoleChanged`."""
+
+    reason: str
+
+
 class LogDescription(Answer, frozen=True, kw_only=True):
     """GET /local/log.
 

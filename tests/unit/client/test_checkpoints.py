@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sealwright.client.checkpoints import remember_checkpoint
 from sealwright.errors import LogVerificationError, NotFoundError
 from sealwright.tlog.checkpoint import Checkpoint, sign_note
+from sealwright.wire.api import BreaksAnswer
 
 ORIGIN = "log.example.test"
 KEY = Ed25519PrivateKey.generate()
@@ -20,7 +21,7 @@ def note(size, root=b"r" * 32):
 
 class Store:
     def __init__(self, checkpoint):
-        self.state = SimpleNamespace(checkpoint=checkpoint)
+        self.state = SimpleNamespace(checkpoint=checkpoint, log_break=0)
 
     def update(self, changes):
         raise AssertionError("nothing may be remembered")
@@ -30,6 +31,8 @@ class RestoredServer:
     """A server whose log never had the size that the device has seen."""
 
     def get(self, path, answer_type):
+        if answer_type is BreaksAnswer:
+            return BreaksAnswer(breaks=())
         raise NotFoundError("the log does not have these sizes")
 
 

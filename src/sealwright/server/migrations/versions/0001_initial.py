@@ -241,6 +241,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("organization_id", "prefix", name=op.f("pk_log_map_page")),
     )
     op.create_table(
+        "log_break",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["log_state.organization_id"], name=op.f("fk_log_break_organization_id_log_state")
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "number", name=op.f("pk_log_break")),
+    )
+    op.create_table(
         "log_tile",
         sa.Column("organization_id", sa.String(length=32), nullable=False),
         sa.Column("level", sa.Integer(), nullable=False),

@@ -30,6 +30,7 @@ TABLES = (
     "key_recovery",
     "key_release",
     "legal_hold",
+    "log_break",
     "log_leaf",
     "log_map_page",
     "log_state",
