@@ -105,6 +105,10 @@ def test_a_restored_server_serves_and_a_device_that_saw_more_says_so(house, tmp_
     refused = bob.run("devices", "list", may_fail=True)  # told of another key, in a log that is not the one it knows
     assert refused.status == 3
     assert "the log" in refused.errors
+    # the officers' word makes the device go on, once, and it says so
+    assert server.operate("log", "break", "--reason", "the disk broke", "--json").status == 0
+    told = bob.run("devices", "list")
+    assert "the disk broke" in told.errors
     shutil.move(bob.home, tmp_path / "before")
     again = story.set_up(BOB, "laptop")
     assert answer(again.run("log", "verify", "--json"))["records"]

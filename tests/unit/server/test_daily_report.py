@@ -93,8 +93,9 @@ def test_what_is_not_signed_yet_is_waited_for(world, monkeypatch):
     monkeypatch.setattr(world.server.keystore, "sign_checkpoint", killed)
     with pytest.raises(RuntimeError):
         world.server.act()
+    assert world.writer.files(FIRST)
     with pytest.raises(ConflictError):
-        world.writer.files(FIRST)
+        world.writer.files(FIRST + timedelta(days=2))
 
 
 def test_the_job_writes_yesterdays_report_once_and_again_after_a_crash(world):
