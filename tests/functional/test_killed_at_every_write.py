@@ -13,7 +13,16 @@ from support.killed.flows import FLOWS
 from support.proof import PROOF_ROUNDS
 
 TESTS = Path(__file__).parents[1]
-QUICK = {"init": 23, "provision": 9, "set-up": 17, "rotate": 9, "key-states": 29, "storage-key": 7, "recovery": 23}
+QUICK = {
+    "init": 23,
+    "provision": 9,
+    "set-up": 17,
+    "rotate": 9,
+    "key-states": 29,
+    "storage-key": 7,
+    "rekey": 4,
+    "recovery": 23,
+}
 """Flow -> every how many writes it is killed in `make test`."""
 
 

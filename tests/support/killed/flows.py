@@ -40,6 +40,7 @@ FLOWS = {
     "import": Flow(device.import_key, device.one_device),
     "remote-decrypt": Flow(device.decrypt_remotely, device.remote_device),
     "storage-key": Flow(server.rotate_storage_key),
+    "rekey": Flow(server.rekey),
     "shared": Flow(custody.share),
     "remove-person": Flow(custody.remove_person, device.two_devices),
     "refresh": Flow(server.refresh),

@@ -1,14 +1,23 @@
-"""Flows of the server itself: init, storage keys, lists and statements, backup and restore."""
+"""Flows of the server itself: init, storage keys, the seal's own keys, lists and statements, backup and restore."""
 
 import shutil
+from pathlib import Path
 
+import msgspec
 import pytest
 from support.seals import open_seal
 
 from sealwright.errors import ConfigurationError, ConflictError, SealedError
+from sealwright.keystore.seal_change import PendingChange, RootKeeping
+from sealwright.keystore.seal_file import read_seal_file
+from sealwright.keystore.shares import decode_share
 from sealwright.server import backup
 from sealwright.server.settings import load_settings
 from sealwright.server.wiring import build
+from sealwright.wire.hpke import generate_hpke_key_pair, hpke_open
+from sealwright.wire.seal import NEW_SHARES_INFO, NewShare, SealTarget
+
+EMERGENCY = SealTarget(part="emergency", kind="key-file", shares=3, threshold=2)
 
 
 def initialize(world):
@@ -28,6 +37,35 @@ def rotate_storage_key(world):
         rotation.rotate()
     rotation.finish()
     world.settle()
+
+
+def rekey(world):
+    """Another root wrapping key, then another emergency key with other shares, each of them entered once."""
+    for target in (SealTarget(part="root", kind="key-file"), EMERGENCY):
+        world.step(target.part, lambda target=target: _change_seal(world, target))
+    world.services.close()
+    world.open(world.folder)  # what was open was open under the old key
+    world.settle()
+
+
+def _change_seal(world, target):
+    settings, pair = world.services.settings, generate_hpke_key_pair()
+    key_file = Path(settings.seal.key_file)
+    seal, keeping = open_seal(key_file, settings.seal_file), RootKeeping(key_file, None)
+    change = PendingChange(
+        target,
+        read_seal_file(settings.seal_file),
+        keeping,
+        "",
+        reply_key=pair.public_key,
+        certificates=(),
+        proposal_id="",
+    )
+    if target.shares:
+        opened = hpke_open(pair.private_key, NEW_SHARES_INFO, change.take_shares())
+        for share in msgspec.json.decode(opened, type=tuple[NewShare, ...]):
+            change.enter(decode_share(share.text))
+    change.commit(seal)
 
 
 def refresh(world):
