@@ -62,19 +62,21 @@ class Witnessing:
             return
         with self._storage.read(organization_id) as tx:
             state = store.get_state(tx, organization_id)
-        if self._is_fresh(state.cosigned, state.checkpoint):
-            return
+        fresh = self._fresh_lines(state.cosigned, state.checkpoint)
         note, failures = state.checkpoint, list[str]()
         for witness in self._witnesses:
             try:
-                note = self._ask(organization_id, witness, state.checkpoint, state.signed_size, note)
+                line = fresh.get(witness.key.public_key)
+                line = line or self._ask(organization_id, witness, state.checkpoint, state.signed_size)
+                note = add_line(note, line)
             except SealwrightError as error:
                 failures.append(f"{witness.key.name}: {error.message}")
         if len(verified_cosignatures(note, self._keys)) < self._quorum:
             _logger.error("log.witness.failed")
             raise UnavailableError(f"too few witnesses confirm the log: {'; '.join(failures)}")
-        with self._storage.transaction(organization_id) as tx:
-            store.set_cosigned(tx, organization_id, note)
+        if note != state.cosigned:
+            with self._storage.transaction(organization_id) as tx:
+                store.set_cosigned(tx, organization_id, note)
 
     def cosigned(self, organization_id: str) -> str:
         """Return the newest checkpoint that a quorum cosigned.
@@ -88,16 +90,23 @@ class Witnessing:
             raise NotFoundError("no checkpoint of this log was cosigned by witnesses yet")
         return note
 
-    def _is_fresh(self, cosigned: str, checkpoint: str) -> bool:
+    def _fresh_lines(self, cosigned: str, checkpoint: str) -> dict[bytes, str]:
+        """Return the cosignatures of this checkpoint that need not be asked for again, by key."""
         if not cosigned or split_note(cosigned)[0] != split_note(checkpoint)[0]:
-            return False
+            return {}
         oldest = int((self._clock.now() - RENEW_AFTER).timestamp())
-        return len([each for each in verified_cosignatures(cosigned, self._keys) if each.time > oldest]) >= len(
-            self._keys
-        )
+        fresh: dict[bytes, str] = {}
+        for line in split_note(cosigned)[1]:
+            alone = add_line(checkpoint, line.encode())
+            fresh.update(
+                (each.public_key, line.encode())
+                for each in verified_cosignatures(alone, self._keys)
+                if each.time > oldest
+            )
+        return fresh
 
-    def _ask(self, organization_id: str, witness: KnownWitness, checkpoint: str, size: int, note: str) -> str:
-        """Return the note with a witness's line; asked twice where it is at another size than this process thought."""
+    def _ask(self, organization_id: str, witness: KnownWitness, checkpoint: str, size: int) -> str:
+        """Return a witness's line; it is asked twice where it is at another size than this process thought."""
         url = f"{witness.url}/{ADD_CHECKPOINT}"
         for _ in range(2):
             old = min(self._sizes.get(witness.url, size), size)
@@ -106,7 +115,7 @@ class Witnessing:
             )
             if status == 200:
                 self._sizes[witness.url] = size
-                return _with_lines(note, body, witness.key)
+                return _line_of(checkpoint, body, witness.key)
             if status != 409:
                 raise UnavailableError(f"answered with status {status}")
             self._sizes[witness.url] = theirs = _size(body)
@@ -124,15 +133,14 @@ class Witnessing:
             return consistency_proof(old, size, store.hash_reader(tx, organization_id))
 
 
-def _with_lines(note: str, body: bytes, key: VerifierKey) -> str:
+def _line_of(checkpoint: str, body: bytes, key: VerifierKey) -> str:
     try:
         lines = body.decode().splitlines(keepends=True)
-        for line in lines[:MAX_SIGNATURES]:
-            longer = add_line(note, line)
-            if verified_cosignatures(longer, [key.public_key]):
-                return longer
     except UnicodeDecodeError as error:
         raise DecodingError("its answer is no text") from error
+    for line in lines[:MAX_SIGNATURES]:
+        if verified_cosignatures(add_line(checkpoint, line), [key.public_key]):
+            return line
     raise LogVerificationError("its answer holds no cosignature by its key")
 
 

@@ -16,7 +16,7 @@ from sealwright.tlog.checkpoint import open_note, sign_note
 from sealwright.tlog.cosignature import add_line, verified_cosignatures
 from sealwright.tlog.note import VerifierKey
 from sealwright.tlog.witness import AddCheckpoint
-from sealwright.wire.api import ConsistencyAnswer, CosignedAnswer
+from sealwright.wire.api import CosignedAnswer
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -185,7 +185,6 @@ class Device(OwnersDevice):
     def get(self, path, answer_type):
         if answer_type is CosignedAnswer:
             return CosignedAnswer(checkpoint=self.witnessing.cosigned(self.server.organization_id))
-        assert answer_type is ConsistencyAnswer
         return self.server.get(path, answer_type)
 
 
@@ -227,6 +226,15 @@ def test_what_is_fresh_is_not_asked_for_again_and_grows_old(world, witnessed):
     world.clock.time = NOW + timedelta(hours=2)
     witnessed.witnessing.collect(organization_id)
     assert witnessed.network.asked == asked + 3
+    world.clock.time += timedelta(minutes=30)
+    world.server.act()
+    witnessed.network.down = {"https://w2.example"}
+    for _ in range(3):  # who answered is not asked for the same again
+        witnessed.witnessing.collect(organization_id)
+    assert witnessed.network.asked == asked + 5
+    witnessed.network.down = set()
+    witnessed.witnessing.collect(organization_id)
+    assert (witnessed.network.asked, check_witnesses(witnessed.device)) == (asked + 6, 3)
     for later in (timedelta(days=4), timedelta(hours=-1)):
         world.clock.time = NOW + later
         with pytest.raises(LogVerificationError, match="0 of 2"):
