@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: fuzz test-packages demo-packages install demo test lint bench proof test-pythons
+.PHONY: test-softhsm fuzz test-packages demo-packages install demo test lint bench proof test-pythons
 
 install: $(STAMP)
 
@@ -28,6 +28,10 @@ test: test-packages install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 tests
+
+# The same tests, with every server's root wrapping key in SoftHSM.
+test-softhsm: test-packages install
+	SEALWRIGHT_TEST_SEAL=pkcs11 $(BIN)/pytest -n 2 tests
 
 demo: demo-packages install
 	$(BIN)/python -m demo.run

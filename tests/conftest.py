@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 from support.proof import PROOF_ROUNDS
+from support.soft_hsm import prepare_suite
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker."""
+    """Name the marker; make the HSM of a run that has one."""
+    prepare_suite()
     config.addinivalue_line("markers", "proof: holds for chance; `make proof` runs it again and again")
 
 

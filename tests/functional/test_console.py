@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from playwright.sync_api import expect
 from support import browser as browsers
+from support.soft_hsm import init_arguments
 
 from demo.programs import PROGRAM, Server, free_port, run
 
@@ -38,7 +39,7 @@ def server(tmp_path_factory):
     server = Server(folder / "data", folder / "server.log")
     https, status = free_port(), free_port()
     made = run([
-        str(PROGRAM), "init", str(server.data), "--organization", "Example GmbH", "--domain", "example.test",
+        str(PROGRAM), "init", str(server.data), "--organization", "Example GmbH", "--domain", "example.test", *init_arguments(),
         "--organization-identifier", "NTRDE-DER3306.HRB12345",
         "--endpoint", f"https://localhost:{https}", "--listen", f"127.0.0.1:{https}",
         "--status-url", f"http://127.0.0.1:{status}", "--key-algorithm", "p256",

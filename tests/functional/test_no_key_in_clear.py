@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 from sqlalchemy import select
 from support.mail_system import why_not
-from support.seals import software_keystore
+from support.seals import root_key_of
 
 from demo.programs import Device
 from demo.run import ALICE, BOB, Story
@@ -23,8 +23,9 @@ from sealwright.ca.store import CaStore
 from sealwright.ca.tables import ca_certificate
 from sealwright.client.store import ClientStore
 from sealwright.client.store_key import KeyChoice
-from sealwright.keystore.key_file import read_root_key
 from sealwright.keystore.model import SealedRecord
+from sealwright.keystore.seal import Seal
+from sealwright.keystore.software import SoftwareKeystore
 from sealwright.kms.store import KeyStore
 from sealwright.kms.tables import mailbox_key
 from sealwright.server import store
@@ -78,7 +79,7 @@ def test_the_web_process_holds_no_private_key_in_its_memory(told: tuple[Story, l
         for name, secret in server_secrets(story).items()
         for form in (secret, secret[::-1], *(base64.b64encode(secret[offset:])[:40] for offset in range(3)))
     }
-    web = [pid for pid in processes if b"keystore.process" not in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    web = [pid for pid in processes if b"keystore.seal_process" not in Path(f"/proc/{pid}/cmdline").read_bytes()]
     keystores = [pid for pid in processes if pid not in web]
     assert web
     assert keystores
@@ -113,7 +114,8 @@ def server_secrets(story: Story) -> dict[str, bytes]:
     """Open every sealed private key of the server and return what is secret in each, and the storage secrets."""
     settings = load_settings(story.server.data, {})
     organization_id = settings.organization.organization_id
-    keystore = software_keystore(Path(settings.seal.key_file), settings.seal_file)
+    root_key = root_key_of(settings)
+    keystore = SoftwareKeystore(Seal(root_key, settings.seal_file))
     storage, kms, authority = open_storage(settings.database_url), KeyStore(), CaStore()
     records: list[SealedRecord] = []
     with storage.read(None) as tx:
@@ -128,7 +130,7 @@ def server_secrets(story: Story) -> dict[str, bytes]:
         pooled = kms.oldest_pooled(tx, organization_id, settings.keys.algorithm)
         records += [pooled] if pooled else []
     storage.close()
-    found = {"root wrapping key": read_root_key(Path(settings.seal.key_file))}
+    found = {"root wrapping key": root_key}
     for record in records:
         name = f"{record.identity.kind} {record.identity.owner} {record.identity.generation}"
         found |= parts(name, keystore._open(record))

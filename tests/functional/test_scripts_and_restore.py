@@ -83,7 +83,8 @@ def test_a_restored_server_serves_and_a_device_that_saw_more_says_so(house, tmp_
     story, alice, bob = house
     server, backup = story.server, tmp_path / "backup.tar.gz"
     server.operate("backup", str(server.data), "-o", str(backup))
-    key = ("--seal-key-file", str(server.data.with_name(server.data.name + ".seal-key")))
+    key_file = server.data.with_name(server.data.name + ".seal-key")
+    key = ("--seal-key-file", str(key_file)) if key_file.exists() else ()
     steps = answer(server.operate("backup-drill", str(backup), *key, "--folder", str(tmp_path), "--json"))
     assert [step["name"] for step in steps if step["holds"]] == [
         "restore",

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture(scope="module")
 def organization(passable_folder):
-    with Organization(passable_folder) as made:
+    with Organization(passable_folder, init=("--seal", "key-file")) as made:
         yield made
 
 
@@ -110,7 +110,7 @@ def test_the_seal_moves_into_an_hsm_and_opens_by_itself_there(tmp_path, passable
         monkeypatch.setenv(name, value)
     folder = passable_folder / "hsm"
     folder.mkdir()
-    with Organization(folder) as organization:
+    with Organization(folder, init=("--seal", "key-file")) as organization:
         server = organization.server
         alice = organization.set_up(ALICE, "laptop")
         before = keys_of(alice)

@@ -6,6 +6,8 @@ import sys
 import time
 from contextlib import ExitStack
 
+from support.soft_hsm import init_arguments
+
 from demo.mail_system import MailSystem
 from demo.programs import PROGRAM, Device, Server, free_port, run
 
@@ -72,7 +74,7 @@ class Organization:
             "--submission-host", "127.0.0.1", "--submission-port", str(self.mail.submission_port),
             "--submission-security", "starttls",
             "--mail-port", str(self.mail.smtp_port), "--mail-from", SENDER,
-            *self.init,
+            *init_arguments(), *self.init,
         ])  # fmt: skip
         with ExitStack() as running:
             running.callback(self.server.stop)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 
 import msgspec
@@ -11,6 +12,7 @@ from sqlalchemy import event, select
 from support.asgi_client import AsgiClient
 from support.people_world import MovableClock
 from support.release_evidence import make_device
+from support.soft_hsm import suite_hsm
 
 from sealwright.keystore.hsm import Hsm
 from sealwright.keystore.seal_creation import SealPlan
@@ -51,6 +53,15 @@ OPTIONS = InitOptions(
     hsm=Hsm("", ""),
     pin_file="",
 )
+"""With a seal of kind "key-file"."""
+
+
+def suite_options():
+    """Return `OPTIONS` with the seal of the whole run."""
+    found = suite_hsm()
+    if found is None:
+        return OPTIONS
+    return replace(OPTIONS, seal=SealPlan("pkcs11", 0, 0, 3, 2), hsm=found[0], pin_file=found[1])
 
 
 class Served:
@@ -65,7 +76,7 @@ class Served:
     def __init__(self, folder, start=None):
         self.clock = MovableClock()
         self.clock.time = start or self.clock.time
-        self.initialized = initialize(folder / "data", OPTIONS, self.clock)
+        self.initialized = initialize(folder / "data", suite_options(), self.clock)
         self.open(folder)
         self.services.audit.start()
         assert self.operate("/local/people", people(ALICE, BOB)).json()["created"] == 2
