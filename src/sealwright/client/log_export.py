@@ -52,11 +52,9 @@ def export_log(source: LogSource, key: VerifierKey, folder: Path, progress: Prog
         if not target.exists():
             content = source(resource.path)
             check_width(resource, content)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(target, content)
+            _publish(target, content)
         progress(done, total)
-    folder.mkdir(parents=True, exist_ok=True)
-    replace_file(folder / CHECKPOINT_PATH, note)
+    _publish(folder / CHECKPOINT_PATH, note)
     return checkpoint
 
 
@@ -115,6 +113,13 @@ def check_width(resource: Resource, content: bytes) -> None:
         decode_bundle(content, resource.width)
     elif len(content) != resource.width * HASH_BYTES:
         raise DecodingError(f"{resource.path} has another width than its name says")
+
+
+def _publish(target: Path, content: bytes) -> None:
+    """Write a file that a web server's account may read, too: it names nobody."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(target, content)
+    target.chmod(0o644)
 
 
 def _resources(size: int) -> itertools.chain[Resource]:

@@ -94,6 +94,7 @@ def test_an_honest_log_is_whole_and_every_record_is_counted(auditor):
     assert found.kinds == {"key.create": 100, "key.release": 200}
     assert auditor.verify(opened=False).opened == 0
     assert auditor.leaves.stat().st_mode & 0o077 == 0
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in auditor.folder.rglob("*") if path.is_file())
 
 
 def test_an_export_that_was_stopped_goes_on_and_a_later_one_adds_what_is_new(auditor):
