@@ -1,5 +1,6 @@
 """Who can reach a key: the part of the story that a security officer would ask for."""
 
+import json
 from typing import TYPE_CHECKING
 
 from demo.letters import read_newest, send
@@ -51,6 +52,33 @@ def old_key(story: "Story", bob: Device) -> None:
     telephone = story.device(BOB, "telephone")
     telephone.run("devices", "list")  # reads the feed, and with it the imported key
     check(OLD_TEXT in read_newest(telephone), "and so does his telephone, without being asked")
+
+
+def three_people(story: "Story", bob: Device) -> None:
+    """Move the root wrapping key from its file to three people; two of them open the server when it starts."""
+    chapter("The server's seal: no file any more, but three people")
+    server, key_file = story.server, story.server.data.with_name(story.server.data.name + ".seal-key")
+    begun = server.operate("seal", "migrate", "shamir", "--shares", "3", "--threshold", "2", "--no-wait", "--json")
+    shares = json.JSONDecoder().raw_decode(begun.output)[0]["shares"]
+    files = [story.private / f"share-{number}" for number in range(1, 4)]
+    for file, share in zip(files, shares, strict=True):
+        file.touch(mode=0o600)
+        file.write_text(share + "\n")
+        check(key_file.exists(), f"{file.name} is entered by its holder, before the key file goes")
+        server.operate("seal", "confirm", "--share-file", str(file))
+    check(not key_file.exists(), "now the key file is gone: no copy of the server's disk opens anything")
+    server.stop()
+    server.start(sealed=True)
+    refused = bob.run("devices", "list", may_fail=True)
+    check("sealed" in refused.errors, f"after a start it says to everybody: {refused.errors.strip().splitlines()[-1]}")
+    server.operate("seal", "unseal", "--share-file", str(files[0]))
+    check("entered: 1" in bob.run("seal", "status").output, "one of the three enters a share at the server")
+    bob.run("seal", "unseal", "--share-file", str(files[2]))
+    wait_until(
+        lambda: server.operate("status", may_fail=True).status == 0,
+        "another one from the own laptop, and the server works again",
+    )
+    check(OLD_TEXT in read_newest(bob), "Bob reads his mail as before")
 
 
 def nobody_alone(story: "Story", alice: Device) -> Device:

@@ -237,6 +237,7 @@ def tell(story: Story, running: ExitStack) -> None:
     story.more_devices(bob)
     story.held(alice)
     custody.old_key(story, bob)
+    custody.three_people(story, bob)
     carol = custody.nobody_alone(story, alice)
     custody.recovery(story, alice, bob, carol)
     story.log(bob)
