@@ -34,8 +34,8 @@ class SharedMailboxService:
         audit: The owner-visible log.
         clock: The time.
         devices: Tells the members' devices.
-        put_outbox: Queues "mailbox.provision" and "mailbox.rotate", payload {mailbox_id}, and "member.left", payload
-            {mailbox_id, member_id}: what the member's devices sign with has to go.
+        put_outbox: Queues "mailbox.provision", payload {mailbox_id}, "mailbox.rotate", payload {mailbox_id, left}, and
+            "member.left", payload {mailbox_id, member_id}: what the member's devices sign with has to go.
     """
 
     def __init__(
@@ -192,7 +192,8 @@ class SharedMailboxService:
         self._put_outbox(tx, organization_id, LEFT_TOPIC, payload, f"{mailbox_id}/{known.member_id}/{known.version}")
         if self._store.rekeys(tx, organization_id, mailbox_id):
             key = f"{mailbox_id}/{known.member_id}/{known.version}"
-            self._put_outbox(tx, organization_id, ROTATE_TOPIC, {"mailbox_id": mailbox_id}, key)
+            wanted = {"mailbox_id": mailbox_id, "left": self._clock.now().isoformat()}
+            self._put_outbox(tx, organization_id, ROTATE_TOPIC, wanted, key)
 
     def _change(self, tx: Transaction, mailbox_id: str, member_id: str, organization_id: str, state: str) -> None:
         known = self._store.member(tx, organization_id, mailbox_id, member_id)

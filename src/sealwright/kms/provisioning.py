@@ -1,6 +1,7 @@
 """The life of a mailbox's keys by itself: first keys, rotation, end of the tenure. Every step can be repeated."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sealwright.audit.log import Act, AuditLog
 from sealwright.clock import Clock
@@ -82,8 +83,13 @@ class Provisioner:
             payload = {"mailbox_id": key.mailbox_id}
             self._put_outbox(tx, identity.organization_id, PROVISION_TOPIC, payload, key.mailbox_id)
 
-    def rotate(self, organization_id: str, mailbox_id: str) -> None:
+    def rotate(self, organization_id: str, mailbox_id: str, *, made_until: datetime | None = None) -> None:
         """Deactivate the keys in use, withdraw their certificates and put new generations in their place.
+
+        Args:
+            organization_id: 32 hex digits.
+            mailbox_id: 32 hex digits.
+            made_until: Keys that were made later stay; None rotates all.
 
         Raises:
             NotFoundError: If the mailbox is withdrawn or has no key in use.
@@ -94,7 +100,8 @@ class Provisioner:
         if not old:
             raise NotFoundError("the mailbox has no active key yet")
         for key in old:
-            self.rotate_key(key)
+            if made_until is None or key.created <= made_until:
+                self.rotate_key(key)
         self.provision(organization_id, mailbox_id)
 
     def rotate_key(self, old: MailboxKey) -> None:

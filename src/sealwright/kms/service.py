@@ -1,6 +1,7 @@
 """Key management: what it gives to devices (release, export permission), and the life of keys for jobs and operators."""
 
 import os
+from datetime import datetime
 
 from sealwright.audit.log import AuditLog, IncludedLeaf
 from sealwright.clock import Clock
@@ -159,14 +160,14 @@ class KeyService:
         """Give a mailbox key and certificate (outbox "mailbox.provision"); can be repeated."""
         self._provisioner.provision(organization_id, mailbox_id)
 
-    def rotate(self, organization_id: str, mailbox_id: str) -> None:
+    def rotate(self, organization_id: str, mailbox_id: str, *, made_until: datetime | None = None) -> None:
         """Put a new generation in the place of the active key.
 
         Raises:
             NotFoundError: If the mailbox is withdrawn or has no active key.
             ConflictError: If it was rotated meanwhile.
         """
-        self._provisioner.rotate(organization_id, mailbox_id)
+        self._provisioner.rotate(organization_id, mailbox_id, made_until=made_until)
 
     def withdraw(self, organization_id: str, mailbox_id: str) -> None:
         """Deactivate and freeze the keys of an ended tenure (outbox "mailbox.withdraw"); can be repeated."""

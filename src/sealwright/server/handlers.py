@@ -1,5 +1,7 @@
 """What the outbox's items do."""
 
+from datetime import datetime
+
 from cryptography import x509
 
 from sealwright.errors import NotFoundError
@@ -27,9 +29,10 @@ class Handlers:
         self._trunk.authority.revoke_all(item.organization_id, item.payload["mailbox_id"], "affiliationChanged")
 
     def rotate(self, item: OutboxItem) -> None:
-        """Give a shared mailbox a new key, because somebody left."""
+        """Give a shared mailbox a new key, because somebody left; one that was made since serves."""
+        left = datetime.fromisoformat(item.payload["left"])
         try:
-            self._trunk.keys.rotate(item.organization_id, item.payload["mailbox_id"])
+            self._trunk.keys.rotate(item.organization_id, item.payload["mailbox_id"], made_until=left)
         except NotFoundError:  # it is gone, or has no key yet that anybody could have
             return
 

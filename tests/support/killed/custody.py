@@ -65,9 +65,11 @@ def share(world):
     """A shared mailbox is made; somebody joins and leaves, and it gets another key."""
     world.order("/local/shared-mailboxes", SharedMailboxRequest(address=SUPPORT), 409)
     world.settle()
+    world.step("later", lambda: world.move(minutes=1))
     for joins in (True, False):
         wanted = MemberRequest(address=SUPPORT, member=BOB, joins=joins)
         world.step(f"{joins}", lambda wanted=wanted: world.order("/local/shared-mailboxes/members", wanted, 404))
+        world.step(f"after {joins}", lambda: world.move(seconds=10))  # what follows from it is done later
         world.settle()
 
 

@@ -211,6 +211,15 @@ def test_rotation_withdraws_the_old_certificate_and_publishes_the_new_one(world)
     assert [(row.generation, row.state) for row in rows(world)] == [(1, "DEACTIVATED"), (2, "ACTIVE")]
 
 
+def test_a_rotation_because_somebody_left_is_one_however_often_it_is_tried(world):
+    world.keys.provision(ORGANIZATION, world.alice.mailbox_id)
+    left = world.clock.now()
+    world.clock.move(seconds=1)
+    for _ in range(3):
+        world.keys.rotate(ORGANIZATION, world.alice.mailbox_id, made_until=left)
+    assert [(row.generation, row.state) for row in rows(world)] == [(1, "DEACTIVATED"), (2, "ACTIVE")]
+
+
 def test_the_database_refuses_a_second_active_key_and_a_generation_twice(world):
     world.keys.provision(ORGANIZATION, world.alice.mailbox_id)
     row = dict(rows(world)[0]._mapping)
