@@ -6,6 +6,7 @@ import time
 
 import msgspec
 import pytest
+from support.bad_requests import bad_requests
 from support.release_evidence import make_device
 from support.served import ALICE, BOB, Served, people
 
@@ -148,6 +149,15 @@ def test_a_value_that_cannot_be_used_is_refused_and_changes_nothing(served, alic
     before = served.state()
     body = msgspec.json.encode({**msgspec.json.decode(ROUTES[route]), **changed})
     is_problem(posted(served, route, body, alice), 400, 401, 403, 404, 422)
+    assert served.state() == before
+
+
+def test_a_key_that_must_not_be_certified_is_refused_for_its_reason(served, alice):
+    before = served.state()
+    for name, (request, reason) in bad_requests().items():
+        body = msgspec.json.encode({"certification_request": request})
+        problem = is_problem(posted(served, "/v1/certificates", body, alice), 400, 403, 422)
+        assert reason in problem["detail"], name
     assert served.state() == before
 
 

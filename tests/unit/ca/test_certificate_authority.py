@@ -12,8 +12,9 @@ import msgspec
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from sqlalchemy import select
+from support.bad_requests import bad_requests, close_modulus
 from support.lint import certificate_findings
 from support.memory_keystore import MemoryKeystore
 
@@ -28,6 +29,7 @@ from sealwright.ca.store import CaStore
 from sealwright.ca.tables import ca_certificate, ca_issuer, ca_organization
 from sealwright.errors import (
     ConflictError,
+    InputError,
     InvalidSignatureError,
     PathValidationError,
     ProfileViolationError,
@@ -382,3 +384,21 @@ def test_status_front(house: House, method: str, path: str, status: int) -> None
         kind = "root" if path.endswith("crt") else "signing"
         read = house.authority.issuer_certificate if path.endswith("crt") else house.authority.crl
         assert sent[1]["body"] == read(ORGANIZATION_ID, kind)
+
+
+def test_bad_requests_are_refused_for_their_reason_and_leave_nothing(house: House) -> None:
+    before = house.authority.certificates(ORGANIZATION_ID)
+    for name, (request, reason) in bad_requests().items():
+        with pytest.raises((InputError, InvalidSignatureError), match=reason):
+            pytest.fail(f"{name}: {house.authority.issue_signing(ORGANIZATION_ID, SUBJECT, request)}")
+    assert house.authority.certificates(ORGANIZATION_ID) == before
+
+
+def test_a_weak_encryption_key_is_not_certified_on_anybodys_word(house: House) -> None:
+    spki = (
+        rsa.RSAPublicNumbers(65537, close_modulus())
+        .public_key()
+        .public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    with pytest.raises(ProfileViolationError, match="too close"):
+        house.authority.issue_encryption(*house.escrow(spki=spki))
