@@ -17,7 +17,7 @@ from sealwright.ca.model import Organization, Subject
 from sealwright.ca.policy import CaSettings
 from sealwright.ca.service import CertificateAuthority
 from sealwright.ca.store import CaStore
-from sealwright.ca.tables import ca_certificate, ca_issuer, ca_organization
+from sealwright.ca.tables import ca_certificate, ca_issuer, ca_organization, certified_key
 from sealwright.clock import Clock, SystemClock
 from sealwright.storage.engine import open_storage
 from sealwright.storage.schema import metadata
@@ -54,7 +54,7 @@ class IssuedPeople:
 
     def __init__(self, folder: Path, clock: Clock | None = None) -> None:
         self.storage = open_storage(f"sqlite:///{folder}/ca.db")
-        metadata.create_all(self.storage.engine, tables=[ca_organization, ca_issuer, ca_certificate])
+        metadata.create_all(self.storage.engine, tables=[ca_organization, ca_issuer, certified_key, ca_certificate])
         self.keystore, self.clock = MemoryKeystore(), clock or SystemClock()
         self._subjects: dict[str, Subject] = {}
         self._kms_key = self.keystore.generate_service_key(ORGANIZATION_ID, "escrow", "ed25519")

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from sealwright.audit.log import Act
 from sealwright.ca import policy, signer
 from sealwright.ca.lint import draft, lint
-from sealwright.ca.model import CertificateRecord, IssuedCertificate, Issuer
+from sealwright.ca.model import CA_KEY, CertificateRecord, IssuedCertificate, Issuer
 from sealwright.ca.ports import AuditPort, PutOutbox
 from sealwright.ca.store import CaStore
 from sealwright.clock import Clock
@@ -82,8 +82,7 @@ class Issuance:
         salt = self._audit.seal_salt(issuer.organization_id)
         # 3, 6 Key policy; serial number, to-be-signed bytes and leaf, before there is a signature.
         with self._storage.transaction(issuer.organization_id) as tx:
-            earlier = self._store.by_spki(tx, issuer.organization_id, record.spki_sha256)
-            policy.check_key_reuse(earlier, issuer.issuer_id, mailbox_id)
+            policy.check_key_reuse(self._store.claim_key(tx, record, issuer.name), issuer.name, mailbox_id)
             latest = self._store.latest_by_request(tx, issuer.organization_id, record.request_key)
             now = self._clock.now()
             if latest is not None and latest.state == "ISSUED" and not policy.is_renewal_due(latest, now):
@@ -129,6 +128,7 @@ class Issuance:
         self._store.add_issuer(tx, issuer)
         parent = issuer if issued_by is None else replace(issuer, issuer_id=issued_by)
         record = _record(parent, drafted, "", "", key.spki, policy.request_key(f"issuer/{name}", key.spki, ()))
+        self._store.claim_key(tx, record, CA_KEY)
         self._store.add_certificate(tx, replace(record, state="ISSUED", certificate=certificate))
         fields = {"issuer": name, "certificate_sha256": sha256(certificate).hex(), "spki_sha256": record.spki_sha256}
         self._audit.append(tx, Act(organization_id, ORGANIZATION_CHAIN, "issuer.create", fields))

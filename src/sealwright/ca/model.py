@@ -14,6 +14,9 @@ INTERMEDIATES = (SIGNING, ENCRYPTION, TLS)
 ISSUERS = (ROOT, *INTERMEDIATES)
 """Names of an organization's issuers, in the order they are made."""
 
+CA_KEY: Final = "issuer"
+"""Usage of the keys of the issuers themselves."""
+
 CertificateState = Literal["PENDING", "ISSUED", "REVOKED", "ABANDONED"]
 
 
@@ -95,6 +98,21 @@ class Issuer:
     crl_number: int = 0
     crl: bytes = field(default=b"", repr=False)
     crl_next_update: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CertifiedKey:
+    """Whose a key is, for good; one for each key of an organization.
+
+    Attributes:
+        usage: Name of the issuer that certifies it, or `CA_KEY`; empty if it was never certified.
+        mailbox_id: 32 hex digits; empty for a server's or an issuer's key.
+        compromised: Whether it was reported as compromised.
+    """
+
+    usage: str
+    mailbox_id: str
+    compromised: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sealwright.ca.model import CertificateRecord
+from sealwright.ca.model import CA_KEY, CertificateRecord, CertifiedKey
 from sealwright.errors import InputError, ProfileViolationError
 from sealwright.wire.encoding import encode_fields, sha256
 
@@ -56,24 +56,25 @@ def request_key(issuer_name: str, spki: bytes, names: Sequence[str]) -> str:
     return sha256(encode_fields("sealwright certificate request", 1, spki, *fields)).hex()
 
 
-def check_key_reuse(earlier: Sequence[CertificateRecord], issuer_id: str, mailbox_id: str) -> None:
+def check_key_reuse(known: CertifiedKey, usage: str, mailbox_id: str) -> None:
     """Check that a key may be certified (again).
 
     Args:
-        earlier: All certificates of the organization with this key.
-        issuer_id: Who would issue now; signing and encryption have issuers of their own.
+        known: What is known of the key.
+        usage: Name of the issuer that would issue now; signing and encryption have issuers of their own.
         mailbox_id: Whom it would be for.
 
     Raises:
-        ProfileViolationError: If the key was compromised, is another mailbox's, or serves another usage.
+        ProfileViolationError: If the key was compromised, is an issuer's or another mailbox's, or serves another usage.
     """
-    for record in earlier:
-        if record.revocation_reason == "keyCompromise":
-            raise ProfileViolationError("the key was reported as compromised: make a new one")
-        if record.mailbox_id != mailbox_id:
-            raise ProfileViolationError("the key belongs to another certificate's holder: make a new one")
-        if record.issuer_id != issuer_id:
-            raise ProfileViolationError("the key already serves another usage: make a new one")
+    if known.compromised:
+        raise ProfileViolationError("the key was reported as compromised: make a new one")
+    if known.usage == CA_KEY:
+        raise ProfileViolationError("the key is one of the CA itself: make a new one")
+    if known.mailbox_id != mailbox_id:
+        raise ProfileViolationError("the key belongs to another certificate's holder: make a new one")
+    if known.usage != usage:
+        raise ProfileViolationError("the key already serves another usage: make a new one")
 
 
 def check_names(addresses: Sequence[str], subject_addresses: Sequence[str]) -> None:

@@ -57,6 +57,7 @@ class Revocation:
         with self._storage.transaction(organization_id) as tx:
             record = self._store.by_serial(tx, organization_id, serial_number)
             issuer = self._store.issuer_by_id(tx, organization_id, record.issuer_id)
+            self._note_compromise(tx, organization_id, record.spki_sha256, reason)
             self._revoke_in(tx, record, issuer, reason)
         self._make_crl(organization_id, issuer.name)
 
@@ -103,6 +104,7 @@ class Revocation:
         check_reason(reason)
         issuers: dict[str, Issuer] = {}
         with self._storage.transaction(organization_id) as tx:
+            self._note_compromise(tx, organization_id, spki_sha256, reason)
             found = self._store.by_spki(tx, organization_id, spki_sha256)
             records = [record for record in found if record.state in ("PENDING", "ISSUED")]
             for record in records:
@@ -126,12 +128,17 @@ class Revocation:
 
     def _take_back(self, tx: Transaction, record: CertificateRecord, reason: str, issuers: dict[str, Issuer]) -> None:
         """Revoke or give up one certificate, and note its issuer in `issuers`: its list is due."""
+        self._note_compromise(tx, record.organization_id, record.spki_sha256, reason)
         issuer = self._store.issuer_by_id(tx, record.organization_id, record.issuer_id)
         issuers[issuer.name] = issuer
         if record.state == "PENDING":
             self._store.abandon_certificate(tx, record)
         else:
             self._revoke_in(tx, record, issuer, reason)
+
+    def _note_compromise(self, tx: Transaction, organization_id: str, spki_sha256: str, reason: str) -> None:
+        if reason == "keyCompromise":
+            self._store.mark_compromised(tx, organization_id, spki_sha256)
 
     def _revoke_in(self, tx: Transaction, record: CertificateRecord, issuer: Issuer, reason: str) -> None:
         self._store.revoke_certificate(tx, record, self._now(), reason)

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 
 from sealwright.ca.issuer_store import IssuerStore
-from sealwright.ca.model import CertificateRecord
+from sealwright.ca.model import CertificateRecord, CertifiedKey
 from sealwright.ca.policy import SPKI_REUSE_LIMIT
-from sealwright.ca.tables import ca_certificate
-from sealwright.errors import NotFoundError
+from sealwright.ca.tables import ca_certificate, certified_key
+from sealwright.errors import ConflictError, NotFoundError
 from sealwright.pkix.crl import RevokedEntry
 from sealwright.storage.engine import Transaction
 
@@ -46,6 +46,43 @@ class CaStore(IssuerStore):
                 device_id=record.device_id,
             )
         )
+
+    def claim_key(self, tx: Transaction, record: CertificateRecord, usage: str) -> CertifiedKey:
+        """Note whose a key is, unless that is known, and return what is known. Nobody else claims it until the end of `tx`.
+
+        Raises:
+            ConflictError: If it cannot be told now: ask again.
+        """
+        self._add_key(tx, record.organization_id, record.spki_sha256, CertifiedKey(usage, record.mailbox_id))
+        columns = certified_key.c
+        row = tx.fetch_one(
+            select(certified_key)
+            .where(columns.organization_id == record.organization_id, columns.spki_sha256 == record.spki_sha256)
+            .with_for_update()
+        )
+        if row is None:
+            raise ConflictError("the key is being certified by somebody else: ask again")
+        return CertifiedKey(row.usage, row.mailbox_id, row.compromised)
+
+    def mark_compromised(self, tx: Transaction, organization_id: str, spki_sha256: str) -> None:
+        """Note that a key is compromised, also one that was never certified."""
+        self._add_key(tx, organization_id, spki_sha256, CertifiedKey("", "", compromised=True))
+        columns = certified_key.c
+        tx.execute(
+            update(certified_key)
+            .where(columns.organization_id == organization_id, columns.spki_sha256 == spki_sha256)
+            .values(compromised=True)
+        )
+
+    def _add_key(self, tx: Transaction, organization_id: str, spki_sha256: str, key: CertifiedKey) -> None:
+        values = {
+            "organization_id": organization_id,
+            "spki_sha256": spki_sha256,
+            "usage": key.usage,
+            "mailbox_id": key.mailbox_id,
+            "compromised": key.compromised,
+        }
+        tx.insert_missing(certified_key, values)
 
     def complete_certificate(self, tx: Transaction, record: CertificateRecord, certificate: bytes) -> None:
         """Turn PENDING into ISSUED.

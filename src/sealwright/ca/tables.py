@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKeyConstraint,
     Integer,
@@ -42,6 +43,18 @@ ca_issuer = Table(
     Column("crl_next_update", UtcDateTime),
     PrimaryKeyConstraint("organization_id", "id"),
     UniqueConstraint("organization_id", "name"),
+    ForeignKeyConstraint(["organization_id"], ["ca_organization.organization_id"]),
+)
+
+certified_key = Table(
+    "certified_key",
+    metadata,
+    id_column("organization_id"),
+    Column("spki_sha256", String(64), nullable=False),
+    Column("usage", String(32), nullable=False),
+    Column("mailbox_id", String(32), nullable=False),
+    Column("compromised", Boolean, nullable=False),
+    PrimaryKeyConstraint("organization_id", "spki_sha256"),
     ForeignKeyConstraint(["organization_id"], ["ca_organization.organization_id"]),
 )
 

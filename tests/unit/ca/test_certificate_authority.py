@@ -22,11 +22,11 @@ from sealwright.asn1.der import object_identifier
 from sealwright.asn1.writer import tlv
 from sealwright.ca.fronts.status import StatusFront
 from sealwright.ca.lint import PRIVATE_CA_FINDINGS, draft, lint
-from sealwright.ca.model import Organization, Subject
+from sealwright.ca.model import ISSUERS, Organization, Subject
 from sealwright.ca.policy import CaSettings
 from sealwright.ca.service import CertificateAuthority
 from sealwright.ca.store import CaStore
-from sealwright.ca.tables import ca_certificate, ca_issuer, ca_organization
+from sealwright.ca.tables import ca_certificate, ca_issuer, ca_organization, certified_key
 from sealwright.errors import (
     ConflictError,
     InputError,
@@ -41,6 +41,7 @@ from sealwright.pkix.names import certificate_addresses
 from sealwright.pkix.path import validate_path
 from sealwright.storage.engine import Storage, open_storage
 from sealwright.storage.schema import metadata
+from sealwright.wire.encoding import sha256
 from sealwright.wire.escrow import EscrowStatement, escrow_signature_input
 
 ORGANIZATION_ID = "a" * 32
@@ -62,7 +63,7 @@ class House:
 
     def __init__(self, path: Path) -> None:
         self.storage: Storage = open_storage(f"sqlite:///{path}/ca.db")
-        metadata.create_all(self.storage.engine, tables=[ca_organization, ca_issuer, ca_certificate])
+        metadata.create_all(self.storage.engine, tables=[ca_organization, ca_issuer, certified_key, ca_certificate])
         self.keystore = MemoryKeystore()
         self.clock = MovableClock()
         self.acts: list[Any] = []
@@ -402,3 +403,77 @@ def test_a_weak_encryption_key_is_not_certified_on_anybodys_word(house: House) -
     )
     with pytest.raises(ProfileViolationError, match="too close"):
         house.authority.issue_encryption(*house.escrow(spki=spki))
+
+
+def request_of(key: ec.EllipticCurvePrivateKey) -> bytes:
+    request = x509.CertificateSigningRequestBuilder(x509.Name([])).sign(key, hashes.SHA256())
+    return request.public_bytes(serialization.Encoding.DER)
+
+
+def spki_of(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def test_a_key_serves_one_usage(house: House) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    house.authority.issue_signing(ORGANIZATION_ID, SUBJECT, request_of(key))
+    with pytest.raises(ProfileViolationError, match="another usage"):
+        house.authority.issue_encryption(*house.escrow(spki=spki_of(key)))
+
+
+def test_the_keys_of_the_ca_are_not_certified_for_anybody(house: House) -> None:
+    for name in ISSUERS:
+        certificate = x509.load_der_x509_certificate(house.authority.issuer_certificate(ORGANIZATION_ID, name))
+        spki = certificate.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        with pytest.raises(ProfileViolationError, match="the CA itself"):
+            house.authority.issue_encryption(*house.escrow(spki=spki))
+        with pytest.raises(ProfileViolationError, match="the CA itself"):
+            house.authority.issue_tls(ORGANIZATION_ID, ["localhost"], certificate.public_key())
+
+
+def test_a_key_that_was_reported_before_it_was_certified_never_is(house: House) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    assert house.authority.revoke_key(ORGANIZATION_ID, sha256(spki_of(key)).hex(), "keyCompromise") == 0
+    with pytest.raises(ProfileViolationError, match="compromised"):
+        house.authority.issue_signing(ORGANIZATION_ID, SUBJECT, request_of(key))
+
+
+def test_a_key_that_is_reported_while_it_is_certified_is_given_up_for_good(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, sign = ec.generate_private_key(ec.SECP256R1()), house.keystore.sign
+
+    def report_meanwhile(issuer_key: Any, algorithm: str, message: bytes) -> bytes:
+        monkeypatch.undo()
+        house.authority.revoke_key(ORGANIZATION_ID, sha256(spki_of(key)).hex(), "keyCompromise")
+        return sign(issuer_key, algorithm, message)
+
+    monkeypatch.setattr(house.keystore, "sign", report_meanwhile)
+    with pytest.raises(ConflictError):
+        house.authority.issue_signing(ORGANIZATION_ID, SUBJECT, request_of(key))
+    with pytest.raises(ProfileViolationError, match="compromised"):
+        house.authority.issue_signing(ORGANIZATION_ID, SUBJECT, request_of(key))
+
+
+def test_of_eight_people_with_one_key_one_gets_a_certificate(house: House) -> None:
+    request, refused, issued = make_request(), [], []
+    barrier = threading.Barrier(8)
+
+    def ask(digit: int) -> None:
+        barrier.wait()
+        try:
+            issued.append(
+                house.authority.issue_signing(ORGANIZATION_ID, replace(SUBJECT, mailbox_id=f"{digit}" * 32), request)
+            )
+        except ProfileViolationError as error:
+            refused.append(str(error))
+
+    threads = [threading.Thread(target=ask, args=(digit,)) for digit in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(issued), len(refused)) == (1, 7)
+    assert all("another certificate's holder" in reason for reason in refused)

@@ -380,6 +380,20 @@ def upgrade() -> None:
     op.create_index(op.f("ix_ca_certificate_mailbox_id"), "ca_certificate", ["mailbox_id"], unique=False)
     op.create_index(op.f("ix_ca_certificate_spki_sha256"), "ca_certificate", ["spki_sha256"], unique=False)
     op.create_table(
+        "certified_key",
+        sa.Column("organization_id", sa.String(length=32), nullable=False),
+        sa.Column("spki_sha256", sa.String(length=64), nullable=False),
+        sa.Column("usage", sa.String(length=32), nullable=False),
+        sa.Column("mailbox_id", sa.String(length=32), nullable=False),
+        sa.Column("compromised", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["ca_organization.organization_id"],
+            name=op.f("fk_certified_key_organization_id_ca_organization"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "spki_sha256", name=op.f("pk_certified_key")),
+    )
+    op.create_table(
         "mailbox",
         sa.Column("organization_id", sa.String(length=32), nullable=False),
         sa.Column("id", sa.String(length=32), nullable=False),

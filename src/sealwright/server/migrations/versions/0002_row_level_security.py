@@ -20,6 +20,7 @@ TABLES = (
     "ca_certificate",
     "ca_issuer",
     "ca_organization",
+    "certified_key",
     "chain_head",
     "device",
     "directory_certificate",
