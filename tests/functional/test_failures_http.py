@@ -31,6 +31,8 @@ OTHER_ROUTES = {
     "/v1/access/approvals/{device_id:str}": b'{"signature":1}',
 }
 """With a body that is none of theirs: what they do with a right one is told by tests of their own."""
+SEAL_ROUTES = ("/v1/seal/entries", "/v1/seal/closings")
+"""Told in `test_sealing.py`: the first is for whoever has a share, the second for a role."""
 OPEN_ROUTES = {
     "/v1/enrolments": msgspec.json.encode(
         EnrolmentRequest(address=ALICE, device=make_device().public, device_name="laptop", platform="linux")
@@ -93,7 +95,7 @@ def posted(served, route, body, alice):
 def test_every_post_route_of_the_devices_is_in_the_table(served):
     routes = [route for route in served.app._app._app.routes if route.path_format.startswith("/v1/")]
     found = {route.path_format for route in routes if "POST" in getattr(route, "methods", ())}
-    assert {re.sub(r"\{(\w+)\}", r"{\1:str}", path) for path in found} == {*ROUTES, *OTHER_ROUTES}
+    assert {re.sub(r"\{(\w+)\}", r"{\1:str}", path) for path in found} == {*ROUTES, *OTHER_ROUTES, *SEAL_ROUTES}
 
 
 @pytest.mark.parametrize("route", OTHER_ROUTES)

@@ -34,6 +34,7 @@ PROPOSAL_TITLES: Final = {
     "key.destroy": "Destroy a key",
     "key.exit": "Take all keys along",
     "key.recovery": "Recover keys",
+    "log.break": "Let the log go on after a restore",
     "policy.change": "Weaken the release policy",
     "recovery.rule": "Change the recovery rule",
     "role.change": "Change roles",
