@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from sealwright.errors import SealwrightError
+from sealwright.errors import RateLimitedError, SealwrightError
 from sealwright.identity.device_store import DeviceStore
 from sealwright.storage.engine import Storage
 
@@ -17,7 +17,9 @@ LOOK_SECONDS = 0.5
 MAX_WAIT_SECONDS = 25
 """Below the time after which proxies give up on an answer."""
 MAX_WAITING = 1000
-"""Half of the connections of a server: who comes later is answered at once."""
+"""Half of the connections of a server: who comes later is told to ask again later, not at once."""
+MAX_WAITING_OF_DEVICE = 4
+"""Programs of one device that wait: so no device takes the room of all others."""
 LOG = structlog.get_logger("sealwright.identity")
 
 
@@ -51,9 +53,16 @@ class FeedWatch:
         self._is_closed = False
 
     async def wait(self, device_id: str, after: int, seconds: int) -> None:
-        """Return when a device's feed has more than it has seen, when it is not active any more, or after some seconds."""
-        if self._is_closed or len(self._waiting) >= MAX_WAITING:
+        """Return when a device's feed has more than it has seen, when it is not active any more, or after some seconds.
+
+        Raises:
+            RateLimitedError: If there is no room for another one who waits.
+        """
+        if self._is_closed:
             return
+        of_device = sum(each.device_id == device_id for each in self._waiting)
+        if len(self._waiting) >= MAX_WAITING or of_device >= MAX_WAITING_OF_DEVICE:
+            raise RateLimitedError("too many wait for news already: ask again in a minute")
         one = _Waiting(device_id, after)
         self._waiting.add(one)
         if self._looking is None or self._looking.done():

@@ -7,7 +7,7 @@ import pytest
 from support.people_world import ORGANIZATION, World
 from support.served import Served
 
-from sealwright.errors import UnavailableError
+from sealwright.errors import RateLimitedError, UnavailableError
 from sealwright.identity import feed_watch
 from sealwright.identity.feed_watch import FeedWatch
 
@@ -74,16 +74,33 @@ def test_everybody_is_let_go_when_the_server_stops_and_nobody_waits_after(world,
     asyncio.run(run())
 
 
-def test_no_more_wait_than_a_server_has_room_for_and_none_longer_than_asked(world, device, monkeypatch):
-    monkeypatch.setattr(feed_watch, "MAX_WAITING", 1)
+@pytest.mark.parametrize("limit", ["MAX_WAITING", "MAX_WAITING_OF_DEVICE"])
+def test_no_more_wait_than_there_is_room_for_and_none_longer_than_asked(world, device, monkeypatch, limit):
+    monkeypatch.setattr(feed_watch, limit, 1)
     watch = FeedWatch(world.storage, world.device_store)
 
     async def run():
         first = asyncio.create_task(watch.wait(*device, 2))
         await asyncio.sleep(0)
-        await asyncio.wait_for(watch.wait(*device, LONG), LONG / 2)
+        with pytest.raises(RateLimitedError):
+            await watch.wait(*device, LONG)
         assert not first.done()
         await asyncio.wait_for(first, LONG / 2)
+        await watch.wait(*device, 1)  # its place is free again
+
+    asyncio.run(run())
+
+
+def test_a_device_takes_no_room_of_another(world, device, monkeypatch):
+    monkeypatch.setattr(feed_watch, "MAX_WAITING_OF_DEVICE", 1)
+    _, other = world.enrol()
+    watch = FeedWatch(world.storage, world.device_store)
+
+    async def run():
+        first = asyncio.create_task(watch.wait(*device, 2))
+        await asyncio.sleep(0)
+        await asyncio.wait_for(watch.wait(other.device_id, 0, 1), LONG / 2)
+        await first
 
     asyncio.run(run())
 
