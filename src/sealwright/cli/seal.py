@@ -161,6 +161,8 @@ def print_status(answer: SealStatus, as_json: bool) -> None:
     click.echo(f"Seal of kind {answer.kind}: {answer.state}.")
     if answer.state == "sealed":
         click.echo(_needed_line(answer))
+    elif answer.problem:
+        click.echo(f"Look after this: {answer.problem}.")
     if answer.change is not None:
         click.echo(change_line(answer.change))
     if answer.rotation is not None:

@@ -85,7 +85,7 @@ METHODS: dict[str, tuple[Any, Any]] = {
 SEAL_METHODS: dict[str, tuple[Any, Any]] = {
     "status": (tuple[()], SealStatus),
     "open_by_itself": (tuple[()], SealStatus),
-    "enter": (tuple[bytes], SealStatus),
+    "enter": (tuple[bytes, bool], SealStatus),
     "begin_change": (tuple[str, ChangeRequest, ApprovalEvidence | None], SealStatus),
     "take_new_shares": (tuple[()], bytes),
     "cancel_change": (tuple[()], SealStatus),

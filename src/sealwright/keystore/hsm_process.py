@@ -1,4 +1,4 @@
-"""One request to an HSM, in a process of its own: `python -m sealwright.keystore.hsm_process`, JSON in and out.
+"""One request to an HSM, in a process of its own: `python -m sealwright.keystore.hsm_process`, MessagePack in and out.
 
 The vendor's PKCS#11 library is loaded here and nowhere else, so that its threads, its crashes and its memory stay out of
 the processes that hold keys.

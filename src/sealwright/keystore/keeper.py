@@ -13,7 +13,14 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from sealwright.errors import ConflictError, InputError, SealedError, SealwrightError, VerificationError
+from sealwright.errors import (
+    ConflictError,
+    InputError,
+    PermissionDeniedError,
+    SealedError,
+    SealwrightError,
+    VerificationError,
+)
 from sealwright.keystore.hsm import Hsm, ask_hsm, read_pin
 from sealwright.keystore.model import ApprovalEvidence
 from sealwright.keystore.seal import Seal, open_with_key_file
@@ -114,8 +121,12 @@ class SealKeeper:
             self._problem = error.message
         return self.status()
 
-    def enter(self, sealed_entry: bytes) -> SealStatus:
+    def enter(self, sealed_entry: bytes, is_at_server: bool) -> SealStatus:
         """Take what somebody entered: a share or the HSM's PIN, to open the seal; or a share for its change.
+
+        Args:
+            sealed_entry: HPKE-sealed to `SealStatus.entry_key`.
+            is_at_server: Whether it may be a PIN: strangers would use up the HSM's tries.
 
         Raises:
             DecodingError: If it cannot be read, or the share was not copied right.
@@ -129,6 +140,8 @@ class SealKeeper:
         entry = _read_entry(hpke_open(self._pair.private_key, ENTRY_INFO, sealed_entry))
         self._forget_old()
         seal = read_seal_file(self._path)
+        if entry.pin and not is_at_server:
+            raise PermissionDeniedError("the PIN is entered at the server: give --data")
         if entry.pin:
             self._enter_pin(seal, entry.pin)
         else:
@@ -189,8 +202,13 @@ class SealKeeper:
         """
         if self._change is None:
             raise ConflictError("no change of the seal is under way")
-        self._seal = self._change.commit(self.seal)
-        self._change = None
+        change = self._change
+        self._seal = change.commit(self.seal)
+        self._change, self._problem = None, ""
+        try:
+            change.destroy_old()
+        except (SealwrightError, OSError) as error:
+            self._problem = f"the seal is changed, but its old root wrapping key is still there: {error}"
         return self.status()
 
     def _open_hsm(self, seal: SealFile, pin: str) -> None:

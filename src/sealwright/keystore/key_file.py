@@ -49,19 +49,3 @@ def read_root_key(path: Path) -> bytes:
 def next_key_file(path: Path) -> Path:
     """Return where the next root wrapping key lies until the seal is changed to it."""
     return path.with_name(path.name + _NEW_SUFFIX)
-
-
-def settle_key_file(path: Path, *, is_changed: bool) -> None:
-    """Bring the next key file into the place of the old one, or remove it if the seal was not changed.
-
-    Args:
-        path: The key file.
-        is_changed: Whether the seal opens with the next one.
-    """
-    following = next_key_file(path)
-    if not following.exists():
-        return
-    if is_changed:
-        following.replace(path)
-    else:
-        following.unlink()

@@ -220,8 +220,12 @@ class PooledKeystore:
         """Return how the seal is."""
         return self._seal.status()
 
-    def enter(self, sealed_entry: bytes) -> SealStatus:
+    def enter(self, sealed_entry: bytes, *, is_at_server: bool = True) -> SealStatus:
         """Hand in what somebody entered; a change that is ready then is carried out.
+
+        Args:
+            sealed_entry: HPKE-sealed to `SealStatus.entry_key`.
+            is_at_server: Whether it may be the PIN of the HSM.
 
         Raises:
             InputError: If it cannot be read.
@@ -229,7 +233,7 @@ class PooledKeystore:
             ConflictError: If nothing asks for it.
             SealedError: If the HSM refuses.
         """
-        return self._go_on(self._seal.enter(sealed_entry))
+        return self._go_on(self._seal.enter(sealed_entry, is_at_server=is_at_server))
 
     def unseal(self) -> SealStatus:
         """Open the seal if nobody is needed for it; why not is in the answer."""

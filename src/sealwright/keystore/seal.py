@@ -6,6 +6,7 @@ emergency key (HPKE; its 32-octet seed is Shamir-shared, M of N people) ──�
 └── storage key of an organization and version = HKDF-SHA256(secret, organization, version)
 """
 
+import contextlib
 import secrets
 import threading
 from pathlib import Path
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from sealwright.errors import ConflictError, SealedError, VerificationError
 from sealwright.files import create_private_file, file_stamp, locked, replace_file
-from sealwright.keystore.key_file import create_root_key, next_key_file, read_root_key, settle_key_file
+from sealwright.keystore.key_file import create_root_key, next_key_file, read_root_key
 from sealwright.keystore.seal_file import (
     SECRET_BYTES,
     VOUCHING_VERSION,
@@ -161,6 +162,8 @@ class Seal:
 def open_with_key_file(key_file: Path, path: Path) -> Seal:
     """Open a seal with the root wrapping key of a file, and end a change of that file that was cut off.
 
+    Nothing is removed: another command may look while a server changes its seal.
+
     Raises:
         SealedError: If the key file cannot be read, or is another seal's.
     """
@@ -168,10 +171,11 @@ def open_with_key_file(key_file: Path, path: Path) -> Seal:
     if not following.exists():
         return Seal(read_root_key(key_file), path)
     try:
-        opened, is_changed = Seal(read_root_key(following), path), True
+        opened = Seal(read_root_key(following), path)
     except SealedError:
-        opened, is_changed = Seal(read_root_key(key_file), path), False
-    settle_key_file(key_file, is_changed=is_changed)
+        return Seal(read_root_key(key_file), path)
+    with contextlib.suppress(OSError):  # the folder may be closed to us; the next start looks again
+        following.replace(key_file)
     return opened
 
 

@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from sealwright.cms.enveloped import encrypt
 from sealwright.errors import ConfigurationError, ConflictError, InputError, SealedError
+from sealwright.files import replace_file
 from sealwright.keystore.hsm import Hsm, ask_hsm
-from sealwright.keystore.key_file import create_root_key, new_root_key, next_key_file, read_root_key, settle_key_file
+from sealwright.keystore.key_file import new_root_key, next_key_file, read_root_key
 from sealwright.keystore.seal import Seal, new_emergency_key
 from sealwright.keystore.seal_file import (
     EmergencyKey,
@@ -84,7 +85,10 @@ class PendingChange:
             raise ConfigurationError("[seal] pkcs11_pin_file: a change needs it; it can be taken out again afterwards")
         self._target, self._old, self._keeping, self._pin = target, seal, keeping, pin
         self._reply_key, self._proposal_id = reply_key, proposal_id
-        self._certificates = [x509.load_der_x509_certificate(each) for each in certificates]
+        try:
+            self._certificates = [x509.load_der_x509_certificate(each) for each in certificates]
+        except ValueError as error:
+            raise InputError("one of the certificates cannot be read") from error
         self._permits = seal.root.shares if isinstance(seal.root, SharedRoot) else None
         self._permitted: dict[int, Share] = {}
         self._confirmed: set[int] = set()
@@ -144,7 +148,7 @@ class PendingChange:
         return sealed
 
     def commit(self, seal: Seal) -> Seal:
-        """Write the seal file anew, then destroy the old root wrapping key; return the changed seal.
+        """Write the seal file anew and return the changed seal.
 
         Raises:
             ConflictError: If it is not ready.
@@ -153,19 +157,35 @@ class PendingChange:
         if self.state != "ready":
             raise ConflictError("the change of the seal is not ready")
         try:
-            changed = seal.change(
+            return seal.change(
                 proposal_id=self._proposal_id, root=self._root, root_key=self._root_key, emergency=self._emergency
             )
         except OSError as error:
             raise SealedError(f"the seal cannot be written: {error.strerror}") from error
-        if self._root is not None:
-            self._destroy_old()
-        return changed
+
+    def destroy_old(self) -> None:
+        """Destroy the old root wrapping key after the commit.
+
+        Raises:
+            SealedError: If the HSM refuses.
+            OSError: If a file cannot be renamed or removed.
+        """
+        old = self._old.root
+        if self._root is None:
+            return
+        if isinstance(self._root, KeyFileRoot):
+            assert self._root_key is not None
+            replace_file(self._keeping.key_file, self._root_key)
+            next_key_file(self._keeping.key_file).unlink(missing_ok=True)
+        elif isinstance(old, KeyFileRoot):
+            self._keeping.key_file.unlink(missing_ok=True)
+        if isinstance(old, HsmRoot) and self._keeping.hsm is not None:
+            ask_hsm(self._keeping.hsm, self._pin, "destroy", old.key_id)
 
     def abandon(self) -> None:
         """Remove what was prepared."""
         if isinstance(self._root, KeyFileRoot):
-            settle_key_file(self._keeping.key_file, is_changed=False)
+            next_key_file(self._keeping.key_file).unlink(missing_ok=True)
         elif isinstance(self._root, HsmRoot) and self._keeping.hsm is not None:
             ask_hsm(self._keeping.hsm, self._pin, "destroy", self._root.key_id)
 
@@ -183,9 +203,8 @@ class PendingChange:
             self._root = SharedRoot(share_set)
         # 2 A new key file beside the old one, read back.
         elif target.kind == "key-file":
-            settle_key_file(self._keeping.key_file, is_changed=False)
             following = next_key_file(self._keeping.key_file)
-            create_root_key(following)
+            replace_file(following, new_root_key())
             self._root_key, self._root = read_root_key(following), KeyFileRoot()
         # 3 A new key in the HSM, asked to unwrap what it wrapped.
         else:
@@ -202,15 +221,6 @@ class PendingChange:
             NewShare(number=at, message=encrypt(text.encode("ascii") + b"\n", [certificate]))
             for at, (text, certificate) in enumerate(zip(texts, self._certificates, strict=True), 1)
         )
-
-    def _destroy_old(self) -> None:
-        old = self._old.root
-        if isinstance(self._root, KeyFileRoot):
-            settle_key_file(self._keeping.key_file, is_changed=True)
-        elif isinstance(old, KeyFileRoot):
-            self._keeping.key_file.unlink(missing_ok=True)
-        if isinstance(old, HsmRoot) and self._keeping.hsm is not None:
-            ask_hsm(self._keeping.hsm, self._pin, "destroy", old.key_id)
 
 
 def wrap_in_hsm(hsm: Hsm | None, pin: str, root_key: bytes) -> HsmRoot:

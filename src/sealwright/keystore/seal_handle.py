@@ -55,9 +55,9 @@ class SealHandle:
         self._stays_sealed = False
         return self._ask_status("open_by_itself")
 
-    def enter(self, sealed_entry: bytes) -> SealStatus:
+    def enter(self, sealed_entry: bytes, *, is_at_server: bool) -> SealStatus:
         """Hand in what somebody entered."""
-        return self._ask_status("enter", sealed_entry)
+        return self._ask_status("enter", sealed_entry, is_at_server)
 
     def begin_change(
         self, organization_id: str, request: ChangeRequest, evidence: ApprovalEvidence | None
@@ -88,7 +88,13 @@ class SealHandle:
         with self._lock:
             process = self._ask("start_worker", niceness)
             assert self._connection is not None
-            _, descriptors, _, _ = socket.recv_fds(self._connection, 1, 1)
+            try:
+                _, descriptors, _, _ = socket.recv_fds(self._connection, 1, 1)
+            except OSError:
+                descriptors = []
+            if not descriptors:
+                self._stop()
+                raise SealedError("the seal process ended; try again")
             return process, socket.socket(fileno=descriptors[0])
 
     def end_worker(self, process: int) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from sealwright.clock import SystemClock
-from sealwright.errors import InputError, SealwrightError
+from sealwright.errors import InputError, SealedError, SealwrightError
 from sealwright.keystore.frames import (
     SEAL_METHODS,
     Call,
@@ -72,6 +72,8 @@ class SealProcess:
             answer = encode_error(InputError(f"the seal process cannot read the request: {error}"))
         except SealwrightError as error:
             answer = encode_error(error)
+        except OSError as error:
+            answer = encode_error(SealedError(f"{error.filename or 'the seal'}: {error.strerror or error}"))
         send_frame(self._connection, answer)
 
     def _carry_out(self, method: str, arguments: tuple[Any, ...]) -> object:

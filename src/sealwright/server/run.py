@@ -124,16 +124,17 @@ class _House:
         was_open = self._services is not None
         while True:
             await asyncio.sleep(FOLLOW_SECONDS)
-            is_open = await asyncio.to_thread(self._keystore.is_open)
-            if is_open == was_open:
-                continue
-            was_open = is_open
             try:
+                is_open = await asyncio.to_thread(self._keystore.is_open)
+                if is_open == was_open:
+                    continue
+                was_open = is_open
                 await (self.open() if is_open else self.close())
                 LOG.info("seal.state.changed", state="open" if is_open else "sealed")
-            except SealwrightError:
-                LOG.exception("server.build.failed")
-                self._keystore.seal()
+            except Exception:  # the doors follow the seal whatever happens
+                LOG.exception("seal.follow.failed")
+                with contextlib.suppress(SealwrightError):
+                    await asyncio.to_thread(self._keystore.seal)
 
     async def _exchange(self, inside: tuple[Any, ...]) -> None:
         await asyncio.gather(

@@ -29,7 +29,7 @@ class SealController(Controller):
     @post("/entries", sync_to_thread=True, status_code=200)
     def enter(self, body: RawBody, seal_service: NamedDependency[SealService]) -> SealStatus:
         """Take a share or the PIN of the HSM."""
-        return seal_service.enter(decode_request(body, EntryRequest).sealed_entry)
+        return seal_service.enter(decode_request(body, EntryRequest).sealed_entry, is_at_server=True)
 
     @post("/openings", sync_to_thread=True, status_code=200)
     def unseal(self, seal_service: NamedDependency[SealService]) -> SealStatus:
@@ -75,7 +75,7 @@ class ShareController(Controller):
     @post("/entries", sync_to_thread=True, status_code=200)
     def enter(self, body: RawBody, seal_service: NamedDependency[SealService]) -> SealStatus:
         """Take a share."""
-        return seal_service.enter(decode_request(body, EntryRequest).sealed_entry)
+        return seal_service.enter(decode_request(body, EntryRequest).sealed_entry, is_at_server=False)
 
 
 @post("/v1/seal/closings", sync_to_thread=True, status_code=200)

@@ -68,7 +68,7 @@ class SealService:
 
     def public_status(self) -> SealStatus:
         """Return what strangers may know: what somebody needs who has a share to enter."""
-        return self._keystore.seal_status()
+        return _for_strangers(self._keystore.seal_status())
 
     def status(self) -> SealStatus:
         """Return everything."""
@@ -77,8 +77,8 @@ class SealService:
             return status
         return msgspec.structs.replace(status, rotation=self._opened.rotation.status())
 
-    def enter(self, sealed_entry: bytes) -> SealStatus:
-        """Take what somebody entered.
+    def enter(self, sealed_entry: bytes, *, is_at_server: bool) -> SealStatus:
+        """Take what somebody entered; only at the server it may be the PIN of the HSM.
 
         Raises:
             InputError: If it cannot be read.
@@ -86,10 +86,10 @@ class SealService:
             ConflictError: If nothing asks for it.
             SealedError: If the HSM refuses.
         """
-        status = self._keystore.enter(sealed_entry)
+        status = self._keystore.enter(sealed_entry, is_at_server=is_at_server)
         LOG.info("seal.entry.done", state=status.state, entered=list(status.entered))
         self.note()
-        return status
+        return status if is_at_server else _for_strangers(status)
 
     def unseal(self) -> SealStatus:
         """Open the seal if nobody is needed for it.
@@ -196,6 +196,10 @@ class SealService:
         return self._opened
 
 
+def _for_strangers(status: SealStatus) -> SealStatus:
+    return msgspec.structs.replace(status, problem="", proposal_id="")
+
+
 def _check_target(_: str, __: str, content: bytes) -> None:
     target = decode_json(content, SealTarget)
     if target.part == "root" and target.kind != "shamir" and (target.shares or target.threshold):
@@ -204,5 +208,5 @@ def _check_target(_: str, __: str, content: bytes) -> None:
 
 def _what_is_needed(status: SealStatus) -> str:
     if status.asks_pin:
-        return "the PIN of the HSM is needed: sealwright seal unseal --pin"
+        return "the PIN of the HSM is needed: sealwright seal unseal"
     return f"{status.threshold} operator shares are needed; {len(status.entered)} were entered"

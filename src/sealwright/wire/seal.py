@@ -140,7 +140,7 @@ class SealStatus(Answer, frozen=True, kw_only=True):
         number: Changes of this seal so far.
         proposal_id: That approved the last of them, or empty.
         asks_pin: Whether the HSM's PIN is entered by people.
-        problem: Why it did not open by itself, or empty.
+        problem: Why it did not open by itself, or what a change could not destroy; or empty.
         emergency_shares: N of the emergency key.
         emergency_threshold: M of it.
         change: Under way, or None.

@@ -21,6 +21,7 @@ from sealwright.errors import (
     DecodingError,
     DecryptionError,
     InputError,
+    PermissionDeniedError,
     SealedError,
     VerificationError,
 )
@@ -358,6 +359,9 @@ def test_an_hsm_with_a_pin_that_people_enter(place):
         assert (keystore.seal_status().state, keystore.seal_status().asks_pin) == ("sealed", True)
         with pytest.raises(SealedError, match="HSM"):
             enter(keystore, pin="wrong")
+        stranger = seal_entry(keystore.seal_status().entry_key, SealEntry(pin=PIN))
+        with pytest.raises(PermissionDeniedError):
+            keystore.enter(stranger, is_at_server=False)
         assert enter(keystore, pin=PIN).state == "open"
         assert len(keystore.derive_secret(ORGANIZATION, "p")) == 32
     finally:
@@ -403,7 +407,7 @@ def test_what_nobody_goes_on_with_is_forgotten(place):
     keeper = SealKeeper(place.options, lambda *_: None, clock)
 
     def give(share):
-        return keeper.enter(seal_entry(keeper.status().entry_key, SealEntry(share=share)))
+        return keeper.enter(seal_entry(keeper.status().entry_key, SealEntry(share=share)), True)
 
     assert give(place.made.operator[0]).entered == (1,)
     clock.time += ENTRY_SECONDS + 1
@@ -427,12 +431,30 @@ def test_a_change_to_a_key_file_is_ended_by_the_next_start_wherever_it_was_cut_o
     assert following.exists()
     again = SealKeeper(place.options, lambda *_: None)
     assert again.open_by_itself().state == "open"
-    assert (following.exists(), place.files[0].read_bytes() == old_key) == (False, True)
+    assert place.files[0].read_bytes() == old_key
+    keeper.commit_change()  # whoever looked meanwhile took nothing away from the one that changes it
+    assert (following.exists(), place.files[0].read_bytes() == old_key) == (False, False)
+    again = SealKeeper(place.options, lambda *_: None)
+    assert again.open_by_itself().state == "open"
+    old_key = place.files[0].read_bytes()
     # 2 cut off after it: the new key opens and takes the old one's place
     again.begin_change(ORGANIZATION, place.request(TARGETS["key-file"]), None)
-    monkeypatch.setattr(seal_change, "settle_key_file", lambda *_, **__: None)
+    monkeypatch.setattr(seal_change.PendingChange, "destroy_old", lambda _: None)
     again.commit_change()
     assert following.exists()
     third = SealKeeper(place.options, lambda *_: None)
     assert third.open_by_itself().state == "open"
     assert (following.exists(), place.files[0].read_bytes() == old_key) == (False, False)
+
+
+def test_a_change_is_done_even_if_the_old_key_cannot_be_destroyed_and_says_so(place):
+    place.create("pkcs11")
+    keeper = SealKeeper(place.options, lambda *_: None)
+    assert keeper.open_by_itself().state == "open"
+    root = json.loads(place.files[1].read_text())["root"]
+    ask_hsm(place.hsm, PIN, "destroy", msgspec.convert(root["key_id"], bytes))
+    keeper.begin_change(ORGANIZATION, place.request(TARGETS["key-file"]), None)
+    status = keeper.commit_change()
+    assert (status.kind, status.state, status.number) == ("key-file", "open", 1)
+    assert "still there" in status.problem
+    assert SealKeeper(place.options, lambda *_: None).open_by_itself().state == "open"
