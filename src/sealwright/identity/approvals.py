@@ -16,7 +16,7 @@ from sealwright.identity.model import AuthenticatedDevice, ProposalRow, StoredAp
 from sealwright.identity.policy_store import VouchedRowStore
 from sealwright.identity.ports import PutOutbox
 from sealwright.identity.store import PeopleStore
-from sealwright.keystore.approvals import ROLE
+from sealwright.keystore.approvals import OFFICERS_NEEDED, ROLE
 from sealwright.keystore.model import ApprovalEvidence, SignedApproval
 from sealwright.keystore.protocol import Keystore
 from sealwright.storage.engine import Storage, Transaction
@@ -33,7 +33,7 @@ from sealwright.wire.approvals import (
     ProposalView,
 )
 from sealwright.wire.encoding import encode_fields, sha256
-from sealwright.wire.roles import decode_roles
+from sealwright.wire.roles import ADMINISTRATOR, SECURITY_OFFICER, decode_roles
 
 APPLY_TOPIC = "proposal.apply"
 THE_OPERATOR = "the operator"
@@ -70,6 +70,17 @@ class ProposalKind:
     lives: Callable[[str], tuple[timedelta, timedelta]] | None = None
     is_done_when_applied: bool = True
     is_hidden: Callable[[Transaction, Proposal, str], bool] = lambda _tx, _proposal, _mailbox_id: False
+
+    @classmethod
+    def of_officers(
+        cls,
+        name: str,
+        check: Callable[[str, str, bytes], None],
+        apply: Callable[[ApprovalEvidence], None] | None,
+        requester_roles: frozenset[str] = frozenset((ADMINISTRATOR, SECURITY_OFFICER)),
+    ) -> "ProposalKind":
+        """Return a kind that two security officers decide on (`Approvers.check_officers`)."""
+        return cls(name, SECURITY_OFFICER, lambda _: OFFICERS_NEEDED, check, apply, requester_roles)
 
     def lives_of(self, organization_id: str) -> tuple[timedelta, timedelta]:
         """Return the lives of requests and approvals."""
@@ -172,7 +183,7 @@ class ApprovalService:
         return proposal
 
     def do_or_propose(
-        self, organization_id: str, requester: str, wanted: ProposalRequest, at_once: Callable[[], None]
+        self, organization_id: str, requester: str, wanted: ProposalRequest, at_once: Callable[[], object]
     ) -> Proposal | None:
         """Do what the operator wants where the keystore asks for no approvals, and else propose it.
 

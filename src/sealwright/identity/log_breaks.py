@@ -5,7 +5,6 @@ import msgspec
 from sealwright.audit.log import Act, AuditLog
 from sealwright.errors import InputError
 from sealwright.identity.approvals import ApprovalService, ProposalKind
-from sealwright.keystore.approvals import OFFICERS_NEEDED
 from sealwright.keystore.model import ApprovalEvidence
 from sealwright.keystore.protocol import Keystore
 from sealwright.storage.engine import Storage
@@ -15,7 +14,6 @@ from sealwright.tlog.note import split_note
 from sealwright.wire.approvals import Proposal, ProposalRequest
 from sealwright.wire.encoding import decode_json
 from sealwright.wire.log_break import LOG_BREAK, LogBreakRequest
-from sealwright.wire.roles import ADMINISTRATOR, SECURITY_OFFICER
 
 
 class LogBreakService:
@@ -30,10 +28,7 @@ class LogBreakService:
 
     def __init__(self, storage: Storage, keystore: Keystore, audit: AuditLog, *, approvals: ApprovalService) -> None:
         self._storage, self._keystore, self._audit, self._approvals = storage, keystore, audit, approvals
-        requesters = frozenset((ADMINISTRATOR, SECURITY_OFFICER))
-        approvals.register(
-            ProposalKind(LOG_BREAK, SECURITY_OFFICER, lambda _: OFFICERS_NEEDED, self._check, self._apply, requesters)
-        )
+        approvals.register(ProposalKind.of_officers(LOG_BREAK, self._check, self._apply))
 
     def break_log(self, organization_id: str, reason: str) -> Proposal | None:
         """Have it signed that the log goes on from its newest checkpoint, or propose it.

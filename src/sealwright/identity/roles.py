@@ -7,7 +7,7 @@ from sealwright.errors import InputError, NotFoundError
 from sealwright.identity.approvals import ApprovalService, ProposalKind
 from sealwright.identity.people import Mailboxes
 from sealwright.identity.policy_store import VouchedRowStore
-from sealwright.keystore.approvals import OFFICERS_NEEDED, ROLE, ROLE_CHANGE
+from sealwright.keystore.approvals import ROLE, ROLE_CHANGE
 from sealwright.keystore.model import ApprovalEvidence, VouchedRow
 from sealwright.keystore.protocol import Keystore
 from sealwright.storage.engine import Storage
@@ -15,7 +15,7 @@ from sealwright.tlog.leaf import ORGANIZATION_CHAIN
 from sealwright.wire.approvals import Proposal, ProposalRequest, RoleChange
 from sealwright.wire.encoding import decode_json
 from sealwright.wire.operator import RoleHolder
-from sealwright.wire.roles import ADMINISTRATOR, SECURITY_OFFICER, decode_roles, encode_roles
+from sealwright.wire.roles import decode_roles, encode_roles
 
 
 class RoleService:
@@ -40,10 +40,7 @@ class RoleService:
     ) -> None:
         self._storage, self._keystore, self._audit, self._rows = storage, keystore, audit, VouchedRowStore()
         self._mailboxes, self._approvals = mailboxes, approvals
-        requesters = frozenset((ADMINISTRATOR, SECURITY_OFFICER))
-        approvals.register(
-            ProposalKind(ROLE_CHANGE, SECURITY_OFFICER, lambda _: OFFICERS_NEEDED, self._check, self._apply, requesters)
-        )
+        approvals.register(ProposalKind.of_officers(ROLE_CHANGE, self._check, self._apply))
 
     def holders(self, organization_id: str) -> tuple[RoleHolder, ...]:
         """Return everybody who has a role."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 
 import msgspec
 
@@ -10,13 +9,11 @@ from sealwright.errors import ApprovalsMissingError, ConflictError, InputError, 
 from sealwright.identity.approvals import ApprovalService, ProposalKind
 from sealwright.identity.policy import PolicyService
 from sealwright.keystore.access import MAILBOX, POLICY
-from sealwright.keystore.approvals import OFFICERS_NEEDED
 from sealwright.keystore.sign_on import SIGN_ON, SignOn
 from sealwright.wire.approvals import ProposalRequest
 from sealwright.wire.encoding import decode_json
 from sealwright.wire.operator import MailboxPolicy, PolicyChange, PolicyChanged
 from sealwright.wire.policy_step import POLICY_CHANGE, PolicyStep
-from sealwright.wire.roles import ADMINISTRATOR, SECURITY_OFFICER
 
 
 class WeakerPolicies:
@@ -29,18 +26,8 @@ class WeakerPolicies:
 
     def __init__(self, policies: PolicyService, approvals: ApprovalService) -> None:
         self._policies, self._approvals = policies, approvals
-        requesters = frozenset((ADMINISTRATOR, SECURITY_OFFICER))
-        approvals.register(
-            ProposalKind(
-                POLICY_CHANGE,
-                SECURITY_OFFICER,
-                lambda _: OFFICERS_NEEDED,
-                self._check,
-                None,  # not at once: `apply_due` does it when the delay is over
-                requesters,
-                approval_life=timedelta(days=7),
-            )
-        )
+        # not at once: `apply_due` does it when the delay is over
+        approvals.register(ProposalKind.of_officers(POLICY_CHANGE, self._check, None))
 
     def change(self, organization_id: str, wanted: PolicyChange) -> PolicyChanged:
         """Change rules at once, or propose it if they are weaker and a reason is given.

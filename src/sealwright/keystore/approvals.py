@@ -80,13 +80,11 @@ class Approvers:
         content = encode_roles(roles)
         # 1 Two security officers, as soon as there are two.
         if self.needs_officers(organization_id):
-            if evidence is None:
-                raise ApprovalsMissingError("a change of roles needs the approval of two security officers")
+            approved = self.check_officers(evidence, kind=ROLE_CHANGE, what="a change of roles", now=now)
             wanted = RoleChange(
                 mailbox_id=mailbox_id, address="", roles=decode_roles(content), from_version=from_version
             )
-            self.check(evidence, kind=ROLE_CHANGE, role=SECURITY_OFFICER, needed=OFFICERS_NEEDED, now=now)
-            _check_role_change(evidence, organization_id, wanted)
+            _check_role_change(approved, organization_id, wanted)
         # 2 The row; then the officers, which a repetition after a crash makes good.
         name = RowName(ROLE, organization_id, mailbox_id)
         version = self._versions.advance(name, from_version, content)
@@ -142,6 +140,26 @@ class Approvers:
                 approvers.add(statement.approver)
         if len(approvers) < needed:
             raise ApprovalsMissingError(f"{needed} approvals of different people are needed; {len(approvers)} are good")
+
+    def check_officers(
+        self, evidence: ApprovalEvidence | None, *, kind: str, what: str, now: datetime
+    ) -> ApprovalEvidence:
+        """Check that two security officers approved a proposal; what it says is the caller's to compare.
+
+        Args:
+            evidence: Proposal and approvals, or None if there are none.
+            kind: What the proposal must be.
+            what: Needs them, in words.
+            now: By the keystore's own clock.
+
+        Raises:
+            ApprovalsMissingError: If fewer approved, or approvals have expired.
+            PermissionDeniedError: If one is not what it must be, or the proposal was vetoed.
+        """
+        if evidence is None:
+            raise ApprovalsMissingError(f"{what} needs the approval of two security officers")
+        self.check(evidence, kind=kind, role=SECURITY_OFFICER, needed=OFFICERS_NEEDED, now=now)
+        return evidence
 
     def check_requester(
         self,

@@ -10,15 +10,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, cast
 
-from sealwright.errors import ApprovalsMissingError, ConflictError, PermissionDeniedError
-from sealwright.keystore.approvals import OFFICERS_NEEDED, Approvers, read_approved
+from sealwright.errors import ConflictError, PermissionDeniedError
+from sealwright.keystore.approvals import Approvers, read_approved
 from sealwright.keystore.destroyed import DestroyedKeys
 from sealwright.keystore.model import ApprovalEvidence, SealedRecord, VouchedRow
 from sealwright.keystore.versions import RowName, Versions
 from sealwright.keystore.vouching import Vouching
 from sealwright.wire.destruction import DESTRUCTION, KeyDestruction
 from sealwright.wire.manifest import RELEASED_STATES, KeyState, ManifestKey
-from sealwright.wire.roles import SECURITY_OFFICER
 
 KEY_STATE: Final = "key-state"
 DECIDED_STATES: Final[frozenset[KeyState]] = frozenset({"SUSPENDED", "COMPROMISED", "DESTROYED"})
@@ -165,9 +164,7 @@ class KeyStates:
     ) -> None:
         if not self._approvers.needs_officers(organization_id):
             return
-        if evidence is None:
-            raise ApprovalsMissingError("the destruction of a key needs the approval of two security officers")
-        self._approvers.check(evidence, kind=DESTRUCTION, role=SECURITY_OFFICER, needed=OFFICERS_NEEDED, now=now)
-        wanted = read_approved(evidence.proposal, KeyDestruction)
-        if (evidence.proposal.organization_id, wanted.key_id) != (organization_id, key_id):
+        approved = self._approvers.check_officers(evidence, kind=DESTRUCTION, what="the destruction of a key", now=now)
+        wanted = read_approved(approved.proposal, KeyDestruction)
+        if (approved.proposal.organization_id, wanted.key_id) != (organization_id, key_id):
             raise PermissionDeniedError("the approvals are for the destruction of another key")

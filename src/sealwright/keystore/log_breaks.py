@@ -5,8 +5,8 @@ from datetime import datetime
 
 import msgspec
 
-from sealwright.errors import ApprovalsMissingError, InputError, LogVerificationError, PermissionDeniedError
-from sealwright.keystore.approvals import OFFICERS_NEEDED, Approvers, read_approved
+from sealwright.errors import InputError, LogVerificationError, PermissionDeniedError
+from sealwright.keystore.approvals import Approvers, read_approved
 from sealwright.keystore.log_signing import LogSigning
 from sealwright.keystore.model import ApprovalEvidence
 from sealwright.keystore.versions import RowName, Versions
@@ -14,7 +14,6 @@ from sealwright.tlog.checkpoint import decode_checkpoint
 from sealwright.tlog.tree import verify_consistency
 from sealwright.wire.encoding import encode_fields, sha256
 from sealwright.wire.log_break import LOG_BREAK, MAX_REASON, LogBreak, LogBreakRequest
-from sealwright.wire.roles import SECURITY_OFFICER
 
 _NUMBER_BYTES = 8
 
@@ -56,12 +55,9 @@ class LogBreaks:
         if not wanted.reason.strip() or len(wanted.reason) > MAX_REASON or not wanted.reason.isprintable():
             raise InputError(f"a log break has a reason of at most {MAX_REASON} printable characters")
         # 1 Two security officers, as soon as there are two.
-        if evidence is None and self._approvers.needs_officers(organization_id):
-            raise ApprovalsMissingError("a log break needs the approval of two security officers")
-        if evidence is not None:
-            self._approvers.check(evidence, kind=LOG_BREAK, role=SECURITY_OFFICER, needed=OFFICERS_NEEDED, now=now)
-            approved = (evidence.proposal.organization_id, read_approved(evidence.proposal, LogBreakRequest))
-            if approved != (organization_id, wanted):
+        if evidence is not None or self._approvers.needs_officers(organization_id):
+            proposal = self._approvers.check_officers(evidence, kind=LOG_BREAK, what="a log break", now=now).proposal
+            if (proposal.organization_id, read_approved(proposal, LogBreakRequest)) != (organization_id, wanted):
                 raise PermissionDeniedError("the approvals are for another log break")
         # 2 The history that is signed now goes through it.
         newest = decode_checkpoint(self._signing.newest(organization_id))

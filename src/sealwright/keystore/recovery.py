@@ -18,7 +18,7 @@ from sealwright.errors import (
     PermissionDeniedError,
     SealwrightError,
 )
-from sealwright.keystore.approvals import OFFICERS_NEEDED, Approvers, read_approved
+from sealwright.keystore.approvals import Approvers, read_approved
 from sealwright.keystore.device_request import read_device_request
 from sealwright.keystore.evidence import require
 from sealwright.keystore.model import (
@@ -49,7 +49,7 @@ from sealwright.wire.recovery import (
     deferred_chain,
     items_digest,
 )
-from sealwright.wire.roles import RECOVERY_OFFICER, SECURITY_OFFICER
+from sealwright.wire.roles import RECOVERY_OFFICER
 
 ANNOUNCEMENT = "recovery"
 _PURPOSE = "sealwright recovery announcement"
@@ -127,12 +127,10 @@ class Recoveries:
         """
         content = rule.encode()
         if self._approvers.needs_officers(organization_id):
-            if evidence is None:
-                raise ApprovalsMissingError("a recovery rule needs the approval of two security officers")
-            self._approvers.check(evidence, kind=RULE_CHANGE, role=SECURITY_OFFICER, needed=OFFICERS_NEEDED, now=now)
-            said = read_approved(evidence.proposal, RecoveryRuleChange)
+            approved = self._approvers.check_officers(evidence, kind=RULE_CHANGE, what="a recovery rule", now=now)
+            said = read_approved(approved.proposal, RecoveryRuleChange)
             wanted = (organization_id, RecoveryRuleChange(rule=rule, from_version=from_version))
-            require((evidence.proposal.organization_id, said) == wanted, "the approvals are for another rule")
+            require((approved.proposal.organization_id, said) == wanted, "the approvals are for another rule")
         version = self._versions.advance(RowName(RULE, organization_id, organization_id), from_version, content)
         return self._vouching.vouch_row(VouchedRow(RULE, organization_id, organization_id, version, content, b""))
 

@@ -2,14 +2,13 @@
 
 from datetime import datetime
 
-from sealwright.errors import ApprovalsMissingError, PermissionDeniedError
+from sealwright.errors import PermissionDeniedError
 from sealwright.keystore.access import DeviceAccess
-from sealwright.keystore.approvals import OFFICERS_NEEDED, Approvers, read_approved
+from sealwright.keystore.approvals import Approvers, read_approved
 from sealwright.keystore.model import ApprovalEvidence
 from sealwright.keystore.seal import Seal
 from sealwright.keystore.versions import VERSIONS_NAME, Versions
 from sealwright.keystore.vouching import VOUCHING_LABELS, Vouching
-from sealwright.wire.roles import SECURITY_OFFICER
 from sealwright.wire.seal import SEAL_CHANGE, SealTarget
 
 
@@ -27,10 +26,8 @@ def check_seal_change(
     approvers = Approvers(vouching, versions, DeviceAccess(vouching, versions))
     if not approvers.needs_officers(organization_id):
         return
-    if evidence is None:
-        raise ApprovalsMissingError("a change of the seal needs the approval of two security officers")
-    approvers.check(evidence, kind=SEAL_CHANGE, role=SECURITY_OFFICER, needed=OFFICERS_NEEDED, now=now)
-    proposal = evidence.proposal
+    approved = approvers.check_officers(evidence, kind=SEAL_CHANGE, what="a change of the seal", now=now)
+    proposal = approved.proposal
     if proposal.organization_id != organization_id or read_approved(proposal, SealTarget) != target:
         raise PermissionDeniedError("the approvals are for another change of the seal")
-    approvers.use(evidence)
+    approvers.use(approved)

@@ -4,13 +4,12 @@ from datetime import datetime, timedelta
 
 from sealwright.errors import ApprovalsMissingError, DecodingError, PermissionDeniedError
 from sealwright.keystore.access import POLICY
-from sealwright.keystore.approvals import OFFICERS_NEEDED, Approvers
+from sealwright.keystore.approvals import Approvers
 from sealwright.keystore.model import ApprovalEvidence, VouchedRow
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
 from sealwright.keystore.sign_on import SIGN_ON, SignOn
 from sealwright.wire.encoding import decode_json, sha256
 from sealwright.wire.policy_step import POLICY_CHANGE, PolicyStep
-from sealwright.wire.roles import SECURITY_OFFICER
 
 DELAY = timedelta(hours=24)
 """From the newest approval until it holds: a day in which the leaf of the approval is there to be seen."""
@@ -30,7 +29,7 @@ def check_weaker(approvers: Approvers, evidence: ApprovalEvidence, row: VouchedR
         PermissionDeniedError: If they approved something else, or it was vetoed.
     """
     # 1 Two security officers.
-    approvers.check(evidence, kind=POLICY_CHANGE, role=SECURITY_OFFICER, needed=OFFICERS_NEEDED, now=now)
+    approvers.check_officers(evidence, kind=POLICY_CHANGE, what="a weaker release policy", now=now)
     # 2 Exactly this row, and what was shown to them is what it says.
     try:
         step = decode_json(evidence.proposal.content, PolicyStep)

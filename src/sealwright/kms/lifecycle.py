@@ -8,7 +8,6 @@ from sealwright.errors import ConflictError, InputError, NotFoundError
 from sealwright.identity.approvals import ApprovalService, ProposalKind
 from sealwright.identity.people import PROVISION_TOPIC
 from sealwright.identity.ports import PutOutbox
-from sealwright.keystore.approvals import OFFICERS_NEEDED
 from sealwright.keystore.key_states import TRANSITIONS, check_transition
 from sealwright.keystore.model import ApprovalEvidence
 from sealwright.keystore.protocol import Keystore
@@ -27,7 +26,6 @@ from sealwright.wire.destruction import (
 )
 from sealwright.wire.encoding import decode_json
 from sealwright.wire.manifest import KeyState
-from sealwright.wire.roles import ADMINISTRATOR, SECURITY_OFFICER
 
 REVOKE_TOPIC = "key.revoke"
 """Outbox: revoke whatever certificates a key has; payload {spki_sha256, reason}."""
@@ -65,10 +63,7 @@ class KeyLifecycle:
         self._storage, self._store, self._keystore, self._audit = storage, store, keystore, audit
         self._acts, self._clock, self._mailboxes, self._put_outbox = acts, clock, mailboxes, put_outbox
         self._approvals = approvals
-        requesters = frozenset((ADMINISTRATOR, SECURITY_OFFICER))
-        approvals.register(
-            ProposalKind(DESTRUCTION, SECURITY_OFFICER, lambda _: OFFICERS_NEEDED, self._check, self._apply, requesters)
-        )
+        approvals.register(ProposalKind.of_officers(DESTRUCTION, self._check, self._apply))
 
     def suspend(self, organization_id: str, key_id: str, reason: str, by: str) -> None:
         """Stop the use of an ACTIVE key for a while: it is not released, and nobody finds its certificate.

@@ -6,7 +6,7 @@ from sealwright.audit.log import Act, AuditLog
 from sealwright.errors import NotFoundError
 from sealwright.identity.approvals import ApprovalService, ProposalKind
 from sealwright.identity.policy_store import VouchedRowStore
-from sealwright.keystore.approvals import OFFICERS_NEEDED, ROLE
+from sealwright.keystore.approvals import ROLE
 from sealwright.keystore.model import ApprovalEvidence, VouchedRow
 from sealwright.keystore.protocol import Keystore
 from sealwright.storage.engine import Storage, Transaction
@@ -14,7 +14,7 @@ from sealwright.tlog.leaf import ORGANIZATION_CHAIN
 from sealwright.wire.approvals import Proposal, ProposalRequest
 from sealwright.wire.encoding import decode_json
 from sealwright.wire.recovery import RULE, RULE_CHANGE, RecoveryRule, RecoveryRuleChange
-from sealwright.wire.roles import ADMINISTRATOR, RECOVERY_OFFICER, SECURITY_OFFICER, decode_roles
+from sealwright.wire.roles import RECOVERY_OFFICER, decode_roles
 
 
 class RecoveryRules:
@@ -30,10 +30,7 @@ class RecoveryRules:
     def __init__(self, storage: Storage, keystore: Keystore, audit: AuditLog, *, approvals: ApprovalService) -> None:
         self._storage, self._keystore, self._audit, self.rows = storage, keystore, audit, VouchedRowStore()
         self._approvals = approvals
-        requesters = frozenset((ADMINISTRATOR, SECURITY_OFFICER))
-        approvals.register(
-            ProposalKind(RULE_CHANGE, SECURITY_OFFICER, lambda _: OFFICERS_NEEDED, self._check, self._apply, requesters)
-        )
+        approvals.register(ProposalKind.of_officers(RULE_CHANGE, self._check, self._apply))
 
     def row(self, organization_id: str) -> VouchedRow | None:
         """Return the rule's row, None if there never was one."""

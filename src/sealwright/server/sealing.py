@@ -7,9 +7,8 @@ import structlog
 
 from sealwright.audit.log import Act, AuditLog
 from sealwright.clock import Clock
-from sealwright.errors import ApprovalsMissingError, InputError, SealedError
+from sealwright.errors import InputError, SealedError
 from sealwright.identity.approvals import ApprovalService, ProposalKind
-from sealwright.keystore.approvals import OFFICERS_NEEDED
 from sealwright.keystore.pool import PooledKeystore
 from sealwright.server import store
 from sealwright.server.rotation import StorageKeyRotation
@@ -55,16 +54,8 @@ class SealService:
     def __init__(self, keystore: PooledKeystore, opened: OpenServer | None = None) -> None:
         self._keystore, self._opened = keystore, opened
         if opened is not None:
-            opened.approvals.register(
-                ProposalKind(
-                    SEAL_CHANGE,
-                    SECURITY_OFFICER,
-                    lambda _: OFFICERS_NEEDED,
-                    _check_target,
-                    None,
-                    frozenset((SECURITY_OFFICER,)),
-                )
-            )
+            requesters = frozenset((SECURITY_OFFICER,))
+            opened.approvals.register(ProposalKind.of_officers(SEAL_CHANGE, _check_target, None, requesters))
 
     def public_status(self) -> SealStatus:
         """Return what strangers may know: what somebody needs who has a share to enter."""
@@ -135,22 +126,22 @@ class SealService:
             SealedError: If the seal is closed, or the HSM refuses.
         """
         opened = self._open()
-        evidence = None
+        organization_id, proposal = opened.organization_id, None
         if request.proposal_id:
-            evidence = opened.approvals.evidence(opened.organization_id, request.proposal_id)
-        try:
-            status = self._keystore.begin_change(opened.organization_id, request, evidence)
-        except ApprovalsMissingError:
-            if request.proposal_id:
-                raise
+            evidence = opened.approvals.evidence(organization_id, request.proposal_id)
+            self._keystore.begin_change(organization_id, request, evidence)
+        else:
             wanted = ProposalRequest(
                 kind=SEAL_CHANGE, reason=request.reason, content=msgspec.json.encode(request.target)
             )
-            proposal = opened.approvals.propose(opened.organization_id, "", wanted)
+            proposal = opened.approvals.do_or_propose(
+                organization_id, "", wanted, lambda: self._keystore.begin_change(organization_id, request, None)
+            )
+        if proposal is not None:
             return ChangeBegun(proposal_id=proposal.proposal_id)
         LOG.info("seal.change.begun", part=request.target.part, kind=request.target.kind)
         self.note()
-        return ChangeBegun(status=status)
+        return ChangeBegun(status=self._keystore.seal_status())
 
     def take_new_shares(self) -> NewShares:
         """Return the new shares, once.
