@@ -168,13 +168,18 @@ def test_after_such_a_crash_other_leaves_or_fewer_are_refused(node, monkeypatch)
     refuses_to_start(node)
 
 
-def test_a_rolled_back_database_is_refused(node):
+def roll_back(node):
+    """Put the database of a node back to before its last two acts."""
     node.storage.close()
     shutil.copy(node.folder / "node.db", node.folder / "backup")
     later = again(node)
     later.act(2)
     later.close()
     shutil.copy(node.folder / "backup", node.folder / "node.db")
+
+
+def test_a_rolled_back_database_is_refused(node):
+    roll_back(node)
     refuses_to_start(node)
     other = again(node)
     with pytest.raises(LogVerificationError):
@@ -278,12 +283,7 @@ def test_the_thread_numbers_without_being_asked(node):
 
 def test_a_node_that_lost_its_memory_still_has_the_keystores(node):
     """The database is rolled back and the node's own file is gone: another disk, another machine."""
-    node.storage.close()
-    shutil.copy(node.folder / "node.db", node.folder / "backup")
-    later = again(node)
-    later.act(2)
-    later.close()
-    shutil.copy(node.folder / "backup", node.folder / "node.db")
+    roll_back(node)
     shutil.rmtree(node.folder / "local")
     refuses_to_start(node)
     other = again(node)
@@ -297,12 +297,7 @@ def test_a_node_that_lost_its_memory_still_has_the_keystores(node):
 
 def test_a_rollback_that_has_grown_again_is_not_signed(node, monkeypatch):
     """As many leaves as before, and more, but others."""
-    node.storage.close()
-    shutil.copy(node.folder / "node.db", node.folder / "backup")
-    later = again(node)
-    later.act(2)
-    later.close()
-    shutil.copy(node.folder / "backup", node.folder / "node.db")
+    roll_back(node)
     shutil.rmtree(node.folder / "local")
     other = again(node)
     for _ in range(4):
