@@ -18,10 +18,10 @@ from sealwright.audit import store
 from sealwright.audit.log import Act, AuditLog
 from sealwright.audit.tables import log_state, log_tile
 from sealwright.clock import SystemClock
-from sealwright.keystore.keeper import SealOptions
 from sealwright.keystore.model import SealedRecord
 from sealwright.keystore.seal import open_with_key_file
 from sealwright.keystore.seal_creation import SealPlan, create
+from sealwright.keystore.seal_options import SealOptions
 from sealwright.keystore.software import SoftwareKeystore
 from sealwright.storage.engine import open_storage
 from sealwright.storage.schema import metadata, new_id

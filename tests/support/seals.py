@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from sealwright.keystore.hsm import ask_hsm, read_pin
-from sealwright.keystore.keeper import SealOptions
 from sealwright.keystore.key_file import read_root_key
 from sealwright.keystore.seal import open_with_key_file
 from sealwright.keystore.seal_creation import SealPlan, create
 from sealwright.keystore.seal_file import HsmRoot, read_seal_file
+from sealwright.keystore.seal_options import SealOptions
 from sealwright.keystore.software import SoftwareKeystore
 
 

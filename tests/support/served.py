@@ -14,8 +14,8 @@ from support.people_world import MovableClock
 from support.release_evidence import make_device
 from support.soft_hsm import suite_hsm
 
-from sealwright.keystore.hsm import Hsm
 from sealwright.keystore.seal_creation import SealPlan
+from sealwright.keystore.seal_options import Hsm
 from sealwright.outbox.tables import outbox_item
 from sealwright.server.app import local_app, public_app
 from sealwright.server.init import InitOptions, initialize

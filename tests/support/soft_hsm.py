@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from sealwright.keystore.hsm import Hsm
+from sealwright.keystore.seal_options import Hsm
 
 MODULE = next(
     (

@@ -14,23 +14,12 @@ from msgspec import Struct
 
 from sealwright.errors import SealedError
 from sealwright.keystore.frames import decode_reply
+from sealwright.keystore.seal_options import Hsm
 
 HSM_SECONDS = 60.0
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "OPENSSL_CONF", "OPENSSL_MODULES")
 _VENDOR_PREFIXES = ("SOFTHSM2_", "ChrystokiConfigurationPath", "CKNFAST_", "NFAST_", "CS_PKCS11_", "YUBIHSM_", "P11_")
 """Environment by which PKCS#11 modules find their settings."""
-
-
-class Hsm(Struct, frozen=True):
-    """Where the HSM is.
-
-    Attributes:
-        module: Path of the vendor's PKCS#11 library.
-        token: Label of the token.
-    """
-
-    module: str
-    token: str
 
 
 class HsmCall(Struct, frozen=True):

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
 
 from sealwright.errors import (
     ConflictError,
@@ -21,11 +20,12 @@ from sealwright.errors import (
     SealwrightError,
     VerificationError,
 )
-from sealwright.keystore.hsm import Hsm, ask_hsm, read_pin
+from sealwright.keystore.hsm import ask_hsm, read_pin
 from sealwright.keystore.model import ApprovalEvidence
 from sealwright.keystore.seal import Seal, open_with_key_file
-from sealwright.keystore.seal_change import PendingChange, RootKeeping
+from sealwright.keystore.seal_change import PendingChange
 from sealwright.keystore.seal_file import HsmRoot, KeyFileRoot, SealFile, SharedRoot, combine_shares, read_seal_file
+from sealwright.keystore.seal_options import SealOptions
 from sealwright.keystore.shares import Share, decode_share
 from sealwright.wire.hpke import generate_hpke_key_pair, hpke_open
 from sealwright.wire.seal import ENTRY_INFO, MAX_ENTRY_BYTES, ChangeRequest, SealEntry, SealStatus, SealTarget
@@ -33,22 +33,6 @@ from sealwright.wire.seal import ENTRY_INFO, MAX_ENTRY_BYTES, ChangeRequest, Sea
 ENTRY_SECONDS = 3600.0
 """How long entered shares, and a change that nobody ends, are kept."""
 CheckChange = Callable[[Seal, str, SealTarget, ApprovalEvidence | None], None]
-
-
-class SealOptions(Struct, frozen=True):
-    """Where the seal and its root wrapping key are.
-
-    Attributes:
-        seal_file: What `keystore.seal.create_seal` made.
-        key_file: Root wrapping key of the kind "key-file".
-        hsm: Of the kind "pkcs11"; None if there is none.
-        pin_file: That holds the HSM's PIN; empty if people enter it.
-    """
-
-    seal_file: str
-    key_file: str
-    hsm: Hsm | None = None
-    pin_file: str = ""
 
 
 class SealKeeper:
@@ -72,6 +56,7 @@ class SealKeeper:
         self._seal: Seal | None = None
         self._entered: dict[int, Share] = {}
         self._entered_at = 0.0
+        self._opened_by: tuple[int, ...] = ()
         self._change: PendingChange | None = None
         self._change_at = 0.0
         self._pin = ""
@@ -98,7 +83,7 @@ class SealKeeper:
             state="sealed" if self._seal is None else "open",
             entry_key=self._pair.public_key,
             threshold=seal.root.shares.threshold if isinstance(seal.root, SharedRoot) else 0,
-            entered=tuple(sorted(self._entered)),
+            entered=tuple(sorted(self._entered)) or self._opened_by,
             number=seal.number,
             proposal_id=seal.proposal_id,
             asks_pin=isinstance(seal.root, HsmRoot) and not self._options.pin_file,
@@ -167,7 +152,7 @@ class SealKeeper:
         self._change = PendingChange(
             request.target,
             read_seal_file(self._path),
-            RootKeeping(self._key_file, self._options.hsm),
+            self._options,
             self._pin or self._pin_of_file(),
             reply_key=request.reply_key,
             certificates=request.certificates,
@@ -236,7 +221,7 @@ class SealKeeper:
         self._entered_at = self._clock()
         if len(self._entered) >= seal.root.shares.threshold:
             self._seal = Seal(combine_shares(seal.root.shares, self._entered.values()), self._path)
-            self._entered = {x: _without_values(entered) for x, entered in self._entered.items()}
+            self._opened_by, self._entered = tuple(sorted(self._entered)), {}
 
     def _pin_of_file(self) -> str:
         return read_pin(Path(self._options.pin_file)) if self._options.pin_file else ""
@@ -254,7 +239,3 @@ def _read_entry(content: bytes) -> SealEntry:
         return msgspec.json.decode(content, type=SealEntry)
     except msgspec.MsgspecError as error:
         raise InputError("the entry cannot be read") from error
-
-
-def _without_values(share: Share) -> Share:
-    return Share(share.kind, share.set_id, share.threshold, share.x, b"")

@@ -12,7 +12,6 @@ import msgspec
 
 from sealwright.errors import InputError, SealedError, SealwrightError, UnavailableError
 from sealwright.keystore.frames import METHODS, decode_reply, encode_call, receive_frame, send_frame
-from sealwright.keystore.keeper import SealOptions
 from sealwright.keystore.model import (
     AnnouncementEvidence,
     ApprovalEvidence,
@@ -34,6 +33,7 @@ from sealwright.keystore.model import (
 )
 from sealwright.keystore.release_rules import MailboxRelease, ReleaseRules
 from sealwright.keystore.seal_handle import SealHandle
+from sealwright.keystore.seal_options import SealOptions
 from sealwright.keystore.sign_on import SignOn
 from sealwright.wire.destruction import DestructionReceipt
 from sealwright.wire.log_break import LogBreakRequest
@@ -65,7 +65,7 @@ class _Worker:
             SealedError: If the seal is closed.
         """
         self._process, self._connection = self._seal.start_worker(self._niceness)
-        self._receive(CALL_SECONDS, type(None))
+        self._receive(type(None))
 
     def call(self, method: str, arguments: tuple[object, ...]) -> Any:
         """Carry out one call, in a new process if the old one is gone.
@@ -86,7 +86,7 @@ class _Worker:
             except OSError as error:
                 self.stop()
                 raise SealedError("the keystore process ended; try again") from error
-        return self._receive(CALL_SECONDS, METHODS[method][1])
+        return self._receive(METHODS[method][1])
 
     def stop(self) -> None:
         """End the process."""
@@ -108,11 +108,11 @@ class _Worker:
         self._connection.settimeout(CALL_SECONDS)
         send_frame(self._connection, frame)
 
-    def _receive(self, timeout_seconds: float, result_type: Any) -> Any:
+    def _receive(self, result_type: Any) -> Any:
         if self._connection is None:
             raise SealedError("the keystore process is gone")
         try:
-            self._connection.settimeout(timeout_seconds)
+            self._connection.settimeout(CALL_SECONDS)
             reply = receive_frame(self._connection)
             if reply is None:
                 raise ConnectionError("the process ended")

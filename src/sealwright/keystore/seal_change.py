@@ -9,12 +9,11 @@ from typing import Literal
 
 import msgspec
 from cryptography import x509
-from msgspec import Struct
 
 from sealwright.cms.enveloped import encrypt
 from sealwright.errors import ConfigurationError, ConflictError, InputError, SealedError
 from sealwright.files import replace_file
-from sealwright.keystore.hsm import Hsm, ask_hsm
+from sealwright.keystore.hsm import ask_hsm
 from sealwright.keystore.key_file import new_root_key, next_key_file, read_root_key
 from sealwright.keystore.seal import Seal, new_emergency_key
 from sealwright.keystore.seal_file import (
@@ -27,6 +26,7 @@ from sealwright.keystore.seal_file import (
     ShareSet,
     split_secret,
 )
+from sealwright.keystore.seal_options import Hsm, SealOptions
 from sealwright.keystore.shares import Share, encode_share
 from sealwright.wire.hpke import check_hpke_public_key, hpke_seal
 from sealwright.wire.seal import NEW_SHARES_INFO, NewShare, SealChange, SealTarget
@@ -36,25 +36,13 @@ MIN_OPERATORS = 2
 TOO_FEW_OPERATORS = "operator shares open a seal together: the threshold is at least 2"
 
 
-class RootKeeping(Struct, frozen=True):
-    """Where root wrapping keys are kept.
-
-    Attributes:
-        key_file: For the kind "key-file".
-        hsm: For the kind "pkcs11"; None if the settings name none.
-    """
-
-    key_file: Path
-    hsm: Hsm | None
-
-
 class PendingChange:
     """A change that is under way.
 
     Args:
         target: What it leads to.
         seal: The seal file as it is.
-        keeping: Where root wrapping keys are kept.
+        options: Where root wrapping keys are kept.
         pin: Of the HSM.
         reply_key: HPKE public key that new shares are sealed to.
         certificates: DER, one for each new share; or none.
@@ -70,7 +58,7 @@ class PendingChange:
         self,
         target: SealTarget,
         seal: SealFile,
-        keeping: RootKeeping,
+        options: SealOptions,
         pin: str,
         *,
         reply_key: bytes,
@@ -79,11 +67,12 @@ class PendingChange:
     ) -> None:
         _check_target(target, seal, certificates)
         check_hpke_public_key(reply_key)
-        if target.kind == "pkcs11" and keeping.hsm is None:
+        if target.kind == "pkcs11" and options.hsm is None:
             raise ConfigurationError("[seal] pkcs11_module and pkcs11_token name no HSM: set them and start again")
         if target.kind == "pkcs11" and target.part == "root" and not pin:
             raise ConfigurationError("[seal] pkcs11_pin_file: a change needs it; it can be taken out again afterwards")
-        self._target, self._old, self._keeping, self._pin = target, seal, keeping, pin
+        self._target, self._old, self._pin = target, seal, pin
+        self._hsm, self._key_file = options.hsm, Path(options.key_file)
         self._reply_key, self._proposal_id = reply_key, proposal_id
         try:
             self._certificates = [x509.load_der_x509_certificate(each) for each in certificates]
@@ -175,19 +164,19 @@ class PendingChange:
             return
         if isinstance(self._root, KeyFileRoot):
             assert self._root_key is not None
-            replace_file(self._keeping.key_file, self._root_key)
-            next_key_file(self._keeping.key_file).unlink(missing_ok=True)
+            replace_file(self._key_file, self._root_key)
+            next_key_file(self._key_file).unlink(missing_ok=True)
         elif isinstance(old, KeyFileRoot):
-            self._keeping.key_file.unlink(missing_ok=True)
-        if isinstance(old, HsmRoot) and self._keeping.hsm is not None:
-            ask_hsm(self._keeping.hsm, self._pin, "destroy", old.key_id)
+            self._key_file.unlink(missing_ok=True)
+        if isinstance(old, HsmRoot) and self._hsm is not None:
+            ask_hsm(self._hsm, self._pin, "destroy", old.key_id)
 
     def abandon(self) -> None:
         """Remove what was prepared."""
         if isinstance(self._root, KeyFileRoot):
-            next_key_file(self._keeping.key_file).unlink(missing_ok=True)
-        elif isinstance(self._root, HsmRoot) and self._keeping.hsm is not None:
-            ask_hsm(self._keeping.hsm, self._pin, "destroy", self._root.key_id)
+            next_key_file(self._key_file).unlink(missing_ok=True)
+        elif isinstance(self._root, HsmRoot) and self._hsm is not None:
+            ask_hsm(self._hsm, self._pin, "destroy", self._root.key_id)
 
     def _prepare(self) -> None:
         target = self._target
@@ -203,13 +192,13 @@ class PendingChange:
             self._root = SharedRoot(share_set)
         # 2 A new key file beside the old one, read back.
         elif target.kind == "key-file":
-            following = next_key_file(self._keeping.key_file)
+            following = next_key_file(self._key_file)
             replace_file(following, new_root_key())
             self._root_key, self._root = read_root_key(following), KeyFileRoot()
         # 3 A new key in the HSM, asked to unwrap what it wrapped.
         else:
             self._root_key = new_root_key()
-            self._root = wrap_in_hsm(self._keeping.hsm, self._pin, self._root_key)
+            self._root = wrap_in_hsm(self._hsm, self._pin, self._root_key)
 
     def _take_over(self, share_set: ShareSet, made: list[Share]) -> None:
         self._new_set = share_set

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from sealwright.errors import ConfigurationError, ConflictError
 from sealwright.keystore.hsm import read_pin
-from sealwright.keystore.keeper import SealOptions
 from sealwright.keystore.key_file import create_root_key, new_root_key
 from sealwright.keystore.seal import create_seal, new_emergency_key
 from sealwright.keystore.seal_change import MIN_OPERATORS, TOO_FEW_OPERATORS, wrap_in_hsm
 from sealwright.keystore.seal_file import KeyFileRoot, Root, SharedRoot, split_secret
+from sealwright.keystore.seal_options import SealOptions
 from sealwright.keystore.shares import encode_share
 from sealwright.wire.seal import SealKind
 

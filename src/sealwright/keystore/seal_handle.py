@@ -11,8 +11,8 @@ import msgspec
 from sealwright.errors import SealedError
 from sealwright.keystore.frames import SEAL_METHODS, decode_reply, encode_call, receive_frame, send_frame
 from sealwright.keystore.hsm import process_environment
-from sealwright.keystore.keeper import SealOptions
 from sealwright.keystore.model import ApprovalEvidence
+from sealwright.keystore.seal_options import SealOptions
 from sealwright.wire.seal import ChangeRequest, SealStatus
 
 ANSWER_SECONDS = 180.0

@@ -25,11 +25,12 @@ from sealwright.keystore.frames import (
     receive_frame,
     send_frame,
 )
-from sealwright.keystore.keeper import SealKeeper, SealOptions
+from sealwright.keystore.keeper import SealKeeper
 from sealwright.keystore.model import ApprovalEvidence
 from sealwright.keystore.process import harden, serve
 from sealwright.keystore.seal import Seal
 from sealwright.keystore.seal_approval import check_seal_change
+from sealwright.keystore.seal_options import SealOptions
 from sealwright.keystore.software import SoftwareKeystore
 from sealwright.wire.seal import SealTarget
 

@@ -47,8 +47,6 @@ from sealwright.wire.manifest import KeyState
 from sealwright.wire.proof import PART_BYTES
 from sealwright.wire.recovery import RecoveryRule
 
-MAX_GENERATION = 0xFFFF
-
 
 class VouchingKeystore(SoftwareServiceKeystore):
     """Service keys, secrets, and every method of `keystore.protocol.Keystore` that vouches for a row.

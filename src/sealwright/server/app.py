@@ -38,10 +38,11 @@ from sealwright.server import (
     seal_routes,
     shared_routes,
 )
+from sealwright.server.problem_answers import problem_answer
 from sealwright.server.state import read_state
 from sealwright.server.wiring import Services
 from sealwright.webui.render import Pages
-from sealwright.wire.problems import MEDIA_TYPE, Problem, error_from, problem_for
+from sealwright.wire.problems import error_from, problem_for
 from sealwright.wire.statement import SignedStatement
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
@@ -251,7 +252,7 @@ class _Problems:
         if isinstance(error, AuthenticationError):
             headers[NONCE_HEADER] = self._tokens.nonce()
             headers["WWW-Authenticate"] = 'DPoP algs="ES256"'
-        return _answer(problem_for(error), headers)
+        return problem_answer(problem_for(error), headers)
 
     def for_http(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
         """Answer what the framework refused; where it says that the server is at fault, that is a bug like any other."""
@@ -261,15 +262,9 @@ class _Problems:
             return self.for_bug(request, error)
         mapped = problem_for(error_from({"status": error.status_code, "detail": error.detail}))
         problem = msgspec.structs.replace(mapped, status=error.status_code)
-        return _answer(problem, dict(error.headers or {}))
+        return problem_answer(problem, dict(error.headers or {}))
 
     def for_bug(self, request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         """Answer a bug; what it was is told in the event log only."""
         LOG.error("request.answer.crashed", method=request.method, route=request.scope["path"], exc_info=error)
-        return _answer(problem_for(error), {})
-
-
-def _answer(problem: Problem, headers: dict[str, str]) -> Response[bytes]:
-    if problem.retry_after is not None:
-        headers["Retry-After"] = str(problem.retry_after)
-    return Response(msgspec.json.encode(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+        return problem_answer(problem_for(error), {})

@@ -17,9 +17,9 @@ from sealwright.clock import Clock
 from sealwright.errors import ConfigurationError, ConflictError
 from sealwright.files import create_private_file
 from sealwright.identity.model import Organization
-from sealwright.keystore.hsm import Hsm
 from sealwright.keystore.pool import open_keystore
 from sealwright.keystore.seal_creation import CreatedSeal, SealPlan, create
+from sealwright.keystore.seal_options import Hsm
 from sealwright.pkix.names import canonical_address
 from sealwright.server import store
 from sealwright.server.report import REPORT_PURPOSE

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 from litestar import Controller, Litestar, Request, Response, get
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
@@ -10,8 +9,9 @@ from litestar.exceptions import HTTPException
 from sealwright.errors import SealedError, SealwrightError
 from sealwright.identity.permissions import permission_of
 from sealwright.server.health import healthz
+from sealwright.server.problem_answers import problem_answer
 from sealwright.server.sealing import SealService
-from sealwright.wire.problems import MEDIA_TYPE, problem_for
+from sealwright.wire.problems import problem_for
 
 MAX_SEALED_BODY = 64 * 1024
 SEALED = SealedError("the server is sealed: people have to open it before it can answer")
@@ -46,11 +46,7 @@ def _check_declared(connection: Any) -> None:
 
 
 def _problem(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    problem = problem_for(error)
-    headers = {"Cache-Control": "no-store"}
-    if problem.retry_after is not None:
-        headers["Retry-After"] = str(problem.retry_after)
-    return Response(msgspec.json.encode(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+    return problem_answer(problem_for(error), {"Cache-Control": "no-store"})
 
 
 def _sealed(request: Request[Any, Any, Any], _: HTTPException) -> Response[bytes]:

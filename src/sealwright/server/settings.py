@@ -17,8 +17,7 @@ from msgspec import Struct, field
 
 from sealwright.audit.witnessing import MAX_WITNESSES, KnownWitness
 from sealwright.errors import ConfigurationError, DecodingError
-from sealwright.keystore.hsm import Hsm
-from sealwright.keystore.keeper import SealOptions
+from sealwright.keystore.seal_options import Hsm, SealOptions
 from sealwright.kms.model import CLASSICAL_ALGORITHMS, KEM_ALGORITHMS, KmsSettings
 from sealwright.tlog.note import COSIGNATURE, decode_verifier_key
 from sealwright.wire.statement import MailServer

@@ -8,7 +8,7 @@ import pytest
 from support.seals import open_seal
 
 from sealwright.errors import ConfigurationError, ConflictError, SealedError
-from sealwright.keystore.seal_change import PendingChange, RootKeeping
+from sealwright.keystore.seal_change import PendingChange
 from sealwright.keystore.seal_file import read_seal_file
 from sealwright.keystore.shares import decode_share
 from sealwright.server import backup
@@ -51,11 +51,11 @@ def rekey(world):
 def _change_seal(world, target):
     settings, pair = world.services.settings, generate_hpke_key_pair()
     key_file = Path(settings.seal.key_file)
-    seal, keeping = open_seal(key_file, settings.seal_file), RootKeeping(key_file, None)
+    seal, options = open_seal(key_file, settings.seal_file), settings.seal_options
     change = PendingChange(
         target,
         read_seal_file(settings.seal_file),
-        keeping,
+        options,
         "",
         reply_key=pair.public_key,
         certificates=(),
@@ -66,6 +66,7 @@ def _change_seal(world, target):
         for share in msgspec.json.decode(opened, type=tuple[NewShare, ...]):
             change.enter(decode_share(share.text))
     change.commit(seal)
+    change.destroy_old()
 
 
 def refresh(world):

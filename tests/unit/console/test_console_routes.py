@@ -6,8 +6,8 @@ import pytest
 from support.asgi_client import AsgiClient
 
 from sealwright.clock import SystemClock
-from sealwright.keystore.hsm import Hsm
 from sealwright.keystore.seal_creation import SealPlan
+from sealwright.keystore.seal_options import Hsm
 from sealwright.server.app import public_app
 from sealwright.server.init import InitOptions, initialize, make_sign_in_link
 from sealwright.server.settings import KeysSection, MailSection, MailServerSection, ServerSection, load_settings

@@ -16,8 +16,8 @@ from support.asgi_client import AsgiClient
 from sealwright.audit.log import Act
 from sealwright.clock import SystemClock
 from sealwright.errors import AuthenticationError, ConfigurationError, ConflictError, SealedError, VerificationError
-from sealwright.keystore.hsm import Hsm
 from sealwright.keystore.seal_creation import SealPlan
+from sealwright.keystore.seal_options import Hsm
 from sealwright.server import store
 from sealwright.server.app import local_app, public_app
 from sealwright.server.backup import back_up, lift_quarantine, restore
