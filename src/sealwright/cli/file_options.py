@@ -21,6 +21,7 @@ from sealwright.smime.trust import Trust
 FIRST_YEAR, LAST_YEAR = 1950, 9998
 """Certificates know no time before 1950 (RFC 5280 section 4.1.2.5), and after the last year tolerances cannot be added."""
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 _MANY: dict[str, Any] = {"type": EXISTING_FILE, "multiple": True}
 _OPTIONS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
@@ -92,10 +93,10 @@ class FileOptions:
         bundles = [
             each
             for path in self.p12
-            for each in _load(path, lambda content: key_files.load_pkcs12_file(content, passwords))
+            for each in load_file(path, lambda content: key_files.load_pkcs12_file(content, passwords))
         ]
         private_keys = [
-            _load(path, lambda content: key_files.load_private_key_file(content, passwords)) for path in self.key
+            load_file(path, lambda content: key_files.load_private_key_file(content, passwords)) for path in self.key
         ]
         certificates = list(_certificates((*self.cert, *self.certificate)))
         return (*bundles, *key_files.pair(private_keys, certificates))
@@ -125,7 +126,7 @@ class FileOptions:
             now=self.moment(),
             anchors=tuple(_certificates(self.trust_anchor)),
             certificates=tuple(_certificates((*self.certificate, *self.cert))),
-            crls=tuple(crl for path in self.crl for crl in _load(path, key_files.load_crl_file)),
+            crls=tuple(crl for path in self.crl for crl in load_file(path, key_files.load_crl_file)),
             allow_weak=self.allow_weak,
         )
 
@@ -135,7 +136,7 @@ class FileOptions:
         Raises:
             InputError: If its key is not made for that; the holder may have destroyed it, or have another one to open with.
         """
-        found = tuple(_load(path, key_files.load_certificate_file)[0] for path in self.recipient_certificate)
+        found = tuple(load_file(path, key_files.load_certificate_file)[0] for path in self.recipient_certificate)
         for path, certificate in zip(self.recipient_certificate, found, strict=True):
             if not _permits(certificate, "key_encipherment", "key_agreement"):
                 raise InputError(f"{path}: the certificate's key is not made to encrypt to; ask for the one that is")
@@ -194,11 +195,15 @@ def _permits(certificate: x509.Certificate, *usages: str) -> bool:
 
 def _certificates(paths: tuple[Path, ...]) -> Iterator[x509.Certificate]:
     for path in paths:
-        yield from _load(path, key_files.load_certificate_file)
+        yield from load_file(path, key_files.load_certificate_file)
 
 
-def _load(path: Path, load: Callable[[bytes], Any]) -> Any:
-    """Load a file, and name it where it cannot be loaded."""
+def load_file(path: Path, load: Callable[[bytes], T]) -> T:
+    """Load a file, and name it where it cannot be loaded.
+
+    Raises:
+        InputError: As `load` does.
+    """
     content = key_files.read_file(path)
     try:
         return load(content)

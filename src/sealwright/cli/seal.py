@@ -64,9 +64,9 @@ def unseal(data: Path | None, share_file: Path | None, pin_file: Path | None, as
         if found.state == "open":
             return found
         if found.asks_pin or pin_file is not None:
-            return _enter(asked, found, SealEntry(pin=read_or_ask(pin_file, "PIN of the HSM")))
+            return enter(asked, found, SealEntry(pin=read_or_ask(pin_file, "PIN of the HSM")))
         if found.threshold:
-            return _enter(asked, found, SealEntry(share=read_or_ask(share_file, "Your operator share")))
+            return enter(asked, found, SealEntry(share=read_or_ask(share_file, "Your operator share")))
         return asked("POST", "/openings", None, SealStatus)
 
     print_status(_ask(data, carry_out), as_json)
@@ -83,7 +83,7 @@ def confirm(data: Path | None, share_file: Path | None, as_json: bool) -> None:
         found = asked("GET", "", None, SealStatus)
         if found.change is None:
             raise ConflictError("no change of the seal is under way")
-        return _enter(asked, found, SealEntry(share=read_or_ask(share_file, "Your share")))
+        return enter(asked, found, SealEntry(share=read_or_ask(share_file, "Your share")))
 
     print_status(_ask(data, carry_out), as_json)
 
@@ -129,14 +129,20 @@ def cancel(data: Path, as_json: bool) -> None:
 
 def _ask(data: Path | None, carry_out: Callable[[Ask], T]) -> T:
     if data is not None:
-        return carry_out(lambda method, path, body, kind: ask(data, method, f"/local/seal{path}", body, kind))
+        return carry_out(at_server(data))
     with NO_OPTIONS.open("or give --data at the server") as context:
         return carry_out(
             lambda method, path, body, kind: ask_about_seal(context, method, f"/v1/seal{path}", body, kind)
         )
 
 
-def _enter(asked: Ask, found: SealStatus, entry: SealEntry) -> SealStatus:
+def at_server(data: Path) -> Ask:
+    """Return what asks the running server of a data folder about its seal."""
+    return lambda method, path, body, kind: ask(data, method, f"/local/seal{path}", body, kind)
+
+
+def enter(asked: Ask, found: SealStatus, entry: SealEntry) -> SealStatus:
+    """Hand in a share or a PIN, sealed to the process that has it asked."""
     request = EntryRequest(sealed_entry=seal_entry(found.entry_key, entry))
     return asked("POST", "/entries", request, SealStatus)
 

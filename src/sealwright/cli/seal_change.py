@@ -1,35 +1,78 @@
 """`sealwright seal rekey` and `migrate`: another root wrapping key, another way to keep it, other emergency shares."""
 
+import functools
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 import click
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sealwright.cli.client_options import EXISTING_FILE
+from sealwright.cli.file_options import load_file
 from sealwright.cli.operator_options import DATA, JSON, ask
 from sealwright.cli.output import print_json
-from sealwright.cli.seal import POLL_SECONDS, change_line, print_status, seal
+from sealwright.cli.seal import POLL_SECONDS, at_server, change_line, enter, print_status, seal
 from sealwright.cli.secret_options import read_first_line
+from sealwright.client.key_files import load_certificate_file
 from sealwright.errors import ConflictError, InputError
 from sealwright.files import create_private_file
 from sealwright.wire.hpke import generate_hpke_key_pair
 from sealwright.wire.seal import (
+    SEAL_KINDS,
     ChangeBegun,
     ChangeRequest,
-    EntryRequest,
     NewShare,
     NewShares,
     SealEntry,
+    SealKind,
     SealStatus,
     SealTarget,
     open_new_shares,
-    seal_entry,
 )
 
-_SHARES = (
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOptions:
+    """What the options of a change say; see their help."""
+
+    shares: int
+    threshold: int
+    certificates: tuple[Path, ...]
+    output: Path | None
+    share_files: tuple[Path, ...]
+    reason: str
+    proposal_id: str
+    no_wait: bool
+
+    def target(self, part: Literal["root", "emergency"], kind: SealKind) -> SealTarget:
+        """Return what the change leads to; only what is shared among people has shares."""
+        if part == "root" and kind != "shamir":
+            return SealTarget(part=part, kind=kind)
+        return SealTarget(part=part, kind=kind, shares=self.shares, threshold=self.threshold)
+
+
+def change_options(command: F) -> F:
+    """Add the options of a change to a command; they arrive as the last argument, a `ChangeOptions`."""
+    names = [field.name for field in fields(ChangeOptions)]
+
+    @functools.wraps(command)
+    def wrapped(*arguments: Any, **given: Any) -> Any:
+        options = ChangeOptions(**{name: given.pop(name) for name in names})
+        return command(*arguments, **given, options=options)
+
+    decorated: Any = wrapped
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]
+
+
+_OPTIONS = (
     click.option(
         "--shares", type=click.IntRange(1, 255), default=5, show_default=True, help="New shares, if there are any."
     ),
@@ -63,58 +106,42 @@ _SHARES = (
 @DATA
 @JSON
 @click.option("--emergency", is_flag=True, help="Another emergency key and shares; else another root wrapping key.")
-def rekey(data: Path, as_json: bool, emergency: bool, **options: object) -> None:
+@change_options
+def rekey(data: Path, as_json: bool, emergency: bool, options: ChangeOptions) -> None:
     """Change the root wrapping key, or with --emergency the emergency key; what is sealed stays as it is.
 
     New shares are handed out once, and each is entered again by its holder before the old ones end.
     """
     now = ask(data, "GET", "/local/seal", None, SealStatus)
-    has_shares = emergency or now.kind == "shamir"
-    target = SealTarget(
-        part="emergency" if emergency else "root",
-        kind=now.kind,
-        shares=_number(options["shares"]) if has_shares else 0,
-        threshold=_number(options["threshold"]) if has_shares else 0,
-    )
-    _change(data, now.number, target, options, as_json)
+    _change(data, now.number, options.target("emergency" if emergency else "root", now.kind), options, as_json)
 
 
 @seal.command("migrate")
-@click.argument("kind", type=click.Choice(["key-file", "shamir", "pkcs11"]))
+@click.argument("kind", type=click.Choice(SEAL_KINDS))
 @DATA
 @JSON
-def migrate(kind: str, data: Path, as_json: bool, **options: object) -> None:
+@change_options
+def migrate(kind: SealKind, data: Path, as_json: bool, options: ChangeOptions) -> None:
     """Keep the root wrapping key in another way: KIND is key-file, shamir or pkcs11.
 
     The settings must name the HSM, or the key file, before. Nothing that is sealed changes, and the emergency shares stay good.
     """
-    number = ask(data, "GET", "/local/seal", None, SealStatus).number
-    is_shared = kind == "shamir"
-    target = SealTarget(
-        part="root",
-        kind=kind,  # type: ignore[arg-type]  # click.Choice
-        shares=_number(options["shares"]) if is_shared else 0,
-        threshold=_number(options["threshold"]) if is_shared else 0,
-    )
-    _change(data, number, target, options, as_json)
+    now = ask(data, "GET", "/local/seal", None, SealStatus)
+    _change(data, now.number, options.target("root", kind), options, as_json)
 
 
-for _option in reversed(_SHARES):
-    rekey, migrate = _option(rekey), _option(migrate)
-
-
-def _change(data: Path, number: int, target: SealTarget, options: dict[str, object], as_json: bool) -> None:
+def _change(data: Path, number: int, target: SealTarget, options: ChangeOptions, as_json: bool) -> None:
     # 1 Begin; where two security officers have to agree, this is a proposal.
-    pair, folder = generate_hpke_key_pair(), options["output"]
-    certificates = tuple(_certificate(path) for path in _paths(options["certificates"]))
-    if certificates and not isinstance(folder, Path):
+    pair = generate_hpke_key_pair()
+    certificates = tuple(_certificate(path) for path in options.certificates)
+    if certificates and options.output is None:
         raise InputError("say with -o where the encrypted shares go")
     request = ChangeRequest(
         target=target,
         reply_key=pair.public_key,
         certificates=certificates,
-        proposal_id=str(options["proposal_id"]),
-        reason=str(options["reason"]),
+        proposal_id=options.proposal_id,
+        reason=options.reason,
     )
     begun = ask(data, "POST", "/local/seal/changes", request, ChangeBegun)
     if begun.status is None:
@@ -122,16 +149,14 @@ def _change(data: Path, number: int, target: SealTarget, options: dict[str, obje
         return
     # 2 Present shares permit it.
     status = begun.status
-    for path in _paths(options["share_files"]):
-        entry = SealEntry(share=read_first_line(path))
-        request_ = EntryRequest(sealed_entry=seal_entry(status.entry_key, entry))
-        status = ask(data, "POST", "/local/seal/entries", request_, SealStatus)
+    for path in options.share_files:
+        status = enter(at_server(data), status, SealEntry(share=read_first_line(path)))
     status = _wait_until(data, status, number, "permitting")
     # 3 New shares, once.
     if status.change is not None:
         answer = ask(data, "POST", "/local/seal/changes/shares", None, NewShares)
-        _hand_out(open_new_shares(pair.private_key, answer.sealed_shares), folder, as_json)
-        if not options["no_wait"]:
+        _hand_out(open_new_shares(pair.private_key, answer.sealed_shares), options.output, as_json)
+        if not options.no_wait:
             status = _wait_until(data, status, number, "confirming")
     print_status(status, as_json)
 
@@ -148,8 +173,8 @@ def _wait_until(data: Path, status: SealStatus, number: int, state: str) -> Seal
     return status
 
 
-def _hand_out(shares: tuple[NewShare, ...], folder: object, as_json: bool) -> None:
-    if isinstance(folder, Path) and shares[0].message:
+def _hand_out(shares: tuple[NewShare, ...], folder: Path | None, as_json: bool) -> None:
+    if folder is not None and shares[0].message:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for share in shares:
             create_private_file(folder / f"share-{share.number}.p7m", share.message)
@@ -175,19 +200,4 @@ def _print_proposed(begun: ChangeBegun, as_json: bool) -> None:
 
 
 def _certificate(path: Path) -> bytes:
-    content = path.read_bytes()
-    try:
-        is_pem = content.lstrip().startswith(b"-----")
-        certificate = x509.load_pem_x509_certificate(content) if is_pem else x509.load_der_x509_certificate(content)
-    except ValueError as error:
-        raise InputError(f"{path} is no certificate") from error
-    return certificate.public_bytes(Encoding.DER)
-
-
-def _paths(value: object) -> tuple[Path, ...]:
-    return value if isinstance(value, tuple) else ()
-
-
-def _number(value: object) -> int:
-    assert isinstance(value, int)
-    return value
+    return load_file(path, load_certificate_file)[0].public_bytes(Encoding.DER)

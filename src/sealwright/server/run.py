@@ -191,7 +191,7 @@ def serve_app(app: Any, listen: str, certificate: Path | None, key: Path | None)
     """Serve one small application alone until SIGTERM or SIGINT.
 
     Args:
-        app: ASGI.
+        app: ASGI; it is sent no lifespan.
         listen: "host:port".
         certificate: PEM chain for https, or None.
         key: PEM private key of the chain, or None.
@@ -200,7 +200,7 @@ def serve_app(app: Any, listen: str, certificate: Path | None, key: Path | None)
         ConfigurationError: If the address cannot be listened on, or certificate and key do not belong together.
     """
     try:
-        config = web_server_config(app, ssl_certfile=certificate, ssl_keyfile=key)
+        config = web_server_config(Door(app), ssl_certfile=certificate, ssl_keyfile=key)
         config.load()
     except (OSError, ssl.SSLError, ValueError) as error:
         raise ConfigurationError(f"the TLS certificate {certificate} cannot be used: {error}") from error

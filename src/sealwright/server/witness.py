@@ -6,14 +6,14 @@ the log. Beyond the specification it refuses a second map for a tree that it cos
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from sealwright.ca.fronts.status import Receive, Scope, Send
 from sealwright.clock import Clock
 from sealwright.errors import ConfigurationError, DecodingError, LogVerificationError, SealwrightError
 from sealwright.files import create_private_file, locked, replace_file
@@ -30,9 +30,6 @@ from sealwright.tlog.witness import (
 )
 
 KEY_FILE = "witness.key"
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +102,7 @@ class WitnessApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "lifespan":
-            while (message := await receive())["type"] != "lifespan.shutdown":
-                await send({"type": f"{message['type']}.complete"})
-            await send({"type": "lifespan.shutdown.complete"})
-        elif scope["type"] == "http":
+        if scope["type"] == "http":
             await _send(send, await self._answer(scope, receive))
 
     async def _answer(self, scope: Scope, receive: Receive) -> WitnessAnswer:
