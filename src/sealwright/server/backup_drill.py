@@ -29,7 +29,8 @@ from sealwright.server.trunk import log_key_purpose, log_origin
 from sealwright.storage.engine import Storage, open_storage
 from sealwright.tlog.checkpoint import open_note
 from sealwright.tlog.map import map_key, map_value, update_map
-from sealwright.tlog.tree import EMPTY_ROOT, leaf_hash, node_hash
+from sealwright.tlog.tiles import TileBuilder
+from sealwright.tlog.tree import leaf_hash
 
 PAGE = 1000
 """Rows read at a time."""
@@ -152,7 +153,7 @@ def _check_log(storage: Storage, keystore: Keystore, settings: Settings) -> int:
     checkpoint = open_note(state.checkpoint, log_origin(settings), log_key.spki[-32:])
     if log_key.identity.owner != log_key_purpose(settings):
         raise LogVerificationError("the log's key is another log's")
-    tree = _CompactTree()
+    tree = TileBuilder()
     newest: list[Any] = []
     heads: dict[bytes, bytes] = {}
     while tree.size < checkpoint.size:
@@ -181,27 +182,3 @@ def _numbers(storage: Storage) -> str:
     with storage.read(None) as tx:
         crl_number = int(tx.fetch_value(select(func.max(ca_issuer.c.crl_number))) or 0)
     return f"revocation lists go on from number {crl_number}"
-
-
-class _CompactTree:
-    """The right edge of a Merkle tree: one hash for each complete subtree, largest first (RFC 6962 section 2.1)."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._edge: list[tuple[int, bytes]] = []
-
-    def append(self, hashed: bytes) -> None:
-        level = 0
-        while self._edge and self._edge[-1][0] == level:
-            hashed = node_hash(self._edge.pop()[1], hashed)
-            level += 1
-        self._edge.append((level, hashed))
-        self.size += 1
-
-    def root(self) -> bytes:
-        if not self._edge:
-            return EMPTY_ROOT
-        hashed = self._edge[-1][1]
-        for _, left in reversed(self._edge[:-1]):
-            hashed = node_hash(left, hashed)
-        return hashed
